@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libweft: virtual networks inside one process.
+ *
+ * Purpose
+ *	Makes networks (tenants), the devices in them (switches), the vports of
+ *	the devices, the vnics where packets enter and leave, and joins them.
+ *	weftd stands on this interface, and so may any other program.
+ *
+ * Changing things
+ *	Whatever is there is changed by a `weft_change`: begin one, stage any
+ *	number of calls on it, commit or abort it. Each staged call does all that
+ *	can fail, and nothing that a packet could see; the commit makes all of it
+ *	visible, or none. A call on a change that has already failed does nothing,
+ *	so that errors need a look only at the commit. Objects that a staged call
+ *	returns may be used in the same change at once; they are NULL after a
+ *	failure, and every call takes NULL for "an earlier call failed". An
+ *	aborted change leaves no trace.
+ *
+ * Threads
+ *	One change is open at a time, on any one thread. Functions that look at
+ *	objects (names, counters) may run on the thread that changes them. The
+ *	memory vnic's send and receive may run on one other thread each.
+ *	Workers are threads of libweft's own, or the caller's (see `workers`).
+ *
+ * Ownership
+ *	Every object belongs to the engine and lives until a committed change
+ *	removes it. Strings given to libweft are copied.
+ *
+ * Errors
+ *	Functions return 0 or a pointer for success, -1 or NULL for failure, and
+ *	fill the `weft_error` that they are given (NULL if nobody wants to know).
+ *
+ * DPDK's environment is one per process, and so is the engine.
+ */
+#ifndef WEFT_WEFT_H
+#define WEFT_WEFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEFT_API __attribute__((visibility("default")))
+
+/* An error for people: what, where, and what to do about it. */
+struct weft_error {
+	int code;       /* an errno value, 0 where none fits */
+	char text[508]; /* one or more lines, no newline at the end */
+};
+
+struct weft;
+struct weft_change;
+struct weft_network;
+struct weft_device;
+struct weft_vport;
+struct weft_nic;
+
+/* ---- the engine ---------------------------------------------------------------------- */
+
+enum weft_poll {
+	WEFT_POLL_SLEEP, /* workers sleep when idle and wake by themselves */
+	WEFT_POLL_BUSY,  /* workers never sleep: a core each, the lowest latency */
+};
+
+struct weft_options {
+	unsigned workers; /* data-plane threads; 0: none, call weft_run() yourself */
+	enum weft_poll poll;
+	unsigned memory_mb;     /* packet memory, sparse; 0 for the default (512) */
+	bool hugepages;         /* packet memory from hugepages */
+	const char *const *eal; /* further EAL arguments, NULL-terminated, or NULL */
+	/*
+	 * The clock of workers and tables in nanoseconds, monotonic, and the source of
+	 * random numbers. NULL takes the machine's. Tests give their own.
+	 */
+	uint64_t (*clock)(void *context);
+	uint64_t (*random)(void *context);
+	void *context;
+};
+
+/* Starts the engine. options NULL: one worker, all defaults. */
+WEFT_API struct weft *weft_open(const struct weft_options *options, struct weft_error *error);
+/* Ends the engine: removes every object, what they made in the kernel included. */
+WEFT_API void weft_close(struct weft *weft);
+/* With workers == 0: does the work of one worker's loop; returns the packets moved. */
+WEFT_API unsigned weft_run(struct weft *weft);
+
+/* ---- changes -------------------------------------------------------------------------- */
+
+WEFT_API struct weft_change *weft_change_begin(struct weft *weft);
+/* Makes it so, waits until no worker uses what was before, frees the change. */
+WEFT_API int weft_change_commit(struct weft_change *change, struct weft_error *error);
+WEFT_API void weft_change_abort(struct weft_change *change);
+/* Tells whether a staged call has failed, and how. */
+WEFT_API bool weft_change_failed(const struct weft_change *change, struct weft_error *error);
+
+/* ---- networks ------------------------------------------------------------------------- */
+
+struct weft_network_config {
+	uint32_t mac_limit; /* learned MACs in all switches of the network; 0: default (65,536) */
+};
+
+WEFT_API struct weft_network *weft_network_add(
+	struct weft_change *change, const char *name, const struct weft_network_config *config);
+WEFT_API void weft_network_update(struct weft_change *change, struct weft_network *network,
+	const struct weft_network_config *config);
+/* Removes the network with everything in it. */
+WEFT_API void weft_network_remove(struct weft_change *change, struct weft_network *network);
+WEFT_API struct weft_network *weft_network_find(struct weft *weft, const char *name);
+
+/* ---- switches -------------------------------------------------------------------------- */
+
+struct weft_switch_config {
+	uint32_t ageing_s;  /* a learned MAC is forgotten after so many silent seconds; 0: 300 */
+	uint32_t mac_limit; /* learned MACs in this switch; 0: default (8,192) */
+};
+
+WEFT_API struct weft_device *weft_switch_add(struct weft_change *change,
+	struct weft_network *network, const char *name, const struct weft_switch_config *config);
+WEFT_API void weft_switch_update(struct weft_change *change, struct weft_device *device,
+	const struct weft_switch_config *config);
+/* Removes a device of any kind with its vports. */
+WEFT_API void weft_device_remove(struct weft_change *change, struct weft_device *device);
+WEFT_API struct weft_device *weft_device_find(struct weft_network *network, const char *name);
+
+#define WEFT_VLAN_MAX 4094
+#define WEFT_VLAN_BITMAP_WORDS 64
+
+/* IEEE 802.1Q port roles. All zero: a trunk of every VLAN, native VLAN 1. */
+struct weft_switch_port_config {
+	uint16_t access; /* 1..4094: an access port of that VLAN; 0: a trunk */
+	uint16_t native; /* trunk: VLAN of untagged frames; 0: 1; WEFT_VLAN_NO_NATIVE: drop them */
+	uint64_t vlans[WEFT_VLAN_BITMAP_WORDS]; /* trunk: VLANs carried; all zero: every VLAN */
+	uint32_t mac_limit; /* learned MACs on this port; 0: only the switch's limit */
+	uint32_t mtu;       /* largest frame without its Ethernet header and tag; 0: 9,216 */
+};
+#define WEFT_VLAN_NO_NATIVE 0xffff
+
+WEFT_API struct weft_vport *weft_switch_port_add(struct weft_change *change,
+	struct weft_device *device, const char *name, const struct weft_switch_port_config *config);
+WEFT_API void weft_switch_port_update(struct weft_change *change, struct weft_vport *vport,
+	const struct weft_switch_port_config *config);
+WEFT_API void weft_vport_remove(struct weft_change *change, struct weft_vport *vport);
+WEFT_API struct weft_vport *weft_vport_find(struct weft_device *device, const char *name);
+
+/* A MAC that is never learned, moved or aged. vlan 0 means 1. */
+WEFT_API void weft_switch_mac_add(struct weft_change *change, struct weft_device *device,
+	uint16_t vlan, const uint8_t mac[6], struct weft_vport *vport);
+WEFT_API void weft_switch_mac_remove(struct weft_change *change, struct weft_device *device,
+	uint16_t vlan, const uint8_t mac[6]);
+
+/* ---- vnics ----------------------------------------------------------------------------- */
+
+enum weft_nic_kind {
+	WEFT_NIC_MEMORY,    /* packets from and to this program: weft_nic_send, _receive */
+	WEFT_NIC_TAP,       /* a kernel tap in a namespace: the container port */
+	WEFT_NIC_INTERFACE, /* an existing kernel interface, by AF_PACKET */
+	WEFT_NIC_DPDK,      /* a DPDK ethdev by its device arguments */
+};
+
+enum weft_netns_kind {
+	WEFT_NETNS_HOST, /* the namespace that weft runs in */
+	WEFT_NETNS_NAME, /* a name under /run/netns */
+	WEFT_NETNS_PID,  /* the namespace of a process */
+	WEFT_NETNS_PATH, /* a file, as /proc/7/ns/net */
+};
+
+struct weft_prefix {
+	uint8_t family;      /* 4 or 6 */
+	uint8_t length;      /* prefix length in bits */
+	uint8_t address[16]; /* network byte order; 4 bytes used for family 4 */
+};
+
+struct weft_nic_config {
+	enum weft_nic_kind kind;
+	/* tap, and interface (where it is): */
+	enum weft_netns_kind netns_kind;
+	const char *netns;     /* name, pid in digits, or path */
+	bool netns_create;     /* NAME only: made if it is not there, removed with the vnic */
+	const char *interface; /* kernel interface name; tap NULL: the vnic's name, cut to 15 */
+	const char *devargs;   /* dpdk: as EAL's --vdev or --allow takes them */
+	/* what the other side is told (tap); zero or NULL: the kernel's choice */
+	uint8_t mac[6];
+	const struct weft_prefix *addresses;
+	unsigned n_addresses;
+	const struct weft_prefix *gateways; /* default routes; length is not used */
+	unsigned n_gateways;
+	uint32_t mtu;    /* 0: 1,500 */
+	unsigned queues; /* 0: one per worker where the driver can, at most 8 */
+};
+
+/* network NULL: an uplink, shared by many networks. */
+WEFT_API struct weft_nic *weft_nic_add(struct weft_change *change, struct weft_network *network,
+	const char *name, const struct weft_nic_config *config);
+/* Changes what can be changed while it runs; the rest is made anew by the driver. */
+WEFT_API void weft_nic_update(
+	struct weft_change *change, struct weft_nic *nic, const struct weft_nic_config *config);
+WEFT_API void weft_nic_remove(struct weft_change *change, struct weft_nic *nic);
+/* network NULL: among the uplinks. */
+WEFT_API struct weft_nic *weft_nic_find(
+	struct weft *weft, struct weft_network *network, const char *name);
+
+/* Memory vnic: the frame enters weft. -1: the ring is full, or the length is not a frame's. */
+WEFT_API int weft_nic_send(struct weft_nic *nic, const void *frame, size_t length);
+/* Memory vnic: takes the next frame that left weft here; 0: none; at most `size` bytes kept. */
+WEFT_API size_t weft_nic_receive(struct weft_nic *nic, void *frame, size_t size);
+
+/* ---- joining --------------------------------------------------------------------------- */
+
+/* Puts a vnic on a vport. */
+WEFT_API void weft_attach(
+	struct weft_change *change, struct weft_vport *vport, struct weft_nic *nic);
+/* Puts one VLAN (1..4094) of an uplink, 0 for its untagged frames, on a vport. */
+WEFT_API void weft_attach_uplink(struct weft_change *change, struct weft_vport *vport,
+	struct weft_nic *uplink, uint16_t vlan);
+/* Joins two vports by a plain link. */
+WEFT_API void weft_link(struct weft_change *change, struct weft_vport *a, struct weft_vport *b);
+/* Takes away whatever is on the vport, on both ends of a link. */
+WEFT_API void weft_detach(struct weft_change *change, struct weft_vport *vport);
+
+/* ---- looking --------------------------------------------------------------------------- */
+
+/* Seen from the device: in is from the vnic or link into the device. */
+struct weft_counters {
+	uint64_t in_packets, in_bytes;
+	uint64_t out_packets, out_bytes;
+	uint64_t drops; /* of packets that came in here, or were to go out here */
+};
+
+WEFT_API void weft_vport_counters(const struct weft_vport *vport, struct weft_counters *counters);
+WEFT_API const char *weft_vport_name(const struct weft_vport *vport);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

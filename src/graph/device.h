@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Device types, as the graph sees them, and the stable objects (network, device, vport) that
+ * the control side holds.
+ *
+ * A device type is one struct device_class, in its own room, with one line in the registry
+ * (src/registry.c).
+ */
+#ifndef WEFT_GRAPH_DEVICE_H
+#define WEFT_GRAPH_DEVICE_H
+
+#include "base/name_map.h"
+#include "graph/change.h"
+#include "graph/vport.h"
+
+#include <sys/queue.h>
+
+struct device_class {
+	const char *name;     /* "switch" */
+	node_process process; /* its node */
+
+	/* Once per engine, before any device, on the control thread; 0 or -1. */
+	int (*open)(struct weft *weft, struct weft_error *error);
+	void (*close)(struct weft *weft);
+
+	/*
+	 * A change touched the device (change_touch), by whatever call: its vports, what is
+	 * attached to them, or its configuration. prepare: works out what the workers will read
+	 * (flood lists), the device's vports being those of change_vports; can fail, nothing
+	 * visible. commit: swaps it in; cannot fail. discard: after an abort. reclaim: after the
+	 * grace period, frees what commit replaced. Control thread; any may be NULL.
+	 */
+	int (*prepare)(
+		struct weft_device *device, struct weft_change *change, struct weft_error *error);
+	void (*commit)(struct weft_device *device);
+	void (*discard)(struct weft_device *device);
+	void (*reclaim)(struct weft_device *device);
+
+	/* After the grace period; device->state and vport->context are the class's to free. */
+	void (*device_free)(struct weft_device *device);
+	void (*vport_free)(struct weft_vport *vport);
+	/* A version of the vport's context is not used any more. */
+	void (*context_free)(void *context);
+
+	/* About once a second, on the control thread: ageing, growing of tables. */
+	void (*tick)(struct weft *weft, uint64_t now);
+};
+
+enum object_state { OBJECT_STAGED, OBJECT_LIVE, OBJECT_REMOVED };
+
+TAILQ_HEAD(device_list, weft_device);
+TAILQ_HEAD(vport_list, weft_vport);
+TAILQ_HEAD(network_list, weft_network);
+
+/*
+ * Lists hold what is committed, under weft_objects_lock(); the maps by name hold what is
+ * staged, too, and are for the thread that has the change.
+ */
+struct weft_network {
+	struct weft *weft;
+	char *name;
+	uint32_t id; /* 1.. ; index for per-network quotas */
+	enum object_state state;
+	struct weft_network_config config;
+	struct name_map device_names, nic_names;
+	struct device_list devices;
+	struct nic_list {
+		struct weft_nic *first;
+	} nics;
+	_Atomic uint32_t macs; /* learned, counted against config.mac_limit */
+	TAILQ_ENTRY(weft_network) entry;
+};
+
+struct weft_device {
+	uint32_t id;
+	const struct device_class *class;
+	uint8_t node;
+	enum object_state state;
+	struct weft_network *network;
+	char *name;
+	struct name_map vport_names;
+	struct vport_list vports;
+	unsigned n_vports;
+	void *data; /* the class's */
+	TAILQ_ENTRY(weft_device) entry;
+};
+
+struct weft_vport {
+	uint32_t id;
+	enum object_state state;
+	struct weft_device *device;
+	char *name;
+	struct vport *live;                  /* what the workers see; NULL before the commit */
+	struct vport *draft;                 /* what the open change will make of it, or NULL */
+	_Atomic uint32_t watch;              /* WATCH_ bits */
+	struct vport_counters counters_base; /* of the index's former owners */
+	struct vport_drops drops_base;
+	TAILQ_ENTRY(weft_vport) entry;
+};
+
+/* Staging a device and its vports: for the device rooms. NULL after a failure. */
+struct weft_device *device_add(struct weft_change *change, struct weft_network *network,
+	const struct device_class *class, const char *name, void *data);
+struct weft_vport *vport_add(struct weft_change *change, struct weft_device *device,
+	const char *name, void *context, uint32_t mtu);
+
+/* Reading the lists of committed objects, and freeing them, exclude each other. */
+void weft_objects_lock(struct weft *weft);
+void weft_objects_unlock(struct weft *weft);
+
+/* "red/lan:web" into a buffer; returns it. */
+#define VPORT_NAME_SIZE 256
+const char *vport_path(const struct weft_vport *vport, char path[VPORT_NAME_SIZE]);
+
+/* By id, committed ones, under weft_objects_lock; NULL when gone. */
+struct weft_vport *vport_by_id(struct weft *weft, uint32_t id);
+
+#endif

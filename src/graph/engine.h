@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * struct weft: what belongs to all workers and objects together. One per process.
+ */
+#ifndef WEFT_GRAPH_ENGINE_H
+#define WEFT_GRAPH_ENGINE_H
+
+#include "graph/device.h"
+
+#include <rte_rcu_qsbr.h>
+
+#define WORKER_LIMIT 64
+
+struct weft {
+	struct weft_options options;
+	struct worker *workers[WORKER_LIMIT];
+	unsigned n_workers; /* at least 1: the caller's own when threads is false */
+	bool threads;       /* workers have threads of their own */
+	struct rte_rcu_qsbr *rcu;
+	struct packet_pools pools;
+
+	struct vport **vports; /* by index; RCU */
+	struct id_pool vport_ids, device_ids, nic_ids, network_ids;
+	struct weft_device **devices; /* by index */
+
+	const struct device_class *const *classes; /* NULL-terminated */
+	const struct nic_driver *const *drivers;   /* NULL-terminated */
+
+	pthread_mutex_t objects_lock;
+	struct network_list networks;
+	struct name_map network_names, uplink_names;
+	struct nic_list uplinks;
+	struct weft_change *change;   /* the open one */
+	void *class_data[NODE_LIMIT]; /* by node: the device type's tables */
+};
+
+/* weft_open() with the types it knows, NULL-terminated. */
+struct weft *engine_open(const struct weft_options *options,
+	const struct device_class *const *classes, const struct nic_driver *const *drivers,
+	struct weft_error *error);
+void engine_close(struct weft *weft);
+
+/* Control threads: returns when no worker uses what was reachable before the call. */
+void engine_synchronize(struct weft *weft);
+
+/* About once a second, by the control side: ticks of device types, checks of vnics. */
+void engine_tick(struct weft *weft);
+
+uint64_t engine_now(const struct weft *weft);
+
+/*
+ * Going through committed objects: hold weft_objects_lock. Networks, devices and vports are
+ * TAILQs; vnics of a network (or of NULL: uplinks) come one by one.
+ */
+struct weft_nic *nic_next(struct weft *weft, struct weft_network *network, struct weft_nic *nic);
+
+/* Sums of all workers. */
+void vport_read_counters(
+	const struct weft_vport *vport, struct vport_counters *counters, struct vport_drops *drops);
+
+#endif

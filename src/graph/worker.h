@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Workers: the data-plane threads, each with its own queues, counters, pool cache and clock
+ * reading, so that in the steady state none of them writes what another one reads.
+ *
+ * One turn of the loop: reap what the waiter has (completions, ready fds), receive from the
+ * ready vnic queues, run the nodes until no packet waits, flush the vnics, submit, run what
+ * the control side asked for, report the quiescent state. A turn that moved nothing leads
+ * to sleep in the waiter, unless some queue has to be polled.
+ *
+ * All functions here run on the worker's own thread, except where they say otherwise.
+ */
+#ifndef WEFT_GRAPH_WORKER_H
+#define WEFT_GRAPH_WORKER_H
+
+#include "base/hash.h"
+#include "graph/counters.h"
+#include "graph/node.h"
+#include "packet/packet.h"
+
+#include <rte_branch_prediction.h>
+#include <rte_ring.h>
+#include <stdatomic.h>
+
+struct nic_queue;
+struct nic_transmit;
+struct vport;
+struct waiter;
+struct weft;
+
+struct worker {
+	/* read and written for every vector */
+	uint64_t now;                    /* ns of the engine's clock, read once a turn */
+	uint32_t ready;                  /* bit per node that has packets */
+	unsigned index;                  /* 0 .. number of workers - 1 */
+	struct vport *const *vports;     /* by vport index; RCU */
+	struct vport_counters *counters; /* by vport index */
+	struct vport_drops *drops;
+	struct nic_transmit *dirty;  /* vnics with packets to flush */
+	struct nic_queue *receiving; /* queues to receive from in this turn */
+	struct node_queue *queues[NODE_LIMIT];
+	struct packet_pools pools;
+	struct waiter *waiter;
+	struct weft *weft;
+	struct hash_key flow_key; /* the same in every worker */
+	uint64_t random_state[2];
+
+	/* seldom */
+	const struct trace_filter *trace_filter; /* NULL: nobody traces; RCU */
+	struct rte_ring *punt;                   /* to the control side; see punt.h */
+	struct rte_ring **handoff; /* by source worker: packets that others hand to this one */
+	unsigned rcu_thread;
+	struct counters counters_memory;
+	struct worker_control *control;
+};
+
+/* Puts a packet before a node. meta->vport says where it came in. */
+void worker_queue_overflow(struct worker *worker, struct rte_mbuf *packet);
+
+static inline void
+worker_enqueue(struct worker *worker, unsigned node, struct rte_mbuf *packet)
+{
+	struct node_queue *queue = worker->queues[node];
+
+	if (unlikely(queue->tail == NODE_QUEUE_SIZE)) {
+		worker_queue_overflow(worker, packet);
+		return;
+	}
+	queue->packets[queue->tail++] = packet;
+	worker->ready |= 1u << node;
+}
+
+/* Counts the drop at the vport, tells trace and capture, frees the packet. */
+void packet_drop(struct worker *worker, struct vport *vport, enum drop_reason reason,
+	struct rte_mbuf *packet);
+
+/* xoroshiro128+, seeded from the engine's generator: for jitter and sampling, not for keys. */
+uint64_t worker_random(struct worker *worker);
+
+/* Runs until no packet waits before any node, or `visits` node visits; returns visits made. */
+unsigned worker_run_nodes(struct worker *worker, unsigned visits);
+
+/*
+ * Any thread but the worker's: runs function(worker, argument) between two turns of the
+ * worker and returns when it has run. With no thread of its own (workers == 0) it runs at
+ * once in the caller's. Never called by one worker for another.
+ */
+void worker_call(struct worker *worker, void (*function)(struct worker *, void *), void *argument);
+
+/* Any thread: wakes the worker if it sleeps. Cheap when it does not. */
+void worker_wake(struct worker *worker);
+
+#endif

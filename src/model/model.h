@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The model: what a configuration may say (YANG), how people write it (YAML), how the API
+ * and the disk hold it (RFC 7951 JSON), and how two of them differ. Knows no device and
+ * touches nothing outside memory; history.h keeps configurations on disk.
+ *
+ * Threads: a struct model is for one thread at a time. Configurations are never changed once
+ * made; one may be read by several threads.
+ */
+#ifndef WEFT_MODEL_MODEL_H
+#define WEFT_MODEL_MODEL_H
+
+#include <stdio.h>
+#include <weft/weft.h>
+
+struct lyd_node;
+struct model;
+struct configuration;
+
+/* Loads the YANG modules from a folder. NULL on failure. */
+struct model *model_open(const char *yang_folder, struct weft_error *error);
+void model_close(struct model *model);
+
+/* ---- what is wrong with a file --------------------------------------------------------- */
+
+/* One thing that is wrong, or worth a warning. Strings are owned by the diagnostics. */
+struct diagnostic {
+	unsigned line, column; /* from 1; 0: of the whole file */
+	bool warning;
+	char *path;    /* in the model, as /networks/red/nics/web/mtu, or NULL */
+	char *message; /* what is wrong */
+	char *hint;    /* the nearest right thing, or what to do; or NULL */
+	char *source;  /* the line itself, or NULL */
+};
+
+struct diagnostics {
+	char *file; /* as the user named it */
+	struct diagnostic *list;
+	unsigned count, errors;
+};
+
+/* file:line:column: error: message, the line, a caret, the hint. */
+void diagnostics_print(const struct diagnostics *diagnostics, FILE *stream, bool colour);
+void diagnostics_free(struct diagnostics *diagnostics);
+
+/* ---- loading and writing ----------------------------------------------------------------- */
+
+/*
+ * All that is wrong is told at once, up to 50 things; NULL then. Warnings alone do not fail.
+ * `file` names the text in messages. YAML: types, unknown and duplicate keys, and all checks
+ * of meaning. JSON: RFC 7951 of the whole tree, the same checks.
+ */
+struct configuration *configuration_from_yaml(struct model *model, const char *file,
+	const char *text, size_t length, struct diagnostics *diagnostics);
+struct configuration *configuration_from_json(struct model *model, const char *file,
+	const char *text, size_t length, struct diagnostics *diagnostics);
+struct configuration *configuration_empty(struct model *model);
+void configuration_free(struct configuration *configuration);
+
+/* Malloced text, NULL when out of memory. YAML loads back to the same configuration. */
+char *configuration_to_yaml(const struct configuration *configuration);
+char *configuration_to_json(const struct configuration *configuration);
+
+/* The data tree: top-level siblings, defaults included. Read only. */
+const struct lyd_node *configuration_tree(const struct configuration *configuration);
+
+/* ---- reading a data tree ------------------------------------------------------------------- */
+
+/* Child of that name; NULL: there is none. For lists the first entry; see model_next. */
+const struct lyd_node *model_child(const struct lyd_node *parent, const char *name);
+/* The next sibling of the same name. */
+const struct lyd_node *model_next(const struct lyd_node *node);
+/* Canonical value of a leaf child; NULL: not set. */
+const char *model_text(const struct lyd_node *parent, const char *name);
+/* Unsigned value of a leaf child; `otherwise` when it is not set. */
+uint64_t model_number(const struct lyd_node *parent, const char *name, uint64_t otherwise);
+bool model_flag(const struct lyd_node *parent, const char *name, bool otherwise);
+/* Milliseconds of a duration leaf ("5ms", "60s", "2m", "1h"). */
+uint64_t model_milliseconds(const struct lyd_node *parent, const char *name, uint64_t otherwise);
+/* Value of the list entry's only key. */
+const char *model_key(const struct lyd_node *entry);
+
+/* ---- differences ----------------------------------------------------------------------------- */
+
+enum plan_operation { PLAN_CREATE, PLAN_UPDATE, PLAN_DELETE };
+
+/* What traffic will feel. Ordered: the worse, the greater. */
+enum plan_impact {
+	PLAN_HITLESS,      /* no packet is lost */
+	PLAN_TRAFFIC_LOSS, /* packets through this object may be lost for a moment */
+	PLAN_REMOVAL,      /* the object goes away with its traffic */
+	PLAN_RESTART,      /* takes effect when weftd is started again */
+};
+
+struct plan_leaf {
+	char *name;           /* relative to the object: "mtu", "attach/netns" */
+	char *before, *after; /* NULL: was not, will not be set */
+};
+
+/* One object (a network, switch, port, nic, link, uplink, the system) that differs. */
+struct plan_item {
+	enum plan_operation operation;
+	enum plan_impact impact;
+	const char *kind; /* "network", "switch", "port", "static-mac", "nic", "link", "uplink",
+			     "test", "system" */
+	char *network;    /* NULL: uplink, system */
+	char *name;       /* as people write it: "lan", "lan:web", "wire" */
+	struct plan_leaf *leaves;
+	unsigned n_leaves;
+	char *collateral;                      /* who else feels it, or NULL */
+	const struct lyd_node *before, *after; /* NULL: create, delete */
+};
+
+struct plan {
+	struct plan_item *items;
+	unsigned count;
+	const struct configuration *before, *after; /* must outlive the plan */
+};
+
+/* Defaults counted: an explicit default is no difference. NULL: out of memory. */
+struct plan *plan_make(const struct configuration *before, const struct configuration *after);
+void plan_free(struct plan *plan);
+const char *plan_operation_name(enum plan_operation operation);
+const char *plan_impact_name(enum plan_impact impact);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The editing calls: the only code that changes a packet's bytes. Each does its incremental
+ * checksum work (RFC 1624; a zero UDP checksum stays zero, a zero result becomes 0xffff; a
+ * partial checksum takes the address delta only), keeps the metadata's offsets right, and
+ * notes itself in the packet's edit log if one is being kept.
+ *
+ * Calls that need room or private bytes return the packet, or another head in its place, or
+ * NULL when there was no buffer (then the packet has been freed). The others need a packet
+ * that packet_writable() has made writable as far as its transport header.
+ */
+#ifndef WEFT_PACKET_EDIT_H
+#define WEFT_PACKET_EDIT_H
+
+#include "packet/packet.h"
+
+#include <rte_ether.h>
+
+/* What of a packet was changed; bits of edit_log.what. */
+#define EDIT_ETHER_SOURCE 0x0001
+#define EDIT_ETHER_DESTINATION 0x0002
+#define EDIT_VLAN 0x0004 /* tags pushed, popped or rewritten */
+#define EDIT_IP_SOURCE 0x0008
+#define EDIT_IP_DESTINATION 0x0010
+#define EDIT_TTL 0x0020
+#define EDIT_DSCP 0x0040
+#define EDIT_L4_SOURCE 0x0080
+#define EDIT_L4_DESTINATION 0x0100
+#define EDIT_OVERFLOW 0x8000 /* an edit that the log cannot hold: do not record this walk */
+
+#define EDIT_LOG_TAGS 2
+
+/*
+ * Merged as they come: two rewrites of a field are one, a push and its pop are none. What is
+ * not marked in `what` was not changed. All values in network byte order.
+ */
+struct edit_log {
+	uint16_t what;
+	uint8_t popped;               /* tags of the original frame that are gone */
+	uint8_t pushed;               /* tags in `tags`, outermost first */
+	uint16_t tags[EDIT_LOG_TAGS]; /* TCIs */
+	uint16_t tag_types[EDIT_LOG_TAGS];
+	uint8_t ttl_decrement;
+	uint8_t dscp;
+	uint16_t l4_source, l4_destination;
+	struct rte_ether_addr ether_source, ether_destination;
+	uint8_t ip_source[16], ip_destination[16];
+};
+
+/* Pushes a tag behind the MACs: type 0x8100 or 0x88a8, tci in host order. */
+struct rte_mbuf *edit_push_vlan(
+	struct packet_pools *pools, struct rte_mbuf *packet, uint16_t type, uint16_t tci);
+/* Takes the outermost tag away; the frame must have one. */
+struct rte_mbuf *edit_pop_vlan(struct packet_pools *pools, struct rte_mbuf *packet);
+/* Writes another VID into the outermost tag, priority kept. */
+struct rte_mbuf *edit_set_vlan(struct packet_pools *pools, struct rte_mbuf *packet, uint16_t vid);
+
+void edit_set_ether_source(struct rte_mbuf *packet, const struct rte_ether_addr *address);
+void edit_set_ether_destination(struct rte_mbuf *packet, const struct rte_ether_addr *address);
+/* 4 or 16 bytes, as the packet's family has it. The packet must be parsed. */
+void edit_set_ip_source(struct rte_mbuf *packet, const uint8_t *address);
+void edit_set_ip_destination(struct rte_mbuf *packet, const uint8_t *address);
+/* TTL or hop limit minus one; the caller has seen that it is above 1. */
+void edit_decrement_ttl(struct rte_mbuf *packet);
+void edit_set_dscp(struct rte_mbuf *packet, uint8_t dscp);
+/* TCP, UDP port or ICMP echo id; network byte order. */
+void edit_set_l4_source(struct rte_mbuf *packet, uint16_t port);
+void edit_set_l4_destination(struct rte_mbuf *packet, uint16_t port);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a sender leaves undone (partial checksums, super-packets), in the terms of virtio-net:
+ * reading its header without trusting it, writing it, and doing the work in software where
+ * the next port cannot.
+ */
+#ifndef WEFT_PACKET_OFFLOAD_H
+#define WEFT_PACKET_OFFLOAD_H
+
+#include "packet/packet.h"
+
+#include <linux/virtio_net.h>
+
+/* TUNSETVNETHDRSZ, PACKET_VNET_HDR: the 10-byte header (FACTS: 12 is misplaced by the kernel). */
+#define OFFLOAD_HEADER_SIZE sizeof(struct virtio_net_hdr)
+
+/*
+ * Takes what the header says into the packet's metadata, after checking it against the
+ * frame: offsets inside the packet, GSO type that fits the frame's own protocol, a segment
+ * size that is not zero. False: it lies (drop bad-offload). Headers are little endian here as
+ * the kernel gives them on this machine (native).
+ */
+bool offload_from_header(struct rte_mbuf *packet, const struct virtio_net_hdr *header);
+
+/* The header for sending the packet as it is. */
+void offload_to_header(const struct rte_mbuf *packet, struct virtio_net_hdr *header);
+
+/* Finishes a partial checksum in place. The packet must be writable there: returns the packet
+ * or another head (see packet_writable); NULL: no buffer, freed. */
+struct rte_mbuf *offload_finish_checksum(struct packet_pools *pools, struct rte_mbuf *packet);
+
+/*
+ * Cuts a super-packet into at most `limit` frames with finished checksums (RFC 9293 for what
+ * each segment's flags and sequence numbers are; IP IDs count up), each a packet with the
+ * super-packet's metadata. Returns how many; 0: it cannot be cut (too many segments, malformed,
+ * no buffers). The super-packet is freed in either case.
+ */
+unsigned offload_segment(struct packet_pools *pools, struct rte_mbuf *packet,
+	struct rte_mbuf **segments, unsigned limit);
+
+/* Bytes of the largest frame this becomes, without Ethernet header and tags: against an MTU. */
+unsigned offload_wire_length(struct rte_mbuf *packet);
+
+#endif

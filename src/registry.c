@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every device type and vnic driver that libweft has: one line each. */
+#include "graph/engine.h"
+
+static const struct device_class *const classes[] = {
+	NULL,
+};
+
+static const struct nic_driver *const drivers[] = {
+	NULL,
+};
+
+struct weft *
+weft_open(const struct weft_options *options, struct weft_error *error)
+{
+	return engine_open(options, classes, drivers, error);
+}
+
+void
+weft_close(struct weft *weft)
+{
+	engine_close(weft);
+}
