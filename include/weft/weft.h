@@ -91,7 +91,16 @@ WEFT_API unsigned weft_run(struct weft *weft);
 /* ---- changes -------------------------------------------------------------------------- */
 
 WEFT_API struct weft_change *weft_change_begin(struct weft *weft);
-/* Makes it so, waits until no worker uses what was before, frees the change. */
+/*
+ * Does whatever of the commit can still fail, devices' preparations included: after 0 the
+ * commit cannot fail, and nothing further may be staged. For those who have to write down
+ * what they are about to do (weftd: its history). Nothing is visible yet; after -1, abort.
+ */
+WEFT_API int weft_change_prepare(struct weft_change *change, struct weft_error *error);
+/*
+ * Prepares if that has not been done, makes it so, waits until no worker uses what was
+ * before, frees the change. After -1 nothing has happened, and the change is gone.
+ */
 WEFT_API int weft_change_commit(struct weft_change *change, struct weft_error *error);
 WEFT_API void weft_change_abort(struct weft_change *change);
 /* Tells whether a staged call has failed, and how. */

@@ -43,7 +43,11 @@ void engine_close(struct weft *weft);
 /* Control threads: returns when no worker uses what was reachable before the call. */
 void engine_synchronize(struct weft *weft);
 
-/* About once a second, by the control side: ticks of device types, checks of vnics. */
+/*
+ * About once a second, by the control side: ticks of device types, checks of vnics. Like
+ * punt_drain it may run on another thread than the one that has a change open: staging may
+ * go on meanwhile; the caller keeps it apart from weft_change_commit and _abort.
+ */
 void engine_tick(struct weft *weft);
 
 uint64_t engine_now(const struct weft *weft);
