@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/name_map.h"
+#include "base/nearest.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -91,6 +93,67 @@ a_name_map_holds_and_forgets(void **state)
 	name_map_free(&map);
 }
 
+static void
+durations_are_read_as_people_write_them(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t nanoseconds;
+	} good[] = {
+		{ "0", 0 },
+		{ "60", 60000000000 },
+		{ "60s", 60000000000 },
+		{ "5ms", 5000000 },
+		{ "1.5s", 1500000000 },
+		{ "0.25ms", 250000 },
+		{ "2m", 120000000000 },
+		{ "1h", 3600000000000 },
+		{ "7d", 604800000000000 },
+		{ "9000000000s", 9000000000000000000 },
+	};
+	static const char *const bad[] = { "", "s", "-1s", "1 s", "1.s", "1x", ".5s", "s1", "1sm",
+		"99999999999999999999s", "18446744073709551616ns", "9300000000s", "106752d" };
+	uint64_t nanoseconds;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_true(duration_parse(good[i].text, &nanoseconds));
+		assert_int_equal(nanoseconds, good[i].nanoseconds);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(duration_parse(bad[i], &nanoseconds));
+}
+
+static const char *
+nearest_of(const char *wanted)
+{
+	struct nearest nearest = { .wanted = wanted };
+
+	nearest_offer(&nearest, "switches");
+	nearest_offer(&nearest, "ports");
+	nearest_offer(&nearest, "nics");
+	nearest_offer(&nearest, "up");
+	return nearest.best;
+}
+
+static void
+the_nearest_name_is_found(void **state)
+{
+	(void)state;
+	assert_int_equal(nearest_distance("", "abc"), 3);
+	assert_int_equal(nearest_distance("abc", ""), 3);
+	assert_int_equal(nearest_distance("kitten", "sitting"), 3);
+	assert_int_equal(nearest_distance("gateway", "gatewya"), 1);
+	assert_int_equal(nearest_distance("MTU", "mtu"), 0);
+	assert_string_equal(nearest_of("swithces"), "switches");
+	assert_string_equal(nearest_of("port"), "ports");
+	assert_string_equal(nearest_of("u"), "up");
+	assert_null(nearest_of("routers"));
+	assert_null(nearest_of("xyz"));
+	assert_null(
+		nearest_of("01234567890123456789012345678901234567890123456789012345678901234"));
+}
+
 int
 main(void)
 {
@@ -99,6 +162,8 @@ main(void)
 		cmocka_unit_test(a_long_error_is_cut_and_ends),
 		cmocka_unit_test(hashes_depend_on_key_and_every_bit),
 		cmocka_unit_test(a_name_map_holds_and_forgets),
+		cmocka_unit_test(durations_are_read_as_people_write_them),
+		cmocka_unit_test(the_nearest_name_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
