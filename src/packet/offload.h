@@ -11,7 +11,11 @@
 
 #include <linux/virtio_net.h>
 
-/* TUNSETVNETHDRSZ, PACKET_VNET_HDR: the 10-byte header (FACTS: 12 is misplaced by the kernel). */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5 /* since Linux 6.2; older headers lack it */
+#endif
+
+/* TUNSETVNETHDRSZ, PACKET_VNET_HDR: the 10-byte header (of 12 bytes the kernel misplaces). */
 #define OFFLOAD_HEADER_SIZE sizeof(struct virtio_net_hdr)
 
 /*

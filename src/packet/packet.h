@@ -100,6 +100,10 @@ struct packet_pools {
 struct rte_mbuf *packet_writable(
 	struct packet_pools *pools, struct rte_mbuf *packet, unsigned bytes, unsigned room);
 
+/* The packet in one segment, for those who take no chains: itself, or another head. NULL: no
+ * buffer, or longer than a large one (then it has been freed). */
+struct rte_mbuf *packet_linear(struct packet_pools *pools, struct rte_mbuf *packet);
+
 /*
  * One more packet with the same bytes and metadata, for flooding. Short packets are copied,
  * long ones share their bytes. NULL: no buffer; the original is untouched.

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reading headers. Lengths are checked before they are used, against the first segment of
- * the packet where the headers are (packet_parse copies headers together if a sender split
- * them over segments).
+ * Reading headers. Lengths are checked before they are used. Headers may be spread over the
+ * segments of a chain in any way (reading copies them together), but for the MACs and the
+ * first type: a first segment without them is too short.
  */
 #ifndef WEFT_PACKET_PARSE_H
 #define WEFT_PACKET_PARSE_H
 
 #include "base/hash.h"
 #include "packet/packet.h"
+
+#include <rte_branch_prediction.h>
+#include <rte_byteorder.h>
+#include <rte_ether.h>
+#include <string.h>
 
 enum parse_result {
 	PARSE_OK,
@@ -24,14 +29,66 @@ struct ether_view {
 	uint8_t n_tags;         /* 0x8100 and 0x88a8, at most 8 are looked through */
 	uint16_t tci, tag_type; /* of the outermost tag, host order; n_tags > 0 */
 };
-enum parse_result parse_ether(const struct rte_mbuf *packet, struct ether_view *view);
+
+#define PARSE_TAGS_LIMIT 8
+
+/* Frames with more than one tag, cut-off ones and chains. */
+enum parse_result parse_ether_slow(const struct rte_mbuf *packet, struct ether_view *view);
+
+static inline bool
+parse_is_tag(uint16_t type)
+{
+	return type == RTE_ETHER_TYPE_VLAN || type == RTE_ETHER_TYPE_QINQ;
+}
+
+static inline uint16_t
+parse_u16(const uint8_t *bytes)
+{
+	uint16_t value;
+
+	memcpy(&value, bytes, sizeof(value));
+	return rte_be_to_cpu_16(value);
+}
+
+static inline enum parse_result
+parse_ether(const struct rte_mbuf *packet, struct ether_view *view)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	uint16_t type;
+
+	if (unlikely(rte_pktmbuf_data_len(packet) < RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN))
+		return parse_ether_slow(packet, view);
+	view->destination = frame;
+	view->source = frame + RTE_ETHER_ADDR_LEN;
+	type = parse_u16(frame + 2 * RTE_ETHER_ADDR_LEN);
+	if (likely(!parse_is_tag(type))) {
+		view->type = type;
+		view->offset = RTE_ETHER_HDR_LEN;
+		view->n_tags = 0;
+		view->tci = view->tag_type = 0;
+		return PARSE_OK;
+	}
+	view->tag_type = type;
+	view->tci = parse_u16(frame + RTE_ETHER_HDR_LEN);
+	view->type = parse_u16(frame + RTE_ETHER_HDR_LEN + 2);
+	view->offset = RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN;
+	view->n_tags = 1;
+	if (unlikely(parse_is_tag(view->type)))
+		return parse_ether_slow(packet, view);
+	return PARSE_OK;
+}
 
 /*
  * Fills l3, l4, ethertype and protocol of the metadata (PACKET_PARSED). A network or
  * transport header that is cut off or malformed leaves l4 PACKET_OFFSET_NONE: that is for
- * the device to judge, not an error here. Fragments other than the first have no l4.
+ * the device to judge, not an error here. Fragments other than the first have no l4. An
+ * IPv6 packet's protocol is the one behind its extension headers.
  */
 enum parse_result packet_parse(struct rte_mbuf *packet);
+
+/* Of a parsed packet: bytes to the end of what the editing calls may write in it, for
+ * packet_writable(). */
+unsigned packet_header_bytes(const struct rte_mbuf *packet);
 
 /*
  * The flow hash, keyed: the same for both directions of a connection never matters, for

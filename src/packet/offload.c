@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Segmentation is our own: rte_gso of DPDK 22.11 knows no TCP over IPv6 and no UDP
+ * segmentation, makes chains that few drivers here take, and leaves all checksums undone.
+ */
+#include "packet/offload.h"
+
+#include "packet/checksum.h"
+#include "packet/layout.h"
+
+#include <netinet/in.h>
+#include <rte_branch_prediction.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+/* A transport header behind this is nobody's; it bounds what finishing has to copy. */
+#define CHECKSUM_REACH PACKET_SMALL_ROOM
+#define SEGMENT_HEADERS_LIMIT 1024
+
+static bool
+checksum_from_header(struct rte_mbuf *packet, const struct virtio_net_hdr *header)
+{
+	struct packet_meta *meta = packet_meta(packet);
+	unsigned end = (unsigned)header->csum_start + header->csum_offset + sizeof(uint16_t);
+
+	if (header->csum_start < RTE_ETHER_HDR_LEN || end > CHECKSUM_REACH ||
+		end > rte_pktmbuf_pkt_len(packet))
+		return false;
+	meta->offload = PACKET_NEEDS_CHECKSUM;
+	meta->checksum_start = header->csum_start;
+	meta->checksum_offset = header->csum_offset;
+	return true;
+}
+
+/* The super-packet must be what its type says, by its own headers. */
+static bool
+gso_fits(const struct packet_layout *layout, enum packet_gso gso)
+{
+	if (layout->l4 == PACKET_OFFSET_NONE || layout->fragment)
+		return false;
+	switch (gso) {
+	case PACKET_GSO_TCP4:
+		return layout->ethertype == RTE_ETHER_TYPE_IPV4 && layout->protocol == IPPROTO_TCP;
+	case PACKET_GSO_TCP6:
+		return layout->ethertype == RTE_ETHER_TYPE_IPV6 && layout->protocol == IPPROTO_TCP;
+	case PACKET_GSO_UDP:
+		return layout->protocol == IPPROTO_UDP;
+	default:
+		return false;
+	}
+}
+
+static unsigned
+gso_checksum_offset(enum packet_gso gso)
+{
+	return gso == PACKET_GSO_UDP ? offsetof(struct rte_udp_hdr, dgram_cksum)
+				     : offsetof(struct rte_tcp_hdr, cksum);
+}
+
+static bool
+gso_from_header(struct rte_mbuf *packet, const struct virtio_net_hdr *header)
+{
+	struct packet_meta *meta = packet_meta(packet);
+	struct packet_layout layout;
+	enum packet_gso gso;
+
+	switch (header->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		gso = PACKET_GSO_TCP4;
+		break;
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		gso = PACKET_GSO_TCP6;
+		break;
+	case VIRTIO_NET_HDR_GSO_UDP_L4:
+		gso = PACKET_GSO_UDP;
+		break;
+	default: /* UFO, too: it is not offered to anyone */
+		return false;
+	}
+	if (header->gso_size == 0 || packet_layout(packet, &layout) != PARSE_OK ||
+		!gso_fits(&layout, gso) || layout.l4 + layout.l4_length > SEGMENT_HEADERS_LIMIT)
+		return false;
+	if ((meta->offload & PACKET_NEEDS_CHECKSUM) &&
+		(meta->checksum_start != layout.l4 ||
+			meta->checksum_offset != gso_checksum_offset(gso)))
+		return false;
+	meta->gso = gso;
+	meta->gso_size = header->gso_size;
+	/* hdr_len is a hint that senders get wrong (virtio 1.2, 5.1.6.2): our own instead */
+	meta->header_length = layout.l4 + layout.l4_length;
+	if (header->gso_type & VIRTIO_NET_HDR_GSO_ECN)
+		meta->flags |= PACKET_GSO_ECN;
+	meta->l3 = layout.l3;
+	meta->l4 = layout.l4;
+	meta->ethertype = layout.ethertype;
+	meta->protocol = layout.protocol;
+	meta->flags |= PACKET_PARSED;
+	return true;
+}
+
+bool
+offload_from_header(struct rte_mbuf *packet, const struct virtio_net_hdr *header)
+{
+	struct packet_meta *meta = packet_meta(packet);
+
+	meta->offload = 0;
+	meta->gso = PACKET_GSO_NONE;
+	meta->flags &= (uint8_t)~PACKET_GSO_ECN;
+	if (header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+		if (!checksum_from_header(packet, header))
+			return false;
+	} else if (header->flags & VIRTIO_NET_HDR_F_DATA_VALID) {
+		meta->offload = PACKET_CHECKSUM_GOOD;
+	}
+	if (likely(header->gso_type == VIRTIO_NET_HDR_GSO_NONE))
+		return true;
+	if (gso_from_header(packet, header))
+		return true;
+	meta->offload = 0;
+	return false;
+}
+
+void
+offload_to_header(const struct rte_mbuf *packet, struct virtio_net_hdr *header)
+{
+	const struct packet_meta *meta = packet_meta((struct rte_mbuf *)(uintptr_t)packet);
+
+	*header = (struct virtio_net_hdr){ 0 };
+	if (meta->offload & PACKET_NEEDS_CHECKSUM) {
+		header->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		header->csum_start = meta->checksum_start;
+		header->csum_offset = meta->checksum_offset;
+	} else if (meta->offload & PACKET_CHECKSUM_GOOD) {
+		header->flags = VIRTIO_NET_HDR_F_DATA_VALID;
+	}
+	if (likely(meta->gso == PACKET_GSO_NONE))
+		return;
+	switch (meta->gso) {
+	case PACKET_GSO_TCP4:
+		header->gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+		break;
+	case PACKET_GSO_TCP6:
+		header->gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
+		break;
+	default:
+		header->gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
+		break;
+	}
+	if (meta->flags & PACKET_GSO_ECN)
+		header->gso_type |= VIRTIO_NET_HDR_GSO_ECN;
+	header->gso_size = meta->gso_size;
+	header->hdr_len = meta->header_length;
+}
+
+/* Only UDP, told by its field's place, has a checksum that must not be zero (RFC 768). */
+static uint16_t
+finished(uint32_t sum, bool udp)
+{
+	uint16_t checksum = ~checksum_fold(sum);
+
+	return udp && checksum == 0 ? 0xffff : checksum;
+}
+
+struct rte_mbuf *
+offload_finish_checksum(struct packet_pools *pools, struct rte_mbuf *packet)
+{
+	struct packet_meta *meta = packet_meta(packet);
+	unsigned start = meta->checksum_start, field = start + meta->checksum_offset;
+	uint16_t checksum;
+
+	if (!(meta->offload & PACKET_NEEDS_CHECKSUM))
+		return packet;
+	packet = packet_writable(pools, packet, field + sizeof(checksum), 0);
+	if (unlikely(packet == NULL))
+		return NULL;
+	meta = packet_meta(packet);
+	/* the field holds the pseudo-header's sum: so it is summed with the rest */
+	checksum = finished(checksum_sum_packet(packet, start, rte_pktmbuf_pkt_len(packet) - start),
+		meta->checksum_offset == offsetof(struct rte_udp_hdr, dgram_cksum));
+	memcpy(rte_pktmbuf_mtod_offset(packet, void *, field), &checksum, sizeof(checksum));
+	meta->offload = PACKET_CHECKSUM_GOOD;
+	return packet;
+}
+
+/* ---- segmentation ---------------------------------------------------------------------- */
+
+struct segmentation {
+	struct packet_layout layout;
+	const uint8_t *headers; /* of the super-packet, contiguous */
+	unsigned header_length, payload, size, count;
+	uint16_t ip_id;
+	uint32_t sequence;
+	bool checksum; /* segments carry a transport checksum */
+};
+
+static void
+segment_network(const struct segmentation *plan, uint8_t *frame, unsigned index, unsigned length)
+{
+	uint8_t *header = frame + plan->layout.l3;
+
+	if (plan->layout.ethertype == RTE_ETHER_TYPE_IPV4) {
+		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)header;
+
+		ip->total_length = rte_cpu_to_be_16(length - plan->layout.l3);
+		ip->packet_id = rte_cpu_to_be_16(plan->ip_id + index);
+		ip->hdr_checksum = 0;
+		ip->hdr_checksum = ~checksum_fold(checksum_sum(ip, plan->layout.l3_length));
+	} else {
+		struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)header;
+
+		ip->payload_len = rte_cpu_to_be_16(length - plan->layout.l3 - sizeof(*ip));
+	}
+}
+
+/* RFC 9293, 3.1; CWR goes with the first segment only (RFC 3168, 6.1.2). */
+static void
+segment_tcp(const struct segmentation *plan, struct rte_tcp_hdr *tcp, unsigned index)
+{
+	tcp->sent_seq = rte_cpu_to_be_32(plan->sequence + index * plan->size);
+	if (index > 0)
+		tcp->tcp_flags &= (uint8_t)~RTE_TCP_CWR_FLAG;
+	if (index + 1 < plan->count)
+		tcp->tcp_flags &= (uint8_t) ~(RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG);
+}
+
+/* RFC 9293, 3.1 and RFC 8200, 8.1. */
+static uint32_t
+pseudo_header_sum(const struct segmentation *plan, const uint8_t *frame, unsigned length)
+{
+	const uint8_t *ip = frame + plan->layout.l3;
+	uint32_t sum = rte_cpu_to_be_16(plan->layout.protocol) + rte_cpu_to_be_16(length);
+
+	if (plan->layout.ethertype == RTE_ETHER_TYPE_IPV4)
+		return sum + checksum_sum(ip + offsetof(struct rte_ipv4_hdr, src_addr), 8);
+	return sum + checksum_sum(ip + offsetof(struct rte_ipv6_hdr, src_addr), 32);
+}
+
+static void
+segment_transport(const struct segmentation *plan, uint8_t *frame, unsigned index, unsigned length)
+{
+	uint8_t *header = frame + plan->layout.l4;
+	bool udp = plan->layout.protocol == IPPROTO_UDP;
+	uint16_t *field;
+	uint32_t sum;
+
+	length -= plan->layout.l4;
+	if (udp) {
+		struct rte_udp_hdr *datagram = (struct rte_udp_hdr *)header;
+
+		datagram->dgram_len = rte_cpu_to_be_16(length);
+		field = &datagram->dgram_cksum;
+	} else {
+		struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)header;
+
+		segment_tcp(plan, tcp, index);
+		field = &tcp->cksum;
+	}
+	if (!plan->checksum)
+		return;
+	*field = 0;
+	sum = pseudo_header_sum(plan, frame, length) + checksum_sum(header, length);
+	*field = finished(sum, udp);
+}
+
+/* What of the super-packet's payload has not been copied yet. */
+struct reader {
+	const struct rte_mbuf *segment;
+	unsigned offset;
+};
+
+static void
+read_on(struct reader *reader, uint8_t *to, unsigned length)
+{
+	while (length > 0) {
+		unsigned n = rte_pktmbuf_data_len(reader->segment) - reader->offset;
+
+		if (n == 0) {
+			reader->segment = reader->segment->next;
+			reader->offset = 0;
+			continue;
+		}
+		n = RTE_MIN(n, length);
+		memcpy(to,
+			rte_pktmbuf_mtod_offset(reader->segment, const uint8_t *, reader->offset),
+			n);
+		reader->offset += n;
+		to += n;
+		length -= n;
+	}
+}
+
+static struct rte_mbuf *
+make_segment(struct packet_pools *pools, struct rte_mbuf *packet, const struct segmentation *plan,
+	struct reader *reader, unsigned index)
+{
+	unsigned payload = RTE_MIN(plan->size, plan->payload - index * plan->size);
+	unsigned length = plan->header_length + payload;
+	struct rte_mbuf *segment =
+		rte_pktmbuf_alloc(length <= PACKET_SMALL_ROOM ? pools->small : pools->large);
+	struct packet_meta *meta;
+	uint8_t *frame;
+
+	if (unlikely(segment == NULL))
+		return NULL;
+	frame = rte_pktmbuf_mtod(segment, uint8_t *);
+	memcpy(frame, plan->headers, plan->header_length);
+	read_on(reader, frame + plan->header_length, payload);
+	segment->data_len = length;
+	segment->pkt_len = length;
+	segment->port = packet->port;
+	segment_network(plan, frame, index, length);
+	segment_transport(plan, frame, index, length);
+
+	meta = packet_meta(segment);
+	*meta = *packet_meta(packet);
+	meta->gso = PACKET_GSO_NONE;
+	meta->gso_size = 0;
+	meta->offload = plan->checksum ? PACKET_CHECKSUM_GOOD : 0;
+	meta->flags &= (uint8_t)~PACKET_GSO_ECN;
+	meta->l3 = plan->layout.l3;
+	meta->l4 = plan->layout.l4;
+	meta->ethertype = plan->layout.ethertype;
+	meta->protocol = plan->layout.protocol;
+	meta->flags |= PACKET_PARSED;
+	return segment;
+}
+
+/* The frame may have changed since it came in: nothing is taken from then. */
+static bool
+make_plan(struct rte_mbuf *packet, struct segmentation *plan, uint8_t *copy, unsigned limit)
+{
+	const struct packet_meta *meta = packet_meta(packet);
+	const struct packet_layout *layout = &plan->layout;
+	const uint8_t *network, *transport;
+
+	if (packet_layout(packet, &plan->layout) != PARSE_OK || meta->gso_size == 0 ||
+		!gso_fits(layout, meta->gso))
+		return false;
+	plan->header_length = layout->l4 + layout->l4_length;
+	plan->payload = layout->end - plan->header_length;
+	plan->size = meta->gso_size;
+	plan->count = plan->payload == 0 ? 1 : (plan->payload + plan->size - 1) / plan->size;
+	if (plan->header_length > SEGMENT_HEADERS_LIMIT || plan->count > limit ||
+		plan->header_length + RTE_MIN(plan->size, plan->payload) > PACKET_LARGE_ROOM)
+		return false;
+	plan->headers = rte_pktmbuf_read(packet, 0, plan->header_length, copy);
+	network = plan->headers + layout->l3;
+	transport = plan->headers + layout->l4;
+	plan->ip_id = parse_u16(network + offsetof(struct rte_ipv4_hdr, packet_id));
+	plan->checksum = true;
+	if (meta->gso == PACKET_GSO_UDP)
+		plan->checksum = (meta->offload & PACKET_NEEDS_CHECKSUM) ||
+				 parse_u16(transport + offsetof(struct rte_udp_hdr, dgram_cksum));
+	else
+		plan->sequence =
+			(uint32_t)parse_u16(transport + 4) << 16 | parse_u16(transport + 6);
+	return true;
+}
+
+unsigned
+offload_segment(struct packet_pools *pools, struct rte_mbuf *packet, struct rte_mbuf **segments,
+	unsigned limit)
+{
+	uint8_t copy[SEGMENT_HEADERS_LIMIT];
+	struct segmentation plan = { 0 };
+	struct reader reader = { .segment = packet };
+	unsigned made = 0;
+
+	if (make_plan(packet, &plan, copy, limit)) {
+		reader.offset = plan.header_length;
+		while (reader.offset > rte_pktmbuf_data_len(reader.segment)) {
+			reader.offset -= rte_pktmbuf_data_len(reader.segment);
+			reader.segment = reader.segment->next;
+		}
+		while (made < plan.count) {
+			segments[made] = make_segment(pools, packet, &plan, &reader, made);
+			if (unlikely(segments[made] == NULL))
+				break;
+			made++;
+		}
+		if (unlikely(made < plan.count)) {
+			rte_pktmbuf_free_bulk(segments, made);
+			made = 0;
+		}
+	}
+	rte_pktmbuf_free(packet);
+	return made;
+}
+
+unsigned
+offload_wire_length(struct rte_mbuf *packet)
+{
+	const struct packet_meta *meta = packet_meta(packet);
+	unsigned length = rte_pktmbuf_pkt_len(packet);
+	struct ether_view view;
+
+	if (parse_ether(packet, &view) != PARSE_OK)
+		return length;
+	if (unlikely(meta->gso != PACKET_GSO_NONE))
+		length = RTE_MIN(length, (unsigned)meta->header_length + meta->gso_size);
+	return length - RTE_MIN(length, view.offset);
+}
