@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/mac_table.h"
+
+#include <rte_pause.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION_ONE (MAC_KEY_MASK + 1)
+#define LOCK_TRIES 64 /* of a worker; the holder is done in some hundred cycles */
+#define OVERFLOWED_STUCK UINT8_MAX
+#define BUCKETS_LIMIT (1u << 28)
+
+uint64_t
+mac_key_of(const uint8_t mac[6], uint16_t vlan)
+{
+	uint64_t address = 0;
+
+	memcpy(&address, mac, 6);
+	return mac_key(address, vlan);
+}
+
+void
+mac_key_address(uint64_t key, uint8_t mac[6])
+{
+	memcpy(mac, &key, 6);
+}
+
+/* ---- arrays ------------------------------------------------------------------------------- */
+
+static struct mac_array *
+array_new(uint32_t buckets)
+{
+	struct mac_array *array =
+		aligned_alloc(_Alignof(struct mac_array), sizeof(struct mac_array));
+	uintptr_t start;
+
+	if (array == NULL)
+		return NULL;
+	memset(array, 0, sizeof(*array));
+	/* calloc: pages that no bucket was used in cost nothing */
+	array->memory = calloc(buckets + 1ul, sizeof(struct mac_bucket));
+	if (array->memory == NULL) {
+		free(array);
+		return NULL;
+	}
+	start = ((uintptr_t)array->memory + _Alignof(struct mac_bucket) - 1) &
+		~(_Alignof(struct mac_bucket) - 1);
+	array->buckets = (struct mac_bucket *)start;
+	array->mask = buckets - 1;
+	hash_key_random(&array->hash);
+	return array;
+}
+
+static void
+array_free(struct mac_array *array)
+{
+	if (array == NULL)
+		return;
+	free(array->memory);
+	free(array);
+}
+
+int
+mac_table_open(struct mac_table *table, uint32_t buckets)
+{
+	struct mac_array *array = array_new(buckets);
+
+	if (array == NULL)
+		return -1;
+	table->occupied = table->counting = 0;
+	atomic_store_explicit(&table->array, array, memory_order_release);
+	return 0;
+}
+
+void
+mac_table_close(struct mac_table *table)
+{
+	array_free(mac_table_array(table));
+	atomic_store_explicit(&table->array, NULL, memory_order_relaxed);
+}
+
+/* ---- locks ---------------------------------------------------------------------------------- */
+
+static bool
+try_lock(struct mac_bucket *bucket)
+{
+	return atomic_exchange_explicit(&bucket->lock, 1, memory_order_acquire) == 0;
+}
+
+static void
+unlock(struct mac_bucket *bucket)
+{
+	atomic_store_explicit(&bucket->lock, 0, memory_order_release);
+}
+
+static bool
+try_lock_pair(struct mac_bucket *first, struct mac_bucket *second)
+{
+	for (unsigned i = 0; i < LOCK_TRIES; i++) {
+		if (try_lock(first)) {
+			if (try_lock(second))
+				return true;
+			unlock(first);
+		}
+		rte_pause();
+	}
+	return false;
+}
+
+static void
+unlock_pair(struct mac_bucket *first, struct mac_bucket *second)
+{
+	unlock(second);
+	unlock(first);
+}
+
+/* The control thread waits: a worker that was preempted with the lock has to get on. */
+static void
+lock(struct mac_bucket *bucket)
+{
+	while (!try_lock(bucket))
+		sched_yield();
+}
+
+/* ---- slots, under their bucket's lock ---------------------------------------------------------
+ */
+
+static uint64_t
+slot_key(const struct mac_bucket *bucket, unsigned slot)
+{
+	return atomic_load_explicit(&bucket->keys[slot], memory_order_relaxed) & MAC_KEY_MASK;
+}
+
+static struct mac_entry
+slot_entry(const struct mac_bucket *bucket, unsigned slot)
+{
+	return (struct mac_entry){
+		.key = slot_key(bucket, slot),
+		.device = atomic_load_explicit(&bucket->devices[slot], memory_order_relaxed),
+		.vport = atomic_load_explicit(&bucket->vports[slot], memory_order_relaxed),
+		.stamp = atomic_load_explicit(&bucket->stamps[slot], memory_order_relaxed),
+	};
+}
+
+/* Readers see the slot free from here on. */
+static void
+slot_clear(struct mac_array *array, struct mac_bucket *bucket, unsigned slot)
+{
+	struct mac_entry entry = slot_entry(bucket, slot);
+	uint64_t version =
+		atomic_load_explicit(&bucket->keys[slot], memory_order_relaxed) & ~MAC_KEY_MASK;
+	struct mac_bucket *first;
+	uint8_t overflowed;
+
+	if (entry.key == 0)
+		return;
+	atomic_store_explicit(&bucket->keys[slot], version, memory_order_release);
+	first = &array->buckets[mac_first(array, mac_hash(array, entry.key, entry.device))];
+	if (first == bucket)
+		return;
+	/* a count that has reached the end of its range stays there: it costs a look, no more */
+	overflowed = atomic_load_explicit(&first->overflowed, memory_order_relaxed);
+	while (overflowed != OVERFLOWED_STUCK &&
+		!atomic_compare_exchange_weak_explicit(&first->overflowed, &overflowed,
+			overflowed - 1, memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+/* The slot is clear. Release stores: who sees the new values sees the slot cleared before. */
+static void
+slot_fill(struct mac_bucket *bucket, unsigned slot, const struct mac_entry *entry)
+{
+	uint64_t version =
+		atomic_load_explicit(&bucket->keys[slot], memory_order_relaxed) & ~MAC_KEY_MASK;
+
+	atomic_store_explicit(&bucket->devices[slot], entry->device, memory_order_release);
+	atomic_store_explicit(&bucket->vports[slot], entry->vport, memory_order_release);
+	atomic_store_explicit(&bucket->stamps[slot], entry->stamp, memory_order_release);
+	atomic_store_explicit(
+		&bucket->keys[slot], (version + VERSION_ONE) | entry->key, memory_order_release);
+}
+
+static bool
+slot_is_free(const struct mac_table *table, const struct mac_bucket *bucket, unsigned slot)
+{
+	return slot_key(bucket, slot) == 0 ||
+	       table->stale(table->context,
+		       atomic_load_explicit(&bucket->vports[slot], memory_order_relaxed));
+}
+
+static int
+bucket_slot_of(const struct mac_bucket *bucket, const struct mac_entry *entry)
+{
+	for (unsigned slot = 0; slot < MAC_BUCKET_SLOTS; slot++) {
+		if (slot_key(bucket, slot) == entry->key &&
+			atomic_load_explicit(&bucket->devices[slot], memory_order_relaxed) ==
+				entry->device)
+			return (int)slot;
+	}
+	return -1;
+}
+
+static bool
+bucket_insert(const struct mac_table *table, struct mac_array *array, struct mac_bucket *bucket,
+	const struct mac_entry *entry)
+{
+	for (unsigned slot = 0; slot < MAC_BUCKET_SLOTS; slot++) {
+		if (!slot_is_free(table, bucket, slot))
+			continue;
+		slot_clear(array, bucket, slot);
+		slot_fill(bucket, slot, entry);
+		return true;
+	}
+	return false;
+}
+
+static void
+count_overflow(struct mac_bucket *first)
+{
+	uint8_t overflowed = atomic_load_explicit(&first->overflowed, memory_order_relaxed);
+
+	while (overflowed != OVERFLOWED_STUCK &&
+		!atomic_compare_exchange_weak_explicit(&first->overflowed, &overflowed,
+			overflowed + 1, memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+static bool
+pair_insert(const struct mac_table *table, struct mac_array *array, struct mac_bucket *first,
+	struct mac_bucket *second, const struct mac_entry *entry)
+{
+	if (bucket_insert(table, array, first, entry))
+		return true;
+	if (!bucket_insert(table, array, second, entry))
+		return false;
+	count_overflow(first);
+	return true;
+}
+
+/* ---- learning ---------------------------------------------------------------------------------
+ */
+
+enum mac_result
+mac_insert(struct mac_table *table, struct mac_array *array, const struct mac_entry *entry)
+{
+	uint64_t hash = mac_hash(array, entry->key, entry->device);
+	struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
+	struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
+	enum mac_result result = MAC_DONE;
+
+	if (!try_lock_pair(first, second))
+		return MAC_BUSY;
+	if (atomic_load_explicit(&array->frozen, memory_order_relaxed))
+		result = MAC_BUSY;
+	else if (bucket_slot_of(first, entry) >= 0 || bucket_slot_of(second, entry) >= 0)
+		result = MAC_CHANGED;
+	else if (!pair_insert(table, array, first, second, entry))
+		result = MAC_FULL;
+	unlock_pair(first, second);
+	if (result == MAC_FULL && !atomic_load_explicit(&array->full, memory_order_relaxed))
+		atomic_store_explicit(&array->full, true, memory_order_relaxed);
+	return result;
+}
+
+static bool
+is_static(uint32_t stamp)
+{
+	return (stamp & 0xff) == MAC_STATIC;
+}
+
+static bool
+bucket_move(struct mac_bucket *bucket, const struct mac_entry *entry, const struct mac_found *found)
+{
+	int slot = bucket_slot_of(bucket, entry);
+	struct mac_entry there;
+
+	if (slot < 0)
+		return false;
+	there = slot_entry(bucket, (unsigned)slot);
+	if (there.vport != found->vport || is_static(there.stamp) != is_static(found->stamp))
+		return false;
+	atomic_store_explicit(&bucket->vports[slot], entry->vport, memory_order_release);
+	atomic_store_explicit(&bucket->stamps[slot], entry->stamp, memory_order_release);
+	return true;
+}
+
+enum mac_result
+mac_move(struct mac_array *array, const struct mac_entry *entry, const struct mac_found *found)
+{
+	uint64_t hash = mac_hash(array, entry->key, entry->device);
+	struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
+	struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
+	enum mac_result result = MAC_DONE;
+
+	if (!try_lock_pair(first, second))
+		return MAC_BUSY;
+	if (atomic_load_explicit(&array->frozen, memory_order_relaxed))
+		result = MAC_BUSY;
+	else if (!bucket_move(first, entry, found) && !bucket_move(second, entry, found))
+		result = MAC_CHANGED;
+	unlock_pair(first, second);
+	return result;
+}
+
+/* ---- the control thread ------------------------------------------------------------------------
+ */
+
+static bool
+bucket_take(struct mac_array *array, struct mac_bucket *bucket, const struct mac_entry *key,
+	struct mac_entry *old)
+{
+	int slot = bucket_slot_of(bucket, key);
+
+	if (slot < 0)
+		return false;
+	*old = slot_entry(bucket, (unsigned)slot);
+	slot_clear(array, bucket, (unsigned)slot);
+	return true;
+}
+
+/* In index order, because it waits. */
+static void
+lock_pair(struct mac_bucket *first, struct mac_bucket *second)
+{
+	lock(first < second ? first : second);
+	lock(first < second ? second : first);
+}
+
+/* Copies what is not stale. False: some pair of buckets had no room. */
+static bool
+array_copy(const struct mac_table *table, const struct mac_array *from, struct mac_array *to)
+{
+	for (uint64_t i = 0; i <= from->mask; i++) {
+		for (unsigned slot = 0; slot < MAC_BUCKET_SLOTS; slot++) {
+			struct mac_entry entry = slot_entry(&from->buckets[i], slot);
+			uint64_t hash = mac_hash(to, entry.key, entry.device);
+
+			if (slot_is_free(table, &from->buckets[i], slot))
+				continue;
+			if (!pair_insert(table, to, &to->buckets[mac_first(to, hash)],
+				    &to->buckets[mac_second(to, hash)], &entry))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* A copy in at least `buckets` buckets; NULL: out of memory. */
+static struct mac_array *
+array_grown(const struct mac_table *table, const struct mac_array *from, uint64_t buckets)
+{
+	for (; buckets <= BUCKETS_LIMIT; buckets *= 2) {
+		struct mac_array *to = array_new((uint32_t)buckets);
+
+		if (to == NULL || array_copy(table, from, to))
+			return to;
+		array_free(to);
+	}
+	return NULL;
+}
+
+static int
+grow(struct mac_table *table, uint64_t buckets)
+{
+	struct mac_array *from = mac_table_array(table), *to;
+
+	atomic_store_explicit(&from->frozen, true, memory_order_seq_cst);
+	/* after this no worker is still inserting: each one sees `frozen` */
+	table->synchronize(table->context);
+	to = array_grown(table, from, buckets);
+	if (to == NULL) {
+		atomic_store_explicit(&from->frozen, false, memory_order_release);
+		return -1;
+	}
+	atomic_store_explicit(&table->array, to, memory_order_release);
+	table->synchronize(table->context);
+	array_free(from);
+	table->counting = 0;
+	return 0;
+}
+
+int
+mac_table_reserve(struct mac_table *table, uint32_t more)
+{
+	uint64_t buckets = mac_table_array(table)->mask + 1ull;
+	uint64_t wanted = (uint64_t)table->occupied + more;
+
+	table->occupied += more;
+	if (wanted * 2 <= buckets * MAC_BUCKET_SLOTS)
+		return 0;
+	while (wanted * 2 > buckets * MAC_BUCKET_SLOTS)
+		buckets *= 2;
+	return grow(table, buckets);
+}
+
+int
+mac_table_maintain(struct mac_table *table)
+{
+	struct mac_array *array = mac_table_array(table);
+	uint64_t buckets = array->mask + 1ull;
+
+	/* no room: entries come faster than they are counted */
+	if (atomic_load_explicit(&array->full, memory_order_relaxed))
+		return grow(table, buckets * 4);
+	return mac_table_reserve(table, 0);
+}
+
+int
+mac_table_put(struct mac_table *table, const struct mac_entry *entry, struct mac_entry *old)
+{
+	*old = (struct mac_entry){ 0 };
+	for (;;) {
+		struct mac_array *array = mac_table_array(table);
+		uint64_t hash = mac_hash(array, entry->key, entry->device);
+		struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
+		struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
+		bool done;
+
+		lock_pair(first, second);
+		if (!bucket_take(array, first, entry, old))
+			bucket_take(array, second, entry, old);
+		done = pair_insert(table, array, first, second, entry);
+		unlock_pair(first, second);
+		if (done)
+			return 0;
+		if (grow(table, (array->mask + 1ull) * 2) == -1)
+			return -1;
+	}
+}
+
+bool
+mac_table_remove(struct mac_table *table, uint64_t key, uint32_t device, struct mac_entry *old)
+{
+	struct mac_entry wanted = { .key = key, .device = device };
+	struct mac_array *array = mac_table_array(table);
+	uint64_t hash = mac_hash(array, key, device);
+	struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
+	struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
+	bool found;
+
+	lock_pair(first, second);
+	found = bucket_take(array, first, &wanted, old) || bucket_take(array, second, &wanted, old);
+	unlock_pair(first, second);
+	return found;
+}
+
+static bool
+bucket_is_empty(const struct mac_bucket *bucket)
+{
+	for (unsigned slot = 0; slot < MAC_BUCKET_SLOTS; slot++) {
+		if (slot_key(bucket, slot) != 0)
+			return false;
+	}
+	return true;
+}
+
+static unsigned
+bucket_sweep(struct mac_array *array, struct mac_bucket *bucket,
+	bool (*judge)(void *context, const struct mac_entry *entry), void *context)
+{
+	unsigned left = 0;
+
+	lock(bucket);
+	for (unsigned slot = 0; slot < MAC_BUCKET_SLOTS; slot++) {
+		struct mac_entry entry = slot_entry(bucket, slot);
+
+		if (entry.key == 0)
+			continue;
+		if (judge(context, &entry))
+			slot_clear(array, bucket, slot);
+		else
+			left++;
+	}
+	unlock(bucket);
+	return left;
+}
+
+uint32_t
+mac_table_sweep(struct mac_table *table, uint32_t first, uint32_t count,
+	bool (*judge)(void *context, const struct mac_entry *entry), void *context)
+{
+	struct mac_array *array = mac_table_array(table);
+	uint64_t end = (uint64_t)first + count;
+
+	if (end > array->mask)
+		end = array->mask + 1ull;
+	if (first == 0)
+		table->counting = 0;
+	for (uint64_t i = first; i < end; i++) {
+		struct mac_bucket *bucket = &array->buckets[i];
+
+		if (!bucket_is_empty(bucket))
+			table->counting += bucket_sweep(array, bucket, judge, context);
+	}
+	if (end <= array->mask)
+		return (uint32_t)end;
+	table->occupied = table->counting;
+	return 0;
+}
+
+/* Without its lock. False: free, or changing. */
+static bool
+slot_look(const struct mac_bucket *bucket, unsigned slot, struct mac_entry *entry)
+{
+	uint64_t before = atomic_load_explicit(&bucket->keys[slot], memory_order_acquire);
+
+	entry->key = before & MAC_KEY_MASK;
+	entry->device = atomic_load_explicit(&bucket->devices[slot], memory_order_acquire);
+	entry->vport = atomic_load_explicit(&bucket->vports[slot], memory_order_acquire);
+	entry->stamp = atomic_load_explicit(&bucket->stamps[slot], memory_order_acquire);
+	return entry->key != 0 &&
+	       before == atomic_load_explicit(&bucket->keys[slot], memory_order_relaxed);
+}
+
+void
+mac_table_walk(struct mac_table *table, bool (*look)(void *context, const struct mac_entry *entry),
+	void *context)
+{
+	struct mac_array *array = mac_table_array(table);
+
+	for (uint64_t i = 0; i <= array->mask; i++) {
+		for (unsigned slot = 0; slot < MAC_BUCKET_SLOTS; slot++) {
+			struct mac_entry entry;
+
+			if (slot_look(&array->buckets[i], slot, &entry) && !look(context, &entry))
+				return;
+		}
+	}
+}
