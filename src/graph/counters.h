@@ -4,8 +4,8 @@
  * packet); readers add up all workers'. The arrays are address space for every vport that
  * there can be: pages that nobody counts in cost nothing.
  *
- * When a vport's index is used again, the counters of its former owner are kept as a base
- * that readers subtract (counters_rebase), so that workers never clear anything.
+ * When a vport's index is used again, what its former owner counted is kept as a base that
+ * readers subtract (weft_vport.counters_base), so that nobody but the worker ever writes.
  */
 #ifndef WEFT_GRAPH_COUNTERS_H
 #define WEFT_GRAPH_COUNTERS_H
@@ -32,7 +32,7 @@ struct counters {
 int counters_open(struct counters *counters);
 void counters_close(struct counters *counters);
 
-/* Sums over the workers' arrays, `n` of them, less `base`. Relaxed reads: any thread. */
+/* Sums over the workers' arrays, `n` of them. Relaxed reads: any thread. */
 void counters_sum(const struct counters *const *workers, unsigned n, uint32_t index,
 	struct vport_counters *sum, struct vport_drops *drops);
 

@@ -36,10 +36,11 @@ struct device_class {
 	void (*discard)(struct weft_device *device);
 	void (*reclaim)(struct weft_device *device);
 
-	/* After the grace period; device->state and vport->context are the class's to free. */
+	/* After the grace period, or an abort. device->data is the class's to free; it may be
+	 * NULL when staging failed half way. */
 	void (*device_free)(struct weft_device *device);
 	void (*vport_free)(struct weft_vport *vport);
-	/* A version of the vport's context is not used any more. */
+	/* No version of the vport uses this context any more. */
 	void (*context_free)(void *context);
 
 	/* About once a second, on the control thread: ageing, growing of tables. */
@@ -51,6 +52,7 @@ enum object_state { OBJECT_STAGED, OBJECT_LIVE, OBJECT_REMOVED };
 TAILQ_HEAD(device_list, weft_device);
 TAILQ_HEAD(vport_list, weft_vport);
 TAILQ_HEAD(network_list, weft_network);
+TAILQ_HEAD(nic_list, weft_nic);
 
 /*
  * Lists hold what is committed, under weft_objects_lock(); the maps by name hold what is
@@ -64,9 +66,7 @@ struct weft_network {
 	struct weft_network_config config;
 	struct name_map device_names, nic_names;
 	struct device_list devices;
-	struct nic_list {
-		struct weft_nic *first;
-	} nics;
+	struct nic_list nics;
 	_Atomic uint32_t macs; /* learned, counted against config.mac_limit */
 	TAILQ_ENTRY(weft_network) entry;
 };
@@ -80,8 +80,9 @@ struct weft_device {
 	char *name;
 	struct name_map vport_names;
 	struct vport_list vports;
-	unsigned n_vports;
-	void *data; /* the class's */
+	struct vport_list staged_vports; /* as they are after the open change */
+	bool touched, removed;           /* by the open change */
+	void *data;                      /* the class's */
 	TAILQ_ENTRY(weft_device) entry;
 };
 
@@ -95,10 +96,13 @@ struct weft_vport {
 	_Atomic uint32_t watch;              /* WATCH_ bits */
 	struct vport_counters counters_base; /* of the index's former owners */
 	struct vport_drops drops_base;
-	TAILQ_ENTRY(weft_vport) entry;
+	TAILQ_ENTRY(weft_vport) entry, staged_entry;
 };
 
-/* Staging a device and its vports: for the device rooms. NULL after a failure. */
+/*
+ * Staging a device and its vports: for the device rooms. NULL after a failure; then data and
+ * context are still the caller's, otherwise the object's.
+ */
 struct weft_device *device_add(struct weft_change *change, struct weft_network *network,
 	const struct device_class *class, const char *name, void *data);
 struct weft_vport *vport_add(struct weft_change *change, struct weft_device *device,

@@ -9,8 +9,6 @@
 
 #include <rte_rcu_qsbr.h>
 
-#define WORKER_LIMIT 64
-
 struct weft {
 	struct weft_options options;
 	struct worker *workers[WORKER_LIMIT];
@@ -18,18 +16,25 @@ struct weft {
 	bool threads;       /* workers have threads of their own */
 	struct rte_rcu_qsbr *rcu;
 	struct packet_pools pools;
+	struct punt *punt;
+	struct hash_key flow_key;
 
 	struct vport **vports; /* by index; RCU */
 	struct id_pool vport_ids, device_ids, nic_ids, network_ids;
-	struct weft_device **devices; /* by index */
+	struct weft_vport **vport_objects; /* by index, staged ones too; control side */
+	struct weft_device **devices;      /* by index */
+	struct weft_nic **nics;            /* by index; RCU */
 
-	const struct device_class *const *classes; /* NULL-terminated */
+	const struct device_class *const *classes; /* NULL-terminated; by node */
+	unsigned n_classes;                        /* of them, open */
 	const struct nic_driver *const *drivers;   /* NULL-terminated */
 
 	pthread_mutex_t objects_lock;
+	pthread_mutex_t nics_lock; /* checking vnics, and freeing them, exclude each other */
 	struct network_list networks;
 	struct name_map network_names, uplink_names;
 	struct nic_list uplinks;
+	uint32_t nic_check_next;      /* index of the vnic that is checked next */
 	struct weft_change *change;   /* the open one */
 	void *class_data[NODE_LIMIT]; /* by node: the device type's tables */
 };
@@ -52,13 +57,12 @@ void engine_tick(struct weft *weft);
 
 uint64_t engine_now(const struct weft *weft);
 
-/*
- * Going through committed objects: hold weft_objects_lock. Networks, devices and vports are
- * TAILQs; vnics of a network (or of NULL: uplinks) come one by one.
- */
-struct weft_nic *nic_next(struct weft *weft, struct weft_network *network, struct weft_nic *nic);
+/* The committed vnics of a network, or of NULL: the uplinks. Hold weft_objects_lock. */
+struct nic_list *engine_nics(struct weft *weft, struct weft_network *network);
 
-/* Sums of all workers. */
+/* Sums of all workers: since the vport was made; since ever for that index. */
+void vport_sum_counters(
+	struct weft *weft, uint32_t id, struct vport_counters *counters, struct vport_drops *drops);
 void vport_read_counters(
 	const struct weft_vport *vport, struct vport_counters *counters, struct vport_drops *drops);
 

@@ -21,7 +21,8 @@
  *	Only what cannot come right by waiting is NIC_FAILED, and makes the change fail.
  *
  * Threads
- *	open, close, publish, check, update: one at a time per vnic, may block.
+ *	open, close, publish, check, update: one at a time per vnic, may block; open and close
+ *	of different vnics may run at the same time.
  *	start, stop, receive: the worker that owns the queue. transmit: with NIC_TRANSMIT_ANY any
  *	worker, several at once; otherwise only the owner of the queue.
  *
@@ -40,6 +41,7 @@
 #include <pthread.h>
 #include <rte_branch_prediction.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 #include <weft/weft.h>
 
 struct weft_nic;
@@ -75,6 +77,11 @@ struct nic_driver {
 	int (*start)(struct nic_queue *queue, struct worker *worker);
 	/* True when no I/O of the queue is under way any more; called again until then. */
 	bool (*stop)(struct nic_queue *queue, struct worker *worker);
+	/*
+	 * For transmit_any: true when the worker has no sending of this vnic under way any more;
+	 * called on every worker, after stop, until then. NULL: transmit() leaves nothing behind.
+	 */
+	bool (*drain)(struct weft_nic *nic, struct worker *worker);
 	/* At most `count` packets. Fewer than `count`: it is empty for now. */
 	unsigned (*receive)(struct nic_queue *queue, struct worker *worker,
 		struct rte_mbuf **packets, unsigned count);
@@ -93,17 +100,20 @@ struct nic_queue {
 	unsigned worker;        /* index of the owner */
 	struct nic_queue *next; /* in worker->receiving */
 	bool receiving;         /* is in that list */
-	bool polled;            /* stays in that list: nothing tells when packets arrive */
+	bool polled;            /* stays in that list: no wait_source tells when packets arrive */
+	bool wakes;             /* polled, but whoever brings packets calls worker_wake() */
 	bool running;           /* between start and stop */
 	void *driver_state;     /* the driver's, per queue */
 };
 
-/* Packets that one worker has for one vnic, flushed once a turn. */
+/* What one worker has of a vnic: packets to send, flushed once a turn, and its counts. */
 struct nic_transmit {
 	struct weft_nic *nic;
 	struct nic_transmit *next; /* in worker->dirty */
-	unsigned count;            /* 0: not in that list */
+	bool dirty;                /* is in that list */
+	unsigned count;
 	struct rte_mbuf *packets[NIC_BURST];
+	struct vport_drops drops; /* of packets that belong to no vport */
 };
 
 enum nic_status { NIC_STATUS_UP, NIC_STATUS_DEGRADED, NIC_STATUS_DOWN };
@@ -124,21 +134,20 @@ struct weft_nic {
 	struct nic_transmit **transmit; /* by worker */
 
 	/* control side */
+	uint32_t staged_vport, *staged_vlans; /* as the open change leaves them */
+	bool removed;                         /* by the open change */
+	bool opened;                          /* between open() and close() of the driver */
 	struct weft *weft;
 	struct weft_network *network; /* NULL: uplink */
 	char *name;
 	struct weft_nic_config *config; /* own deep copy */
 	uint8_t mac[6];                 /* of the other side, as the driver found or set it */
-	pthread_mutex_t lock;           /* over open .. update, and what is below */
 	enum nic_status status;
-	char status_text[256]; /* why it is degraded; what has to be done */
+	char status_text[512]; /* why it is degraded; what has to be done */
 	_Atomic bool lost;
-	uint64_t next_try;             /* ns; degraded */
-	_Atomic uint64_t unknown_vlan; /* uplink: frames of VLANs that no vport has */
-	struct nic_list_entry {
-		struct weft_nic *next, *previous;
-	} entry;
-	uint8_t object_state;
+	uint64_t next_try;           /* ns; degraded */
+	uint8_t state;               /* enum object_state */
+	TAILQ_ENTRY(weft_nic) entry; /* in its network's list, or the uplinks' */
 };
 
 void nic_enqueue_first(struct worker *worker, struct nic_transmit *transmit);
@@ -179,5 +188,18 @@ void nic_transmit_drop(struct worker *worker, struct weft_nic *nic, enum drop_re
 
 /* Any thread: the other side has gone; check() will run soon. */
 void nic_lost(struct weft_nic *nic);
+
+/* A packet that another worker handed over: its metadata's vport is the id of the vnic. */
+void nic_take_handoff(struct worker *worker, struct rte_mbuf *packet);
+
+/* For engine_tick: opens anew what was lost, checks some of the others. */
+void nic_check_all(struct weft *weft);
+
+/* Deep copy of a configuration; NULL when out of memory. */
+struct weft_nic_config *nic_copy_config(const struct weft_nic_config *config);
+void nic_free_config(struct weft_nic_config *config);
+
+/* Control side: drops that no vport has, summed over the workers. */
+void nic_read_drops(const struct weft_nic *nic, struct vport_drops *drops);
 
 #endif

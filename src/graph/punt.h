@@ -46,4 +46,10 @@ unsigned punt_drain(struct weft *weft);
 void inject_in(struct weft *weft, uint32_t vport, struct rte_mbuf *packet);
 void inject_out(struct weft *weft, uint32_t vport, struct rte_mbuf *packet);
 
+/* ---- for the engine and the workers ------------------------------------------------------ */
+
+int punt_open(struct weft *weft);
+void punt_close(struct weft *weft);
+unsigned punt_take_injected(struct worker *worker);
+
 #endif

@@ -70,6 +70,10 @@ vport_count_out(struct worker *worker, const struct vport *vport, uint64_t packe
 	counters->out_bytes += bytes;
 }
 
+/* One packet enters a vport from what is attached there: counted, watched, put before the
+ * device's node. Its metadata need not name the vport. Takes the packet. */
+void vport_receive(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
+
 /* Everything but the common case: links, uplinks, watchers, dry runs, nothing attached. */
 void vport_send_slow(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
 

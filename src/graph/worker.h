@@ -21,12 +21,15 @@
 #include <rte_branch_prediction.h>
 #include <rte_ring.h>
 #include <stdatomic.h>
+#include <weft/weft.h>
 
 struct nic_queue;
 struct nic_transmit;
 struct vport;
 struct waiter;
 struct weft;
+
+#define WORKER_LIMIT 64
 
 struct worker {
 	/* read and written for every vector */
@@ -48,10 +51,14 @@ struct worker {
 	/* seldom */
 	const struct trace_filter *trace_filter; /* NULL: nobody traces; RCU */
 	struct rte_ring *punt;                   /* to the control side; see punt.h */
-	struct rte_ring **handoff; /* by source worker: packets that others hand to this one */
+	struct rte_ring *injected;               /* from the control side */
+	/* by source worker: packets for vnics whose queue this worker owns (single producer) */
+	struct rte_ring *handoff[WORKER_LIMIT];
 	unsigned rcu_thread;
+	uint64_t packets, turns, sleeps, slept_ns; /* for `weft show workers` */
+	uint64_t notice_times[8];                  /* by punt reason: when the last one was sent */
 	struct counters counters_memory;
-	struct worker_control *control;
+	struct worker_control *control; /* what other threads touch */
 };
 
 /* Puts a packet before a node. meta->vport says where it came in. */
@@ -80,6 +87,9 @@ uint64_t worker_random(struct worker *worker);
 /* Runs until no packet waits before any node, or `visits` node visits; returns visits made. */
 unsigned worker_run_nodes(struct worker *worker, unsigned visits);
 
+/* One turn of the loop; returns how many packets and events it moved. */
+unsigned worker_turn(struct worker *worker);
+
 /*
  * Any thread but the worker's: runs function(worker, argument) between two turns of the
  * worker and returns when it has run. With no thread of its own (workers == 0) it runs at
@@ -89,5 +99,9 @@ void worker_call(struct worker *worker, void (*function)(struct worker *, void *
 
 /* Any thread: wakes the worker if it sleeps. Cheap when it does not. */
 void worker_wake(struct worker *worker);
+
+/* Control thread. start: false: the caller runs worker_turn() itself. NULL on failure. */
+struct worker *worker_open(struct weft *weft, unsigned index, bool start, struct weft_error *error);
+void worker_close(struct worker *worker);
 
 #endif

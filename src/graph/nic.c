@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The workers' side of a vnic: where packets enter the graph and where they leave it. */
+#include "graph/nic.h"
+
+#include "graph/engine.h"
+#include "packet/edit.h"
+#include "packet/offload.h"
+#include "packet/parse.h"
+
+#include <rte_prefetch.h>
+#include <string.h>
+
+#define VLAN_VID(tci) ((tci)&0x0fff)
+
+void
+nic_queue_ready(struct worker *worker, struct nic_queue *queue)
+{
+	if (queue->receiving)
+		return;
+	queue->receiving = true;
+	queue->next = worker->receiving;
+	worker->receiving = queue;
+}
+
+void
+nic_lost(struct weft_nic *nic)
+{
+	atomic_store(&nic->lost, true);
+}
+
+/* ---- drops -------------------------------------------------------------------------------------
+ */
+
+static void
+count_drop(struct worker *worker, struct weft_nic *nic, enum drop_reason reason)
+{
+	uint32_t vport = atomic_load_explicit(&nic->vport, memory_order_relaxed);
+
+	if (vport != 0)
+		worker->drops[id_index(vport)].by_reason[reason]++;
+	else
+		nic->transmit[worker->index]->drops.by_reason[reason]++;
+}
+
+void
+nic_receive_drop(struct worker *worker, struct weft_nic *nic, enum drop_reason reason)
+{
+	count_drop(worker, nic, reason);
+}
+
+void
+nic_transmit_drop(struct worker *worker, struct weft_nic *nic, enum drop_reason reason,
+	struct rte_mbuf *packet)
+{
+	count_drop(worker, nic, reason);
+	rte_pktmbuf_free(packet);
+}
+
+void
+nic_read_drops(const struct weft_nic *nic, struct vport_drops *drops)
+{
+	memset(drops, 0, sizeof(*drops));
+	for (unsigned i = 0; i < nic->weft->n_workers; i++)
+		for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
+			drops->by_reason[reason] += __atomic_load_n(
+				&nic->transmit[i]->drops.by_reason[reason], __ATOMIC_RELAXED);
+}
+
+/* ---- in ----------------------------------------------------------------------------------------
+ */
+
+/*
+ * A shared uplink: the outermost 802.1Q tag says whose frame it is, and is taken away. A
+ * priority tag (VID 0) is as good as none.
+ */
+static void
+uplink_input(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packet)
+{
+	struct ether_view view;
+	struct vport *vport;
+	uint16_t vlan;
+
+	if (parse_ether(packet, &view) != PARSE_OK) {
+		nic_transmit_drop(worker, nic, DROP_BAD_VLAN_TAG, packet);
+		return;
+	}
+	vlan = view.n_tags > 0 && view.tag_type == RTE_ETHER_TYPE_VLAN ? VLAN_VID(view.tci) : 0;
+	if (view.n_tags > 0 && view.tag_type != RTE_ETHER_TYPE_VLAN) {
+		nic_transmit_drop(worker, nic, DROP_UNKNOWN_VLAN, packet);
+		return;
+	}
+	vport = vport_get(worker, atomic_load_explicit(&nic->vlans[vlan], memory_order_acquire));
+	if (vport == NULL) {
+		nic_transmit_drop(worker, nic, DROP_UNKNOWN_VLAN, packet);
+		return;
+	}
+	if (view.n_tags > 0) {
+		packet = edit_pop_vlan(&worker->pools, packet);
+		if (packet == NULL) {
+			count_drop(worker, nic, DROP_NO_BUFFER);
+			return;
+		}
+	}
+	vport_receive(worker, vport, packet);
+}
+
+/* Throws out what is too short to have an Ethernet header; returns what is left. */
+static unsigned
+drop_short(struct worker *worker, struct weft_nic *nic, struct rte_mbuf **packets, unsigned count)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (unlikely(rte_pktmbuf_data_len(packets[i]) < RTE_ETHER_HDR_LEN))
+			nic_transmit_drop(worker, nic, DROP_TOO_SHORT, packets[i]);
+		else
+			packets[kept++] = packets[i];
+	}
+	return kept;
+}
+
+void
+nic_input(struct worker *worker, struct nic_queue *queue, struct rte_mbuf **packets, unsigned count)
+{
+	struct weft_nic *nic = queue->nic;
+	struct vport *vport;
+	uint64_t bytes = 0;
+
+	count = drop_short(worker, nic, packets, count);
+	if (nic->uplink) {
+		for (unsigned i = 0; i < count; i++)
+			uplink_input(worker, nic, packets[i]);
+		return;
+	}
+	vport = vport_get(worker, atomic_load_explicit(&nic->vport, memory_order_acquire));
+	if (unlikely(vport == NULL)) {
+		for (unsigned i = 0; i < count; i++)
+			nic_transmit_drop(worker, nic, DROP_NO_ATTACHMENT, packets[i]);
+		return;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		packet_meta(packets[i])->vport = vport->id;
+		bytes += rte_pktmbuf_pkt_len(packets[i]);
+		worker_enqueue(worker, vport->node, packets[i]);
+	}
+	vport_count_in(worker, vport, count, bytes);
+}
+
+/* ---- out ---------------------------------------------------------------------------------------
+ */
+
+void
+nic_enqueue_first(struct worker *worker, struct nic_transmit *transmit)
+{
+	if (transmit->dirty)
+		return;
+	transmit->dirty = true;
+	transmit->next = worker->dirty;
+	worker->dirty = transmit;
+}
+
+/* Sends on the queue that this worker may use, or hands over to the worker that may. */
+static void
+transmit_now(struct worker *worker, struct weft_nic *nic, struct rte_mbuf **packets, unsigned count)
+{
+	struct nic_queue *queue = nic->queues[worker->index % nic->n_queues];
+	struct rte_ring *ring;
+	unsigned handed;
+
+	if (nic->driver->transmit_any || queue->worker == worker->index) {
+		nic->driver->transmit(queue, worker, packets, count);
+		return;
+	}
+	ring = nic->weft->workers[queue->worker]->handoff[worker->index];
+	for (unsigned i = 0; i < count; i++)
+		packet_meta(packets[i])->vport = nic->id;
+	handed = rte_ring_sp_enqueue_burst(ring, (void *const *)packets, count, NULL);
+	for (unsigned i = handed; i < count; i++)
+		nic_transmit_drop(worker, nic, DROP_HANDOFF_FULL, packets[i]);
+	worker_wake(nic->weft->workers[queue->worker]);
+}
+
+void
+nic_take_handoff(struct worker *worker, struct rte_mbuf *packet)
+{
+	uint32_t id = packet_meta(packet)->vport;
+	struct weft_nic *nic = __atomic_load_n(&worker->weft->nics[id_index(id)], __ATOMIC_ACQUIRE);
+
+	if (nic == NULL || nic->id != id)
+		rte_pktmbuf_free(packet);
+	else
+		nic_enqueue(worker, nic, packet);
+}
+
+/* What the vnic must be able to take for this packet to go out as it is. */
+static uint32_t
+needs(struct rte_mbuf *packet)
+{
+	static const uint32_t by_gso[] = {
+		[PACKET_GSO_TCP4] = NIC_OFFLOAD_TSO4,
+		[PACKET_GSO_TCP6] = NIC_OFFLOAD_TSO6,
+		[PACKET_GSO_UDP] = NIC_OFFLOAD_USO,
+	};
+	const struct packet_meta *meta = packet_meta(packet);
+
+	return by_gso[meta->gso] |
+	       (meta->offload & PACKET_NEEDS_CHECKSUM ? NIC_OFFLOAD_CHECKSUM : 0) |
+	       (packet->nb_segs > 1 ? NIC_OFFLOAD_CHAINS : 0);
+}
+
+static struct rte_mbuf *
+make_one_segment(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packet)
+{
+	struct rte_mempool *pool =
+		packet->pkt_len > PACKET_SMALL_ROOM ? worker->pools.large : worker->pools.small;
+	struct rte_mbuf *copy;
+
+	if (packet->nb_segs == 1 || nic->offloads & NIC_OFFLOAD_CHAINS)
+		return packet;
+	copy = rte_pktmbuf_copy(packet, pool, 0, UINT32_MAX);
+	if (copy != NULL && copy->nb_segs == 1) {
+		*packet_meta(copy) = *packet_meta(packet);
+		rte_pktmbuf_free(packet);
+		return copy;
+	}
+	rte_pktmbuf_free(copy);
+	nic_transmit_drop(worker, nic, DROP_NO_BUFFER, packet);
+	return NULL;
+}
+
+/* Finishes what the sender left undone and the vnic cannot do, then sends. */
+static void
+finish_and_transmit(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packet)
+{
+	struct rte_mbuf *segments[NIC_BURST];
+	uint32_t missing = needs(packet) & ~nic->offloads;
+	unsigned count = 1;
+
+	segments[0] = packet;
+	if (missing & (NIC_OFFLOAD_TSO4 | NIC_OFFLOAD_TSO6 | NIC_OFFLOAD_USO)) {
+		count = offload_segment(&worker->pools, packet, segments, NIC_BURST);
+		if (count == 0)
+			count_drop(worker, nic, DROP_BAD_OFFLOAD);
+	} else if (missing & NIC_OFFLOAD_CHECKSUM) {
+		segments[0] = offload_finish_checksum(&worker->pools, packet);
+		if (segments[0] == NULL) {
+			count_drop(worker, nic, DROP_NO_BUFFER);
+			return;
+		}
+	}
+	for (unsigned i = 0; i < count; i++) {
+		segments[i] = make_one_segment(worker, nic, segments[i]);
+		if (segments[i] != NULL)
+			transmit_now(worker, nic, &segments[i], 1);
+	}
+}
+
+void
+nic_flush(struct worker *worker, struct nic_transmit *transmit)
+{
+	struct weft_nic *nic = transmit->nic;
+	unsigned count = transmit->count, from = 0;
+
+	transmit->count = 0;
+	if (unlikely(!atomic_load_explicit(&nic->usable, memory_order_acquire))) {
+		for (unsigned i = 0; i < count; i++)
+			nic_transmit_drop(worker, nic, DROP_NIC_DOWN, transmit->packets[i]);
+		return;
+	}
+	/* runs of packets that need nothing go together, the others one by one, in order */
+	for (unsigned i = 0; i < count; i++) {
+		if (likely((needs(transmit->packets[i]) & ~nic->offloads) == 0))
+			continue;
+		if (i > from)
+			transmit_now(worker, nic, &transmit->packets[from], i - from);
+		finish_and_transmit(worker, nic, transmit->packets[i]);
+		from = i + 1;
+	}
+	if (count > from)
+		transmit_now(worker, nic, &transmit->packets[from], count - from);
+}

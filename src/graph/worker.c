@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "graph/worker.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "graph/engine.h"
+#include "graph/punt.h"
+#include "graph/waiter.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Node visits before the vnics are polled again: a loop among devices cannot starve them. */
+#define VISITS_PER_TURN 64
+/* How long a worker looks on for more before it sleeps: a wake-up costs some 10 to 30 us. */
+#define LINGER_NS 20000
+/* Between looks at queues that nothing announces (worker_nap), at first and at most. */
+#define NAP_FIRST_NS 20000
+#define NAP_LONGEST_NS 1000000
+#define SLEEP_LONGEST_NS 1000000000
+#define HANDOFF_SIZE 1024
+#define PUNT_SIZE 1024
+#define HANDOFF_BURST 64
+
+struct call {
+	void (*function)(struct worker *, void *);
+	void *argument;
+	bool done;
+	struct call *next;
+};
+
+struct worker_control {
+	pthread_t thread;
+	bool started;
+	_Atomic bool sleeping;
+	_Atomic bool asked; /* calls is not empty */
+	_Atomic bool stop;
+	_Atomic int ready; /* 0: starting, 1: runs, -1: could not */
+	int failure;       /* errno of why it could not */
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	struct call *calls;
+};
+
+/* ---- one turn ---------------------------------------------------------------------------------
+ */
+
+static unsigned
+receive(struct worker *worker, struct nic_queue *queue)
+{
+	struct rte_mbuf *packets[NIC_BURST];
+	unsigned count = queue->nic->driver->receive(queue, worker, packets, NIC_BURST);
+
+	if (count > 0)
+		nic_input(worker, queue, packets, count);
+	return count;
+}
+
+/* A burst from every queue that has packets; one that had fewer leaves the list. */
+static unsigned
+receive_all(struct worker *worker)
+{
+	struct nic_queue **at = &worker->receiving;
+	unsigned moved = 0;
+
+	while (*at != NULL) {
+		struct nic_queue *queue = *at;
+		unsigned count = receive(worker, queue);
+
+		moved += count;
+		if (count == NIC_BURST || queue->polled) {
+			at = &queue->next;
+			continue;
+		}
+		*at = queue->next;
+		queue->receiving = false;
+	}
+	return moved;
+}
+
+/* Packets that other workers hand over for vnics whose queue is this worker's. */
+static unsigned
+take_handoffs(struct worker *worker)
+{
+	struct rte_mbuf *packets[HANDOFF_BURST];
+	unsigned moved = 0;
+
+	for (unsigned from = 0; from < worker->weft->n_workers; from++) {
+		unsigned count;
+
+		if (worker->handoff[from] == NULL)
+			continue;
+		count = rte_ring_sc_dequeue_burst(
+			worker->handoff[from], (void **)packets, HANDOFF_BURST, NULL);
+		for (unsigned i = 0; i < count; i++)
+			nic_take_handoff(worker, packets[i]);
+		moved += count;
+	}
+	return moved;
+}
+
+static void
+flush_all(struct worker *worker)
+{
+	while (worker->dirty != NULL) {
+		struct nic_transmit *transmit = worker->dirty;
+
+		worker->dirty = transmit->next;
+		transmit->dirty = false;
+		nic_flush(worker, transmit);
+	}
+}
+
+static void
+run_calls(struct worker *worker)
+{
+	struct worker_control *control = worker->control;
+	struct call *calls;
+
+	if (!atomic_load_explicit(&control->asked, memory_order_relaxed))
+		return;
+	pthread_mutex_lock(&control->lock);
+	calls = control->calls;
+	control->calls = NULL;
+	atomic_store(&control->asked, false);
+	pthread_mutex_unlock(&control->lock);
+	while (calls != NULL) {
+		struct call *call = calls;
+
+		calls = call->next; /* the caller's memory: gone once it is done */
+		call->function(worker, call->argument);
+		pthread_mutex_lock(&control->lock);
+		call->done = true;
+		pthread_cond_broadcast(&control->done);
+		pthread_mutex_unlock(&control->lock);
+	}
+}
+
+unsigned
+worker_turn(struct worker *worker)
+{
+	unsigned events, moved;
+
+	worker->now = engine_now(worker->weft);
+	events = waiter_reap(worker->waiter);
+	moved = receive_all(worker);
+	moved += take_handoffs(worker);
+	moved += punt_take_injected(worker);
+	if (worker->ready != 0)
+		moved += worker_run_nodes(worker, VISITS_PER_TURN);
+	flush_all(worker);
+	waiter_submit(worker->waiter);
+	run_calls(worker);
+	worker->turns++;
+	worker->packets += moved;
+	return events + moved;
+}
+
+/* ---- the thread --------------------------------------------------------------------------------
+ */
+
+/* Whether some queue has to be looked at because nothing announces its packets. */
+static bool
+must_poll(const struct worker *worker)
+{
+	for (const struct nic_queue *queue = worker->receiving; queue != NULL; queue = queue->next)
+		if (!queue->wakes)
+			return true;
+	return false;
+}
+
+/* Sleeps until woken, or for a nap if a queue must be polled. Offline for RCU meanwhile. */
+static void
+fall_asleep(struct worker *worker, uint64_t nap)
+{
+	struct worker_control *control = worker->control;
+	uint64_t before;
+
+	atomic_store(&control->sleeping, true);
+	/* what was brought before others could see `sleeping` is seen in this turn */
+	if (worker_turn(worker) == 0 && !atomic_load(&control->asked) &&
+		!atomic_load(&control->stop)) {
+		before = engine_now(worker->weft);
+		rte_rcu_qsbr_thread_offline(worker->weft->rcu, worker->rcu_thread);
+		waiter_sleep(worker->waiter, must_poll(worker) ? nap : SLEEP_LONGEST_NS);
+		rte_rcu_qsbr_thread_online(worker->weft->rcu, worker->rcu_thread);
+		worker->sleeps++;
+		worker->slept_ns += engine_now(worker->weft) - before;
+	}
+	atomic_store(&control->sleeping, false);
+}
+
+static void
+loop(struct worker *worker)
+{
+	const bool busy = worker->weft->options.poll == WEFT_POLL_BUSY;
+	uint64_t active = engine_now(worker->weft), nap = NAP_FIRST_NS;
+
+	while (!atomic_load_explicit(&worker->control->stop, memory_order_relaxed)) {
+		unsigned moved = worker_turn(worker);
+
+		rte_rcu_qsbr_quiescent(worker->weft->rcu, worker->rcu_thread);
+		if (moved > 0 || busy) {
+			active = worker->now;
+			nap = NAP_FIRST_NS;
+			continue;
+		}
+		if (worker->now - active < LINGER_NS) {
+			rte_pause();
+			continue;
+		}
+		fall_asleep(worker, nap);
+		nap = nap * 2 < NAP_LONGEST_NS ? nap * 2 : NAP_LONGEST_NS;
+	}
+}
+
+static int
+enter(struct worker *worker)
+{
+	struct weft *weft = worker->weft;
+
+	if (worker->control->started && rte_thread_register() < 0)
+		return rte_errno;
+	worker->waiter = waiter_open(worker, worker->control->started);
+	if (worker->waiter == NULL)
+		return errno;
+	if (!worker->control->started)
+		return 0;
+	worker->rcu_thread = worker->index;
+	rte_rcu_qsbr_thread_register(weft->rcu, worker->rcu_thread);
+	rte_rcu_qsbr_thread_online(weft->rcu, worker->rcu_thread);
+	return 0;
+}
+
+static void
+leave(struct worker *worker)
+{
+	if (worker->control->started) {
+		rte_rcu_qsbr_thread_offline(worker->weft->rcu, worker->rcu_thread);
+		rte_rcu_qsbr_thread_unregister(worker->weft->rcu, worker->rcu_thread);
+	}
+	waiter_close(worker->waiter);
+	if (worker->control->started)
+		rte_thread_unregister();
+}
+
+static void *
+thread_main(void *argument)
+{
+	struct worker *worker = argument;
+	struct worker_control *control = worker->control;
+
+	control->failure = enter(worker);
+	atomic_store(&control->ready, control->failure == 0 ? 1 : -1);
+	if (control->failure != 0)
+		return NULL;
+	loop(worker);
+	leave(worker);
+	return NULL;
+}
+
+/* ---- for other threads
+ * --------------------------------------------------------------------------- */
+
+void
+worker_wake(struct worker *worker)
+{
+	/* orders what the caller has brought before the look; pairs with fall_asleep */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&worker->control->sleeping, memory_order_relaxed))
+		waiter_kick(worker->waiter);
+}
+
+void
+worker_call(struct worker *worker, void (*function)(struct worker *, void *), void *argument)
+{
+	struct worker_control *control = worker->control;
+	struct call call = { .function = function, .argument = argument };
+	struct call **at;
+
+	if (!control->started) {
+		worker->now = engine_now(worker->weft);
+		function(worker, argument);
+		return;
+	}
+	pthread_mutex_lock(&control->lock);
+	for (at = &control->calls; *at != NULL; at = &(*at)->next)
+		;
+	*at = &call;
+	atomic_store(&control->asked, true);
+	worker_wake(worker);
+	while (!call.done)
+		pthread_cond_wait(&control->done, &control->lock);
+	pthread_mutex_unlock(&control->lock);
+}
+
+static int
+open_queues(struct worker *worker)
+{
+	struct weft *weft = worker->weft;
+
+	for (unsigned node = 0; weft->classes[node] != NULL; node++) {
+		struct node_queue *queue = calloc(1, sizeof(*queue));
+
+		if (queue == NULL)
+			return -1;
+		queue->process = weft->classes[node]->process;
+		worker->queues[node] = queue;
+	}
+	return 0;
+}
+
+static struct rte_ring *
+make_ring(const char *what, unsigned a, unsigned b, unsigned size, unsigned flags)
+{
+	static _Atomic unsigned serial;
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%s-%u-%u-%u", what, a, b, atomic_fetch_add(&serial, 1));
+	return rte_ring_create(name, size, SOCKET_ID_ANY, flags);
+}
+
+static int
+open_rings(struct worker *worker)
+{
+	unsigned index = worker->index;
+
+	worker->punt = make_ring("punt", index, 0, PUNT_SIZE, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	worker->injected = make_ring("inject", index, 0, PUNT_SIZE, RING_F_SC_DEQ);
+	if (worker->punt == NULL || worker->injected == NULL)
+		return -1;
+	for (unsigned from = 0; from < worker->weft->n_workers; from++) {
+		if (from == index)
+			continue;
+		worker->handoff[from] = make_ring(
+			"handoff", index, from, HANDOFF_SIZE, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (worker->handoff[from] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+free_ring(struct rte_ring *ring)
+{
+	void *packet;
+
+	if (ring == NULL)
+		return;
+	while (rte_ring_dequeue(ring, &packet) == 0)
+		rte_pktmbuf_free(packet);
+	rte_ring_free(ring);
+}
+
+static void
+free_worker(struct worker *worker)
+{
+	free_ring(worker->punt);
+	free_ring(worker->injected);
+	for (unsigned from = 0; from < WORKER_LIMIT; from++)
+		free_ring(worker->handoff[from]);
+	for (unsigned node = 0; node < NODE_LIMIT; node++) {
+		struct node_queue *queue = worker->queues[node];
+
+		for (uint32_t i = queue != NULL ? queue->head : 0; queue != NULL && i < queue->tail;
+			i++)
+			rte_pktmbuf_free(queue->packets[i]);
+		free(queue);
+	}
+	counters_close(&worker->counters_memory);
+	if (worker->control != NULL) {
+		pthread_mutex_destroy(&worker->control->lock);
+		pthread_cond_destroy(&worker->control->done);
+	}
+	free(worker->control);
+	free(worker);
+}
+
+static int
+start_thread(struct worker *worker, struct weft_error *error)
+{
+	struct worker_control *control = worker->control;
+	char name[16];
+	int code;
+
+	control->started = true;
+	code = pthread_create(&control->thread, NULL, thread_main, worker);
+	if (code != 0)
+		return error_errno(error, code, "cannot start worker %u", worker->index);
+	while (atomic_load(&control->ready) == 0)
+		rte_delay_us_sleep(100);
+	if (atomic_load(&control->ready) < 0) {
+		pthread_join(control->thread, NULL);
+		return error_errno(error, control->failure, "worker %u cannot run", worker->index);
+	}
+	snprintf(name, sizeof(name), "weft-worker-%u", worker->index);
+	pthread_setname_np(control->thread, name);
+	return 0;
+}
+
+struct worker *
+worker_open(struct weft *weft, unsigned index, bool start, struct weft_error *error)
+{
+	struct worker *worker = aligned_alloc(64, (sizeof(*worker) + 63) & ~(size_t)63);
+
+	if (worker == NULL) {
+		error_memory(error);
+		return NULL;
+	}
+	memset(worker, 0, sizeof(*worker));
+	worker->index = index;
+	worker->weft = weft;
+	worker->vports = weft->vports;
+	worker->pools = weft->pools;
+	worker->flow_key = weft->flow_key;
+	worker->random_state[0] = weft->options.random(weft->options.context) | 1;
+	worker->random_state[1] = weft->options.random(weft->options.context);
+	worker->control = calloc(1, sizeof(*worker->control));
+	if (worker->control != NULL) {
+		pthread_mutex_init(&worker->control->lock, NULL);
+		pthread_cond_init(&worker->control->done, NULL);
+	}
+	if (worker->control == NULL || counters_open(&worker->counters_memory) < 0 ||
+		open_queues(worker) < 0 || open_rings(worker) < 0) {
+		error_memory(error);
+		goto failed;
+	}
+	worker->counters = worker->counters_memory.vports;
+	worker->drops = worker->counters_memory.drops;
+	if (start && start_thread(worker, error) < 0)
+		goto failed;
+	if (!start && enter(worker) != 0) {
+		error_errno(error, errno, "the waiter cannot be opened");
+		goto failed;
+	}
+	return worker;
+failed:
+	free_worker(worker);
+	return NULL;
+}
+
+void
+worker_close(struct worker *worker)
+{
+	if (worker->control->started) {
+		atomic_store(&worker->control->stop, true);
+		waiter_kick(worker->waiter);
+		pthread_join(worker->control->thread, NULL);
+	} else {
+		leave(worker);
+	}
+	free_worker(worker);
+}
