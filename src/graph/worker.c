@@ -239,16 +239,13 @@ enter(struct worker *worker)
 	return 0;
 }
 
+/* The waiter stays open until the thread is joined: others may still kick it. */
 static void
 leave(struct worker *worker)
 {
-	if (worker->control->started) {
-		rte_rcu_qsbr_thread_offline(worker->weft->rcu, worker->rcu_thread);
-		rte_rcu_qsbr_thread_unregister(worker->weft->rcu, worker->rcu_thread);
-	}
-	waiter_close(worker->waiter);
-	if (worker->control->started)
-		rte_thread_unregister();
+	rte_rcu_qsbr_thread_offline(worker->weft->rcu, worker->rcu_thread);
+	rte_rcu_qsbr_thread_unregister(worker->weft->rcu, worker->rcu_thread);
+	rte_thread_unregister();
 }
 
 static void *
@@ -453,8 +450,7 @@ worker_close(struct worker *worker)
 		atomic_store(&worker->control->stop, true);
 		waiter_kick(worker->waiter);
 		pthread_join(worker->control->thread, NULL);
-	} else {
-		leave(worker);
 	}
+	waiter_close(worker->waiter);
 	free_worker(worker);
 }
