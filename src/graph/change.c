@@ -275,6 +275,7 @@ carry_out(struct weft_change *change)
 			device->class->commit(device);
 	}
 	engine_synchronize(change->weft);
+	nic_close_removed(change->weft);
 	for (size_t i = 0; i < change->n_devices; i++) {
 		struct weft_device *device = change->devices[i];
 

@@ -254,6 +254,7 @@ engine_open(const struct weft_options *options, const struct device_class *const
 	weft->drivers = drivers;
 	TAILQ_INIT(&weft->networks);
 	TAILQ_INIT(&weft->uplinks);
+	TAILQ_INIT(&weft->closing);
 	pthread_mutex_init(&weft->objects_lock, NULL);
 	pthread_mutex_init(&weft->nics_lock, NULL);
 	hash_key_random(&weft->flow_key);

@@ -34,6 +34,7 @@ struct weft {
 	struct network_list networks;
 	struct name_map network_names, uplink_names;
 	struct nic_list uplinks;
+	struct nic_list closing;      /* removed by the change that is being committed */
 	uint32_t nic_check_next;      /* index of the vnic that is checked next */
 	struct weft_change *change;   /* the open one */
 	void *class_data[NODE_LIMIT]; /* by node: the device type's tables */

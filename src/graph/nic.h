@@ -195,6 +195,9 @@ void nic_take_handoff(struct worker *worker, struct rte_mbuf *packet);
 /* For engine_tick: opens anew what was lost, checks some of the others. */
 void nic_check_all(struct weft *weft);
 
+/* For the commit of a change, after its grace period: stops and closes what it removed. */
+void nic_close_removed(struct weft *weft);
+
 /* Deep copy of a configuration; NULL when out of memory. */
 struct weft_nic_config *nic_copy_config(const struct weft_nic_config *config);
 void nic_free_config(struct weft_nic_config *config);

@@ -2,6 +2,7 @@
 /* The control side of a vnic: its life as graph/nic.h tells it. */
 #include "base/error.h"
 #include "base/log.h"
+#include "base/parallel.h"
 #include "graph/engine.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@
 #define RETRY_NS 1000000000
 #define CHECKS_PER_TICK 256
 #define STOP_PAUSE_US 500
+#define CLOSING_BATCH 256
+#define CLOSING_THREADS 32
 #define NIC_MTU 1500
 
 /* ---- status
@@ -521,27 +524,48 @@ static void
 nic_remove_commit(void *object)
 {
 	struct weft_nic *nic = object;
-
-	weft_objects_lock(nic->weft);
-	if (nic->state == OBJECT_LIVE)
-		TAILQ_REMOVE(engine_nics(nic->weft, nic->network), nic, entry);
-	nic->state = OBJECT_REMOVED;
-	weft_objects_unlock(nic->weft);
-}
-
-/* Other changes of this commit have run, and no vport leads here any more. */
-static void
-nic_remove_finish(void *object)
-{
-	struct weft_nic *nic = object;
 	struct weft *weft = nic->weft;
 
+	weft_objects_lock(weft);
+	if (nic->state == OBJECT_LIVE)
+		TAILQ_REMOVE(engine_nics(weft, nic->network), nic, entry);
+	nic->state = OBJECT_REMOVED;
+	weft_objects_unlock(weft);
 	pthread_mutex_lock(&weft->nics_lock);
 	__atomic_store_n(&weft->nics[id_index(nic->id)], NULL, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&weft->nics_lock);
-	bring_down(nic);
-	engine_synchronize(weft);
-	nic_free(nic);
+	TAILQ_INSERT_TAIL(&weft->closing, nic, entry);
+}
+
+static void
+close_removed(void *item)
+{
+	bring_down(item);
+}
+
+/* No vport leads to any of them any more. Without worker threads the caller is the worker,
+ * and nobody else may do its work. */
+void
+nic_close_removed(struct weft *weft)
+{
+	unsigned threads = weft->threads ? CLOSING_THREADS : 1;
+	struct weft_nic *nic, *batch[CLOSING_BATCH];
+
+	while (!TAILQ_EMPTY(&weft->closing)) {
+		size_t count = 0;
+
+		while (count < CLOSING_BATCH && (nic = TAILQ_FIRST(&weft->closing)) != NULL) {
+			TAILQ_REMOVE(&weft->closing, nic, entry);
+			batch[count++] = nic;
+		}
+		parallel_each((void **)batch, count, threads, close_removed);
+	}
+}
+
+static void
+nic_remove_finish(void *object)
+{
+	nic_free(object);
 }
 
 static void

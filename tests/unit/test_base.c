@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/name_map.h"
 #include "base/nearest.h"
+#include "base/parallel.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -154,6 +155,30 @@ the_nearest_name_is_found(void **state)
 		nearest_of("01234567890123456789012345678901234567890123456789012345678901234"));
 }
 
+static void
+mark(void *item)
+{
+	__atomic_add_fetch((int *)item, 1, __ATOMIC_RELAXED);
+}
+
+static void
+parallel_work_is_done_once_each(void **state)
+{
+	int marks[1000] = { 0 };
+	void *items[1000];
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		items[i] = &marks[i];
+	parallel_each(items, 1000, 8, mark);
+	parallel_each(items, 1000, 1, mark);
+	parallel_each(items, 0, 8, mark);
+	parallel_each(items, 1, 1000, mark);
+	assert_int_equal(marks[0], 3);
+	for (int i = 1; i < 1000; i++)
+		assert_int_equal(marks[i], 2);
+}
+
 int
 main(void)
 {
@@ -162,6 +187,7 @@ main(void)
 		cmocka_unit_test(a_long_error_is_cut_and_ends),
 		cmocka_unit_test(hashes_depend_on_key_and_every_bit),
 		cmocka_unit_test(a_name_map_holds_and_forgets),
+		cmocka_unit_test(parallel_work_is_done_once_each),
 		cmocka_unit_test(durations_are_read_as_people_write_them),
 		cmocka_unit_test(the_nearest_name_is_found),
 	};
