@@ -69,6 +69,7 @@ mac_table_open(struct mac_table *table, uint32_t buckets)
 	if (array == NULL)
 		return -1;
 	table->occupied = table->counting = 0;
+	pthread_mutex_init(&table->lock, NULL);
 	atomic_store_explicit(&table->array, array, memory_order_release);
 	return 0;
 }
@@ -78,6 +79,7 @@ mac_table_close(struct mac_table *table)
 {
 	array_free(mac_table_array(table));
 	atomic_store_explicit(&table->array, NULL, memory_order_relaxed);
+	pthread_mutex_destroy(&table->lock);
 }
 
 /* ---- locks ---------------------------------------------------------------------------------- */
@@ -186,7 +188,8 @@ slot_is_free(const struct mac_table *table, const struct mac_bucket *bucket, uns
 {
 	return slot_key(bucket, slot) == 0 ||
 	       table->stale(table->context,
-		       atomic_load_explicit(&bucket->vports[slot], memory_order_relaxed));
+		       atomic_load_explicit(&bucket->vports[slot], memory_order_relaxed),
+		       atomic_load_explicit(&bucket->stamps[slot], memory_order_relaxed));
 }
 
 static int
@@ -264,12 +267,6 @@ mac_insert(struct mac_table *table, struct mac_array *array, const struct mac_en
 }
 
 static bool
-is_static(uint32_t stamp)
-{
-	return (stamp & 0xff) == MAC_STATIC;
-}
-
-static bool
 bucket_move(struct mac_bucket *bucket, const struct mac_entry *entry, const struct mac_found *found)
 {
 	int slot = bucket_slot_of(bucket, entry);
@@ -278,7 +275,8 @@ bucket_move(struct mac_bucket *bucket, const struct mac_entry *entry, const stru
 	if (slot < 0)
 		return false;
 	there = slot_entry(bucket, (unsigned)slot);
-	if (there.vport != found->vport || is_static(there.stamp) != is_static(found->stamp))
+	if (there.vport != found->vport ||
+		mac_is_static(there.stamp) != mac_is_static(found->stamp))
 		return false;
 	atomic_store_explicit(&bucket->vports[slot], entry->vport, memory_order_release);
 	atomic_store_explicit(&bucket->stamps[slot], entry->stamp, memory_order_release);
@@ -380,8 +378,8 @@ grow(struct mac_table *table, uint64_t buckets)
 	return 0;
 }
 
-int
-mac_table_reserve(struct mac_table *table, uint32_t more)
+static int
+reserve(struct mac_table *table, uint32_t more)
 {
 	uint64_t buckets = mac_table_array(table)->mask + 1ull;
 	uint64_t wanted = (uint64_t)table->occupied + more;
@@ -395,53 +393,82 @@ mac_table_reserve(struct mac_table *table, uint32_t more)
 }
 
 int
+mac_table_reserve(struct mac_table *table, uint32_t more)
+{
+	int result;
+
+	pthread_mutex_lock(&table->lock);
+	result = reserve(table, more);
+	pthread_mutex_unlock(&table->lock);
+	return result;
+}
+
+int
 mac_table_maintain(struct mac_table *table)
 {
-	struct mac_array *array = mac_table_array(table);
-	uint64_t buckets = array->mask + 1ull;
+	struct mac_array *array;
+	int result;
 
+	pthread_mutex_lock(&table->lock);
+	array = mac_table_array(table);
 	/* no room: entries come faster than they are counted */
 	if (atomic_load_explicit(&array->full, memory_order_relaxed))
-		return grow(table, buckets * 4);
-	return mac_table_reserve(table, 0);
+		result = grow(table, (array->mask + 1ull) * 4);
+	else
+		result = reserve(table, 0);
+	pthread_mutex_unlock(&table->lock);
+	return result;
+}
+
+/* False: no room in either bucket. */
+static bool
+put(struct mac_table *table, const struct mac_entry *entry, struct mac_entry *old)
+{
+	struct mac_array *array = mac_table_array(table);
+	uint64_t hash = mac_hash(array, entry->key, entry->device);
+	struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
+	struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
+	bool done;
+
+	lock_pair(first, second);
+	if (!bucket_take(array, first, entry, old))
+		bucket_take(array, second, entry, old);
+	done = pair_insert(table, array, first, second, entry);
+	unlock_pair(first, second);
+	return done;
 }
 
 int
 mac_table_put(struct mac_table *table, const struct mac_entry *entry, struct mac_entry *old)
 {
-	*old = (struct mac_entry){ 0 };
-	for (;;) {
-		struct mac_array *array = mac_table_array(table);
-		uint64_t hash = mac_hash(array, entry->key, entry->device);
-		struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
-		struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
-		bool done;
+	int result = 0;
 
-		lock_pair(first, second);
-		if (!bucket_take(array, first, entry, old))
-			bucket_take(array, second, entry, old);
-		done = pair_insert(table, array, first, second, entry);
-		unlock_pair(first, second);
-		if (done)
-			return 0;
-		if (grow(table, (array->mask + 1ull) * 2) == -1)
-			return -1;
-	}
+	*old = (struct mac_entry){ 0 };
+	pthread_mutex_lock(&table->lock);
+	while (result == 0 && !put(table, entry, old))
+		result = grow(table, (mac_table_array(table)->mask + 1ull) * 2);
+	pthread_mutex_unlock(&table->lock);
+	return result;
 }
 
 bool
 mac_table_remove(struct mac_table *table, uint64_t key, uint32_t device, struct mac_entry *old)
 {
 	struct mac_entry wanted = { .key = key, .device = device };
-	struct mac_array *array = mac_table_array(table);
-	uint64_t hash = mac_hash(array, key, device);
-	struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
-	struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
+	struct mac_bucket *first, *second;
+	struct mac_array *array;
+	uint64_t hash;
 	bool found;
 
+	pthread_mutex_lock(&table->lock);
+	array = mac_table_array(table);
+	hash = mac_hash(array, key, device);
+	first = &array->buckets[mac_first(array, hash)];
+	second = &array->buckets[mac_second(array, hash)];
 	lock_pair(first, second);
 	found = bucket_take(array, first, &wanted, old) || bucket_take(array, second, &wanted, old);
 	unlock_pair(first, second);
+	pthread_mutex_unlock(&table->lock);
 	return found;
 }
 
@@ -476,8 +503,8 @@ bucket_sweep(struct mac_array *array, struct mac_bucket *bucket,
 	return left;
 }
 
-uint32_t
-mac_table_sweep(struct mac_table *table, uint32_t first, uint32_t count,
+static uint32_t
+sweep(struct mac_table *table, uint32_t first, uint32_t count,
 	bool (*judge)(void *context, const struct mac_entry *entry), void *context)
 {
 	struct mac_array *array = mac_table_array(table);
@@ -499,6 +526,18 @@ mac_table_sweep(struct mac_table *table, uint32_t first, uint32_t count,
 	return 0;
 }
 
+uint32_t
+mac_table_sweep(struct mac_table *table, uint32_t first, uint32_t count,
+	bool (*judge)(void *context, const struct mac_entry *entry), void *context)
+{
+	uint32_t next;
+
+	pthread_mutex_lock(&table->lock);
+	next = sweep(table, first, count, judge, context);
+	pthread_mutex_unlock(&table->lock);
+	return next;
+}
+
 /* Without its lock. False: free, or changing. */
 static bool
 slot_look(const struct mac_bucket *bucket, unsigned slot, struct mac_entry *entry)
@@ -513,12 +552,10 @@ slot_look(const struct mac_bucket *bucket, unsigned slot, struct mac_entry *entr
 	       before == atomic_load_explicit(&bucket->keys[slot], memory_order_relaxed);
 }
 
-void
-mac_table_walk(struct mac_table *table, bool (*look)(void *context, const struct mac_entry *entry),
+static void
+walk(const struct mac_array *array, bool (*look)(void *context, const struct mac_entry *entry),
 	void *context)
 {
-	struct mac_array *array = mac_table_array(table);
-
 	for (uint64_t i = 0; i <= array->mask; i++) {
 		for (unsigned slot = 0; slot < MAC_BUCKET_SLOTS; slot++) {
 			struct mac_entry entry;
@@ -527,4 +564,13 @@ mac_table_walk(struct mac_table *table, bool (*look)(void *context, const struct
 				return;
 		}
 	}
+}
+
+void
+mac_table_walk(struct mac_table *table, bool (*look)(void *context, const struct mac_entry *entry),
+	void *context)
+{
+	pthread_mutex_lock(&table->lock);
+	walk(mac_table_array(table), look, context);
+	pthread_mutex_unlock(&table->lock);
 }

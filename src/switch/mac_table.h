@@ -12,25 +12,28 @@
  *	the table asks for growth.
  *
  * Entries
- *	hold the id of the vport, with its generation: an entry whose vport is gone (the `stale`
- *	call says so) is no entry, its slot is free, and nothing has to be swept when a vport or
- *	a device goes. A stamp says when the station was last heard (whole seconds, so that it
- *	is written once a second and not per packet), and how often it moved in that second.
+ *	hold the id of the vport, with its generation, and the vport's epoch: an entry whose
+ *	vport is gone or in another epoch (the `stale` call says so) is no entry, its slot is
+ *	free, and nothing has to be swept when a vport or a device goes or is flushed. A stamp
+ *	says when the station was last heard (whole seconds, so that it is written once a second
+ *	and not per packet), and how often it moved in that second.
  *
  * Threads
  *	Readers (workers) take no lock, never wait and never see half an entry: a slot's key is
  *	cleared before and written after the rest, carries a version, and is read twice; a move
  *	is one store. Workers insert and move under the locks of the key's two buckets, for
- *	which they never wait (MAC_BUSY: the station's next packet will do). The control
- *	thread, one at a time, does all the rest. Growing copies into a new array
- *	and swaps it in by RCU: meanwhile nothing can be inserted or moved (MAC_BUSY), lookups
- *	go on. What mac_table_array() returns holds until the reader's next quiescent state.
+ *	which they never wait (MAC_BUSY: the station's next packet will do). The control side
+ *	does all the rest, on any of its threads: a mutex keeps them apart. Growing copies into
+ *	a new array and swaps it in by RCU: meanwhile nothing can be inserted or moved
+ *	(MAC_BUSY), lookups go on. What mac_table_array() returns holds until the reader's next
+ *	quiescent state.
  */
 #ifndef WEFT_SWITCH_MAC_TABLE_H
 #define WEFT_SWITCH_MAC_TABLE_H
 
 #include "base/hash.h"
 
+#include <pthread.h>
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 #include <stdatomic.h>
@@ -60,16 +63,50 @@ struct mac_array {
 };
 
 /*
- * Stamps: second << 8 | moves in that second; static entries have MAC_STATIC for moves.
- * Seconds are modulo 2^24 (194 days; ageing times are far below).
+ * Stamps: second << 12 | epoch << 4 | moves. Seconds are modulo 2^20 (12 days), epochs modulo
+ * 2^8. The epoch is of the vport: its user counts it up to make all that was learned there
+ * stale at once. A static entry has MAC_STATIC for moves.
  */
-#define MAC_STATIC 0xff
-#define MAC_SECONDS_MASK 0xffffffu
+#define MAC_STATIC 0xfu
+#define MAC_MOVES_MAX 0xeu
+#define MAC_SECONDS_MASK 0xfffffu
+#define MAC_EPOCH_MASK 0xffu
 
 static inline uint32_t
-mac_stamp(uint32_t second, unsigned moves)
+mac_stamp(uint32_t second, uint32_t epoch, unsigned moves)
 {
-	return second << 8 | moves;
+	return second << 12 | (epoch & MAC_EPOCH_MASK) << 4 | moves;
+}
+
+static inline bool
+mac_is_static(uint32_t stamp)
+{
+	return (stamp & 0xf) == MAC_STATIC;
+}
+
+static inline unsigned
+mac_stamp_moves(uint32_t stamp)
+{
+	return stamp & 0xf;
+}
+
+static inline uint32_t
+mac_stamp_epoch(uint32_t stamp)
+{
+	return stamp >> 4 & MAC_EPOCH_MASK;
+}
+
+static inline uint32_t
+mac_stamp_second(uint32_t stamp)
+{
+	return stamp >> 12;
+}
+
+/* How many seconds before `second` the station was heard. */
+static inline uint32_t
+mac_stamp_age(uint32_t stamp, uint32_t second)
+{
+	return (second - mac_stamp_second(stamp)) & MAC_SECONDS_MASK;
 }
 
 struct mac_entry {
@@ -79,13 +116,14 @@ struct mac_entry {
 
 struct mac_table {
 	struct mac_array *_Atomic array;
-	uint32_t occupied; /* entries at the last sweep, and what was put or reserved since */
-	uint32_t counting; /* of the sweep that is under way */
+	pthread_mutex_t lock; /* over all that the control side does */
+	uint32_t occupied;    /* entries at the last sweep, and what was put or reserved since */
+	uint32_t counting;    /* of the sweep that is under way */
 
 	/* The user's, given to mac_table_open. */
 	void *context;
-	/* No such vport any more. Any thread. */
-	bool (*stale)(void *context, uint32_t vport);
+	/* The entry's vport is gone, or in another epoch. Any thread. */
+	bool (*stale)(void *context, uint32_t vport, uint32_t stamp);
 	/* Returns when no reader uses what was reachable before. Control thread. */
 	void (*synchronize)(void *context);
 };
@@ -208,17 +246,18 @@ mac_find(struct mac_array *array, uint64_t hash, uint64_t key, uint32_t device,
 	found->stamp_at = NULL;
 }
 
-/* The station was heard in this second: one write a second at most, none to a static entry. */
+/* The station was heard in this second. One write a second at most, none to a static entry. */
 static inline void
 mac_refresh(const struct mac_found *found, uint32_t second)
 {
 	uint32_t stamp = found->stamp;
 
-	if (likely(stamp >> 8 == (second & MAC_SECONDS_MASK)) || (stamp & 0xff) == MAC_STATIC)
+	if (likely(mac_stamp_age(stamp, second) == 0) || mac_is_static(stamp))
 		return;
 	/* only if it is still the same: the slot may have become a static entry's */
-	atomic_compare_exchange_strong_explicit(found->stamp_at, &stamp, mac_stamp(second, 0),
-		memory_order_relaxed, memory_order_relaxed);
+	atomic_compare_exchange_strong_explicit(found->stamp_at, &stamp,
+		mac_stamp(second, mac_stamp_epoch(stamp), 0), memory_order_relaxed,
+		memory_order_relaxed);
 }
 
 /* ---- learning: any worker ---------------------------------------------------------------- */
@@ -239,7 +278,7 @@ enum mac_result mac_insert(
 enum mac_result mac_move(
 	struct mac_array *array, const struct mac_entry *entry, const struct mac_found *found);
 
-/* ---- the control thread ------------------------------------------------------------------- */
+/* ---- the control side -------------------------------------------------------------------- */
 
 /*
  * Puts an entry in whatever is there: `old` gets what it replaced (vport 0: nothing). 0, or

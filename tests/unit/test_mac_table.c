@@ -22,7 +22,7 @@ struct world {
 };
 
 static bool
-world_stale(void *context, uint32_t vport)
+world_stale(void *context, uint32_t vport, uint32_t stamp)
 {
 	struct world *world = context;
 
@@ -79,7 +79,7 @@ static void
 an_entry_belongs_to_device_vlan_and_mac(void **state)
 {
 	const uint8_t mac[6] = { 2, 0, 0, 0xff, 0xfe, 0xfd }, other[6] = { 2, 0, 0, 0xff, 0xfe, 0 };
-	struct mac_entry entry = { mac_key_of(mac, 4094), 7, 33, mac_stamp(5, 0) };
+	struct mac_entry entry = { mac_key_of(mac, 4094), 7, 33, mac_stamp(5, 0, 0) };
 	struct world world;
 	uint8_t back[6];
 
@@ -88,7 +88,7 @@ an_entry_belongs_to_device_vlan_and_mac(void **state)
 	assert_int_equal(insert(&world, &entry), MAC_DONE);
 	assert_int_equal(insert(&world, &entry), MAC_CHANGED);
 	assert_int_equal(find(&world, entry.key, 7).vport, 33);
-	assert_int_equal(find(&world, entry.key, 7).stamp, mac_stamp(5, 0));
+	assert_int_equal(find(&world, entry.key, 7).stamp, mac_stamp(5, 0, 0));
 	assert_int_equal(find(&world, entry.key, 8).vport, 0);
 	assert_int_equal(find(&world, mac_key_of(mac, 4093), 7).vport, 0);
 	assert_int_equal(find(&world, mac_key_of(other, 4094), 7).vport, 0);
@@ -101,8 +101,8 @@ an_entry_belongs_to_device_vlan_and_mac(void **state)
 static void
 a_stamp_is_written_when_the_second_differs(void **state)
 {
-	struct mac_entry entry = { 0x1000000000001, 1, 9, mac_stamp(5, 3) };
-	struct mac_entry fixed = { 0x1000000000002, 1, 9, mac_stamp(5, MAC_STATIC) };
+	struct mac_entry entry = { 0x1000000000001, 1, 9, mac_stamp(5, 0, 3) };
+	struct mac_entry fixed = { 0x1000000000002, 1, 9, mac_stamp(5, 0, MAC_STATIC) };
 	struct mac_found found, later;
 	struct world world;
 
@@ -112,23 +112,23 @@ a_stamp_is_written_when_the_second_differs(void **state)
 	insert(&world, &fixed);
 	found = find(&world, entry.key, 1);
 	mac_refresh(&found, 5);
-	assert_int_equal(find(&world, entry.key, 1).stamp, mac_stamp(5, 3));
+	assert_int_equal(find(&world, entry.key, 1).stamp, mac_stamp(5, 0, 3));
 	mac_refresh(&found, 6);
-	assert_int_equal(find(&world, entry.key, 1).stamp, mac_stamp(6, 0));
+	assert_int_equal(find(&world, entry.key, 1).stamp, mac_stamp(6, 0, 0));
 	/* one who looked before the change writes nothing */
 	mac_refresh(&found, 7);
-	assert_int_equal(find(&world, entry.key, 1).stamp, mac_stamp(6, 0));
+	assert_int_equal(find(&world, entry.key, 1).stamp, mac_stamp(6, 0, 0));
 	later = find(&world, fixed.key, 1);
 	mac_refresh(&later, 8);
-	assert_int_equal(find(&world, fixed.key, 1).stamp, mac_stamp(5, MAC_STATIC));
+	assert_int_equal(find(&world, fixed.key, 1).stamp, mac_stamp(5, 0, MAC_STATIC));
 	mac_table_close(&world.table);
 }
 
 static void
 a_move_needs_the_entry_as_it_was_seen(void **state)
 {
-	struct mac_entry entry = { 0x1000000000001, 1, 9, mac_stamp(5, 0) }, old;
-	struct mac_entry moved = { entry.key, 1, 10, mac_stamp(5, 1) };
+	struct mac_entry entry = { 0x1000000000001, 1, 9, mac_stamp(5, 0, 0) }, old;
+	struct mac_entry moved = { entry.key, 1, 10, mac_stamp(5, 0, 1) };
 	struct mac_found seen;
 	struct mac_array *array;
 	struct world world;
@@ -142,7 +142,7 @@ a_move_needs_the_entry_as_it_was_seen(void **state)
 	assert_int_equal(find(&world, entry.key, 1).vport, 10);
 	assert_int_equal(mac_move(array, &moved, &seen), MAC_CHANGED);
 	seen = find(&world, entry.key, 1);
-	moved.stamp = mac_stamp(5, MAC_STATIC);
+	moved.stamp = mac_stamp(5, 0, MAC_STATIC);
 	assert_int_equal(mac_table_put(&world.table, &moved, &old), 0);
 	assert_int_equal(old.vport, 10);
 	assert_int_equal(mac_move(array, &entry, &seen), MAC_CHANGED);
@@ -158,7 +158,7 @@ a_move_needs_the_entry_as_it_was_seen(void **state)
 static void
 a_crowded_table_keeps_what_it_has_and_grows(void **state)
 {
-	struct mac_entry entry = { 0, 1, 5, mac_stamp(1, 0) }, old;
+	struct mac_entry entry = { 0, 1, 5, mac_stamp(1, 0, 0) }, old;
 	struct world world;
 	uint64_t key;
 
@@ -193,7 +193,7 @@ a_crowded_table_keeps_what_it_has_and_grows(void **state)
 static void
 a_frozen_table_is_read(void **state)
 {
-	struct mac_entry entry = { 1, 1, 5, mac_stamp(1, 0) }, second = { 2, 1, 5, 0 };
+	struct mac_entry entry = { 1, 1, 5, mac_stamp(1, 0, 0) }, second = { 2, 1, 5, 0 };
 	struct mac_found seen;
 	struct world world;
 
@@ -211,7 +211,7 @@ a_frozen_table_is_read(void **state)
 static void
 the_slots_of_a_gone_vport_are_free(void **state)
 {
-	struct mac_entry entry = { 0, 1, 5, mac_stamp(1, 0) };
+	struct mac_entry entry = { 0, 1, 5, mac_stamp(1, 0, 0) };
 	struct world world;
 
 	(void)state;
@@ -272,7 +272,7 @@ oracle_step(struct oracle *oracle)
 	unsigned i = random_below(KEYS);
 	struct mac_entry *there = &oracle->entries[i], old;
 	struct mac_entry entry = { 0x1000000000000u | i, i % 5, 1 + random_below(200),
-		mac_stamp(random_below(1000), 0) };
+		mac_stamp(random_below(1000), 0, 0) };
 	struct mac_found found = find(&oracle->world, entry.key, entry.device);
 	enum mac_result result;
 
@@ -376,7 +376,7 @@ struct arena {
 };
 
 static bool
-arena_stale(void *context, uint32_t vport)
+arena_stale(void *context, uint32_t vport, uint32_t stamp)
 {
 	(void)context;
 	return (vport >> 20) == 0xf;
@@ -408,7 +408,7 @@ static struct mac_entry
 arena_entry(uint32_t i, uint32_t variant)
 {
 	return (struct mac_entry){ 0x1000000000000u | i, 100 + i % 3, variant << 20 | (i + 1),
-		mac_stamp(i, 0) };
+		mac_stamp(i, 0, 0) };
 }
 
 static void
@@ -425,7 +425,7 @@ racer_step(struct racer *racer)
 		return;
 	}
 	racer->hits++;
-	if ((found.vport & 0xfffff) != i + 1 || found.stamp != mac_stamp(i, 0))
+	if ((found.vport & 0xfffff) != i + 1 || found.stamp != mac_stamp(i, 0, 0))
 		racer->wrong++;
 	mac_refresh(&found, i);
 	if (racer_random(racer, 4) == 0)
