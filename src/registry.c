@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every device type and vnic driver that libweft has: one line each. */
 #include "graph/engine.h"
+#include "switch/switch.h"
 
 static const struct device_class *const classes[] = {
+	&switch_class,
 	NULL,
 };
 

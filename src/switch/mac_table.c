@@ -276,6 +276,7 @@ bucket_move(struct mac_bucket *bucket, const struct mac_entry *entry, const stru
 		return false;
 	there = slot_entry(bucket, (unsigned)slot);
 	if (there.vport != found->vport ||
+		mac_stamp_epoch(there.stamp) != mac_stamp_epoch(found->stamp) ||
 		mac_is_static(there.stamp) != mac_is_static(found->stamp))
 		return false;
 	atomic_store_explicit(&bucket->vports[slot], entry->vport, memory_order_release);

@@ -102,11 +102,18 @@ mac_stamp_second(uint32_t stamp)
 	return stamp >> 12;
 }
 
-/* How many seconds before `second` the station was heard. */
+#define MAC_CLOCK_SLACK 60
+
+/*
+ * How many seconds before `second` the station was heard. Who stamped it may have read the
+ * clock later than who asks: then it is 0.
+ */
 static inline uint32_t
 mac_stamp_age(uint32_t stamp, uint32_t second)
 {
-	return (second - mac_stamp_second(stamp)) & MAC_SECONDS_MASK;
+	uint32_t age = (second - mac_stamp_second(stamp)) & MAC_SECONDS_MASK;
+
+	return age <= MAC_SECONDS_MASK - MAC_CLOCK_SLACK ? age : 0;
 }
 
 struct mac_entry {
@@ -273,7 +280,7 @@ enum mac_result mac_insert(
 	struct mac_table *table, struct mac_array *array, const struct mac_entry *entry);
 /*
  * Gives the entry of that key and device the vport and stamp of `entry`, provided that it
- * still is of the vport in `found`, and neither became static nor ceased to be.
+ * still is of the vport and epoch in `found`, and neither became static nor ceased to be.
  */
 enum mac_result mac_move(
 	struct mac_array *array, const struct mac_entry *entry, const struct mac_found *found);
