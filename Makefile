@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # A thin front of meson and ninja. `make demo` and `make test` need nothing but Debian 12:
-# what is missing of packaging/packages.txt they install.
+# what is missing of packaging/packages*.txt they install.
 
 BUILD ?= build
 BUILD_SANITIZE ?= build-asan
@@ -29,14 +29,14 @@ $(BUILD)/build.ninja: | packages
 demo: all
 	@examples/demo.sh
 
-test: packages
+test: packages-test
 	@tests/run
 
-fuzz: packages
+fuzz: packages-test
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run fuzz
 
 bench: all
-	@packaging/install-packages packaging/packages-bench.txt
+	@packaging/install-packages packaging/packages-test.txt packaging/packages-bench.txt
 	@bench/run
 
 install: all
@@ -51,7 +51,10 @@ format:
 packages:
 	@packaging/install-packages packaging/packages.txt
 
+packages-test:
+	@packaging/install-packages packaging/packages.txt packaging/packages-test.txt
+
 clean:
 	@rm -rf $(BUILD) $(BUILD_SANITIZE)
 
-.PHONY: all help demo test fuzz bench install uninstall format packages clean
+.PHONY: all help demo test fuzz bench install uninstall format packages packages-test clean
