@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define VLAN_VID(tci) ((tci)&0x0fff)
+/* Frames that one super-packet may become: 61,440 bytes in segments of 64. */
+#define SEGMENT_LIMIT 1024
 
 void
 nic_queue_ready(struct worker *worker, struct nic_queue *queue)
@@ -228,31 +230,44 @@ make_one_segment(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *p
 	return NULL;
 }
 
-/* Finishes what the sender left undone and the vnic cannot do, then sends. */
-static void
-finish_and_transmit(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packet)
+/*
+ * Does what the sender left undone and the vnic cannot do. Returns how many packets it has
+ * become; 0: dropped and counted.
+ */
+static unsigned
+finish(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packet,
+	struct rte_mbuf *finished[SEGMENT_LIMIT])
 {
-	struct rte_mbuf *segments[NIC_BURST];
 	uint32_t missing = needs(packet) & ~nic->offloads;
 	unsigned count = 1;
 
-	segments[0] = packet;
+	finished[0] = packet;
 	if (missing & (NIC_OFFLOAD_TSO4 | NIC_OFFLOAD_TSO6 | NIC_OFFLOAD_USO)) {
-		count = offload_segment(&worker->pools, packet, segments, NIC_BURST);
+		count = offload_segment(&worker->pools, packet, finished, SEGMENT_LIMIT);
 		if (count == 0)
 			count_drop(worker, nic, DROP_BAD_OFFLOAD);
 	} else if (missing & NIC_OFFLOAD_CHECKSUM) {
-		segments[0] = offload_finish_checksum(&worker->pools, packet);
-		if (segments[0] == NULL) {
+		finished[0] = offload_finish_checksum(&worker->pools, packet);
+		if (finished[0] == NULL) {
 			count_drop(worker, nic, DROP_NO_BUFFER);
-			return;
+			return 0;
 		}
 	}
+	return count;
+}
+
+static void
+finish_and_transmit(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packet)
+{
+	struct rte_mbuf *finished[SEGMENT_LIMIT];
+	unsigned count = finish(worker, nic, packet, finished), kept = 0;
+
 	for (unsigned i = 0; i < count; i++) {
-		segments[i] = make_one_segment(worker, nic, segments[i]);
-		if (segments[i] != NULL)
-			transmit_now(worker, nic, &segments[i], 1);
+		finished[kept] = make_one_segment(worker, nic, finished[i]);
+		kept += finished[kept] != NULL;
 	}
+	for (unsigned at = 0; at < kept; at += NIC_BURST)
+		transmit_now(worker, nic, &finished[at], RTE_MIN(kept - at, (unsigned)NIC_BURST));
 }
 
 void
