@@ -313,11 +313,12 @@ class Weftd:
 		self.process = None
 
 	def start(self, config=None, wait=True):
+		"""config as in apply()."""
 		words = [BUILD / "src/daemon/weftd", "--socket", self.socket, "--state", self.state,
 			*self.options]
 		if config is not None:
 			file = self.folder / "config.yaml"
-			file.write_text(config)
+			file.write_text(as_yaml(config))
 			words += ["--config", file]
 		words = [str(word) for word in words]
 		if self.namespace:
@@ -377,8 +378,9 @@ class Weftd:
 		answer = self.api(f"/restconf/operations/weft:{name}", "POST", {"input": input}, timeout)
 		return ((answer or {}).get("weft:output") or (answer or {}).get("output") or {})
 
-	def apply(self, yaml, file="test.yaml", **input):
-		return self.operation("apply", file=file, yaml=yaml, **input)
+	def apply(self, configuration, file="test.yaml", **input):
+		"""A configuration is YAML, or the same as dictionaries and lists."""
+		return self.operation("apply", file=file, yaml=as_yaml(configuration), **input)
 
 	def show(self, kind, name=None, **filters):
 		"""Objects of a kind as the API tells them; one of them when it is named."""
@@ -474,6 +476,34 @@ class EventStream:
 			self.connection.sock.shutdown(socket.SHUT_RDWR)
 		self.thread.join(2)
 		self.connection.close()
+
+
+def as_yaml(configuration):
+	# JSON is YAML
+	return configuration if isinstance(configuration, str) else json.dumps(configuration, indent=1)
+
+
+def tenant(space, name):
+	"""A network's configuration: web (10.0.0.10) and db (10.0.0.11) on a switch, each in a
+	namespace of the test's named NAME-web, NAME-db. Tenants differ in nothing but namespaces."""
+	def nic(word, last):
+		return {"switch": "lan", "ip": [f"10.0.0.{last}/24"], "mac": f"02:00:00:00:00:{last}",
+			"attach": {"netns": str(space.namespace(f"{name}-{word}"))}}
+	return {"switches": {"lan": {}}, "nics": {"web": nic("web", 10), "db": nic("db", 11)}}
+
+
+def tenants(space, *names):
+	return {"networks": {name: tenant(space, name) for name in names}}
+
+
+def marked(mark, destination="ff:ff:ff:ff:ff:ff", source="02:aa:00:00:00:01", kind=0x88B5):
+	"""A frame that is_marked() knows again: of an ethertype for experiments (IEEE 802)."""
+	return (bytes.fromhex(destination.replace(":", "") + source.replace(":", ""))
+		+ struct.pack("!H", kind) + mark.encode().ljust(50, b"."))
+
+
+def is_marked(mark):
+	return lambda frame: mark.encode() in frame
 
 
 class Space:
