@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every device type and vnic driver that libweft has: one line each. */
 #include "graph/engine.h"
+#include "nic/drivers.h"
 #include "switch/switch.h"
 
 static const struct device_class *const classes[] = {
@@ -9,6 +10,8 @@ static const struct device_class *const classes[] = {
 };
 
 static const struct nic_driver *const drivers[] = {
+	&dpdk_driver,
+	&memory_driver,
 	NULL,
 };
 
