@@ -76,30 +76,63 @@ probe_packet_socket(void)
 	return 0;
 }
 
+/* The value of the first line of that name in a file of "name: value" lines; malloced, NULL:
+ * there is none. */
+static char *
+line_value(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL, *value = NULL;
+	size_t size = 0, length = strlen(name);
+
+	while (file != NULL && value == NULL && getline(&line, &size, file) > 0) {
+		const char *rest = line + length;
+
+		if (strncmp(line, name, length) == 0 && rest[strspn(rest, " \t")] == ':')
+			value = output_format("%s", strchr(rest, ':') + 1);
+	}
+	free(line);
+	if (file != NULL)
+		fclose(file);
+	return value;
+}
+
+static bool
+has_word(const char *words, const char *word)
+{
+	size_t length = strlen(word);
+
+	while (words != NULL && *words != '\0') {
+		words += strspn(words, " \t\n");
+		if (strcspn(words, " \t\n") == length && strncmp(words, word, length) == 0)
+			return true;
+		words += strcspn(words, " \t\n");
+	}
+	return false;
+}
+
 static void
 check_cpu(struct doctor *doctor)
 {
 	cpu_set_t set;
 	int cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
+	char *flags = line_value("/proc/cpuinfo", "flags");
 
 #ifdef __x86_64__
-	__builtin_cpu_init();
-	if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("aes")) {
+	if (flags != NULL && (!has_word(flags, "sse4_2") || !has_word(flags, "aes"))) {
 		doctor_tell(doctor, "cpu", FINDING_FAIL,
 			"use a CPU of 2011 or later; of a virtual machine, pass the host's CPU "
 			"through",
-			"has no %s instructions",
-			__builtin_cpu_supports("sse4.2") ? "AES" : "SSE 4.2");
+			"has no %s instructions", has_word(flags, "sse4_2") ? "AES" : "SSE 4.2");
+		free(flags);
 		return;
 	}
-	doctor_tell(doctor, "cpu", FINDING_OK, NULL, "%d usable; AES%s%s%s%s", cpus,
-		__builtin_cpu_supports("avx2") ? ", AVX2" : "",
-		__builtin_cpu_supports("avx512f") ? ", AVX-512" : "",
-		__builtin_cpu_supports("vaes") ? ", VAES" : "",
-		__builtin_cpu_supports("pclmul") ? ", PCLMUL" : "");
-#else
-	doctor_tell(doctor, "cpu", FINDING_OK, NULL, "%d usable", cpus);
 #endif
+	doctor_tell(doctor, "cpu", FINDING_OK, NULL, "%d usable%s%s%s%s", cpus,
+		has_word(flags, "aes") ? ", AES" : "", has_word(flags, "avx2") ? ", AVX2" : "",
+		has_word(flags, "avx512f") ? ", AVX-512" : "",
+		has_word(flags, "vaes") ? ", VAES" : "");
+	free(flags);
 }
 
 static void
@@ -206,16 +239,10 @@ check_uring(struct doctor *doctor)
 static long
 memory_number(const char *name)
 {
-	FILE *file = fopen("/proc/meminfo", "re");
-	char line[128];
-	long number = -1;
-	size_t length = strlen(name);
+	char *value = line_value("/proc/meminfo", name);
+	long number = value == NULL ? -1 : strtol(value, NULL, 10);
 
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
-		if (strncmp(line, name, length) == 0 && line[length] == ':')
-			number = strtol(line + length + 1, NULL, 10);
-	if (file != NULL)
-		fclose(file);
+	free(value);
 	return number;
 }
 
