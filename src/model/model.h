@@ -17,8 +17,8 @@ struct lyd_node;
 struct model;
 struct configuration;
 
-/* Loads the YANG modules from a folder. NULL on failure. */
-struct model *model_open(const char *yang_folder, struct weft_error *error);
+/* The YANG modules are built in. NULL on failure. A model outlives its configurations. */
+struct model *model_open(struct weft_error *error);
 void model_close(struct model *model);
 
 /* ---- what is wrong with a file --------------------------------------------------------- */
@@ -61,12 +61,19 @@ void configuration_free(struct configuration *configuration);
 char *configuration_to_yaml(const struct configuration *configuration);
 char *configuration_to_json(const struct configuration *configuration);
 
-/* The data tree: top-level siblings, defaults included. Read only. */
+/*
+ * The data tree: top-level siblings, defaults included. Read only. What a vnic's port and
+ * attachment are when the file does not say is there as well, flagged as default: `port` (the
+ * vnic's name) and `attach` (netns NETWORK-NIC, create).
+ */
 const struct lyd_node *configuration_tree(const struct configuration *configuration);
+/* The first top-level node of that name ("networks", "uplinks", "system"), or NULL. */
+const struct lyd_node *configuration_child(
+	const struct configuration *configuration, const char *name);
 
 /* ---- reading a data tree ------------------------------------------------------------------- */
 
-/* Child of that name; NULL: there is none. For lists the first entry; see model_next. */
+/* Child of that name; NULL: there is none. Of lists and leaf-lists the first; see model_next. */
 const struct lyd_node *model_child(const struct lyd_node *parent, const char *name);
 /* The next sibling of the same name. */
 const struct lyd_node *model_next(const struct lyd_node *node);
@@ -75,10 +82,24 @@ const char *model_text(const struct lyd_node *parent, const char *name);
 /* Unsigned value of a leaf child; `otherwise` when it is not set. */
 uint64_t model_number(const struct lyd_node *parent, const char *name, uint64_t otherwise);
 bool model_flag(const struct lyd_node *parent, const char *name, bool otherwise);
+/* Entry of a keyed list by its key, by hash; NULL: there is none. Not for the top level. */
+const struct lyd_node *model_entry(
+	const struct lyd_node *parent, const char *list, const char *key);
 /* Milliseconds of a duration leaf ("5ms", "60s", "2m", "1h"). */
 uint64_t model_milliseconds(const struct lyd_node *parent, const char *name, uint64_t otherwise);
+/* Bytes of a size leaf ("512M"). */
+uint64_t model_bytes(const struct lyd_node *parent, const char *name, uint64_t otherwise);
 /* Value of the list entry's only key. */
 const char *model_key(const struct lyd_node *entry);
+/* An entry of a leaf-list: its canonical value. */
+const char *model_value(const struct lyd_node *leaf);
+/* Canonical values made binary. -1: not of that form (no checked configuration has such). */
+int model_parse_mac(const char *text, uint8_t mac[6]);
+int model_parse_prefix(const char *text, struct weft_prefix *prefix);   /* "10.0.0.1/24" */
+int model_parse_address(const char *text, struct weft_prefix *address); /* "10.0.0.1" */
+int model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t *port);
+/* vlan, vlans, native, mac-limit and mtu of a port, or of a vnic on a port of its own. */
+void model_port_config(const struct lyd_node *entry, struct weft_switch_port_config *config);
 
 /* ---- differences ----------------------------------------------------------------------------- */
 

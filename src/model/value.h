@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Values whose meaning YANG's types cannot hold: durations, addresses and the like. */
+#ifndef WEFT_MODEL_VALUE_H
+#define WEFT_MODEL_VALUE_H
+
+#include "model/schema.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VALUE_TEXT_SIZE 64
+
+/* The one way to write a value; false: it is none of its kind. VALUE_PLAIN: as it is. */
+bool value_canonical(enum value_kind kind, const char *text, char canonical[VALUE_TEXT_SIZE]);
+/* Whether both say the same, as "60s" and "1m" do. */
+bool value_same(enum value_kind kind, const char *a, const char *b);
+/* What people write instead, and what to write then; NULL: no idea. */
+const char *value_hint(const struct lysc_node *leaf, const char *text, char *memory, size_t size);
+
+bool value_milliseconds(const char *text, uint64_t *milliseconds);
+bool value_bytes(const char *text, uint64_t *bytes);
+bool value_mac(const char *text, uint8_t mac[6]);
+/* An address, with "/length" if `prefix` says so. */
+bool value_address(const char *text, bool prefix, struct weft_prefix *address);
+bool value_endpoint(const char *text, struct weft_prefix *address, uint16_t *port);
+bool value_vlan_range(const char *text, uint16_t *first, uint16_t *last);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Loading: what a right file becomes. */
+#include "model/model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct model *model;
+
+static struct configuration *
+load(const char *text)
+{
+	struct diagnostics diagnostics;
+	struct configuration *configuration;
+
+	configuration =
+		configuration_from_yaml(model, "test.yaml", text, strlen(text), &diagnostics);
+	diagnostics_print(&diagnostics, stderr, false);
+	diagnostics_free(&diagnostics);
+	return configuration;
+}
+
+static const struct lyd_node *
+network(const struct configuration *configuration, const char *name)
+{
+	const struct lyd_node *node = configuration_child(configuration, "networks");
+
+	while (node != NULL && strcmp(model_key(node), name) != 0)
+		node = model_next(node);
+	assert_non_null(node);
+	return node;
+}
+
+static void
+lists_with_one_key_are_maps(void **state)
+{
+	struct configuration *configuration =
+		load("networks:\n"
+		     "  red:\n"
+		     "    switches: { lan: { ports: { a: {}, b: } } }\n"
+		     "    nics:\n"
+		     "      web: { switch: lan, ip: 10.0.0.1/24 }\n"
+		     "  blue:\n");
+	const struct lyd_node *red, *lan, *port;
+
+	assert_non_null(configuration);
+	network(configuration, "blue");
+	red = network(configuration, "red");
+	lan = model_entry(red, "switches", "lan");
+	assert_non_null(lan);
+	assert_null(model_entry(red, "switches", "dmz"));
+	port = model_child(lan, "ports");
+	assert_string_equal(model_key(port), "a");
+	port = model_next(port);
+	assert_string_equal(model_key(port), "b");
+	assert_null(model_next(port));
+	assert_string_equal(model_text(model_child(red, "nics"), "ip"), "10.0.0.1/24");
+	configuration_free(configuration);
+}
+
+static void
+defaults_are_in_the_tree(void **state)
+{
+	struct configuration *configuration = load("networks:\n"
+						   "  red:\n"
+						   "    switches: { lan: }\n"
+						   "    nics: { web: { switch: lan } }\n");
+	const struct lyd_node *red, *lan, *web, *system;
+
+	assert_non_null(configuration);
+	red = network(configuration, "red");
+	lan = model_entry(red, "switches", "lan");
+	assert_int_equal(model_milliseconds(lan, "ageing-time", 0), 300000);
+	assert_int_equal(model_number(lan, "mac-limit", 0), 8192);
+	assert_int_equal(model_number(model_child(red, "quota"), "macs", 0), 65536);
+	web = model_entry(red, "nics", "web");
+	assert_string_equal(model_text(web, "port"), "web");
+	assert_string_equal(model_text(model_child(web, "attach"), "netns"), "red-web");
+	assert_true(model_flag(model_child(web, "attach"), "create", false));
+	assert_int_equal(model_number(web, "mtu", 0), 1500);
+	system = configuration_child(configuration, "system");
+	assert_int_equal(model_bytes(system, "memory", 0), 512u << 20);
+	assert_string_equal(model_text(system, "poll"), "sleep");
+	configuration_free(configuration);
+}
+
+static void
+vlans_become_a_bitmap(void **state)
+{
+	struct configuration *configuration =
+		load("networks:\n"
+		     "  red:\n"
+		     "    switches:\n"
+		     "      lan:\n"
+		     "        ports:\n"
+		     "          trunk: { vlans: [1, 10-20, 4094], native: none, mtu: 1600 }\n"
+		     "          access: { vlan: 7, mac-limit: 3 }\n"
+		     "          all:\n");
+	const struct lyd_node *lan;
+	struct weft_switch_port_config config;
+
+	assert_non_null(configuration);
+	lan = model_entry(network(configuration, "red"), "switches", "lan");
+	model_port_config(model_entry(lan, "ports", "trunk"), &config);
+	assert_int_equal(config.access, 0);
+	assert_int_equal(config.native, WEFT_VLAN_NO_NATIVE);
+	assert_int_equal(config.mtu, 1600);
+	for (unsigned vlan = 0; vlan < 4096; vlan++)
+		assert_int_equal(config.vlans[vlan / 64] >> (vlan % 64) & 1,
+			vlan == 1 || (vlan >= 10 && vlan <= 20) || vlan == 4094);
+	model_port_config(model_entry(lan, "ports", "access"), &config);
+	assert_int_equal(config.access, 7);
+	assert_int_equal(config.mac_limit, 3);
+	model_port_config(model_entry(lan, "ports", "all"), &config);
+	assert_int_equal(config.access, 0);
+	assert_int_equal(config.native, 0);
+	assert_int_equal(config.vlans[0], 0);
+	assert_int_equal(config.mtu, 9216);
+	configuration_free(configuration);
+}
+
+static void
+values_are_written_one_way(void **state)
+{
+	struct configuration *configuration =
+		load("networks:\n"
+		     "  red:\n"
+		     "    switches: { lan: { ports: { a: } } }\n"
+		     "    nics:\n"
+		     "      web:\n"
+		     "        switch: lan\n"
+		     "        mac: 02:AB:CD:00:00:01\n"
+		     "        ip: [2001:DB8:0:0::1/64, 10.0.0.1/24]\n");
+	const struct lyd_node *web, *ip;
+	struct weft_prefix prefix;
+	uint8_t mac[6];
+
+	assert_non_null(configuration);
+	web = model_entry(network(configuration, "red"), "nics", "web");
+	assert_string_equal(model_text(web, "mac"), "02:ab:cd:00:00:01");
+	assert_int_equal(model_parse_mac(model_text(web, "mac"), mac), 0);
+	assert_int_equal(mac[1], 0xab);
+	ip = model_child(web, "ip");
+	assert_string_equal(model_value(ip), "2001:db8::1/64");
+	assert_int_equal(model_parse_prefix(model_value(ip), &prefix), 0);
+	assert_int_equal(prefix.family, 6);
+	assert_int_equal(prefix.length, 64);
+	ip = model_next(ip);
+	assert_string_equal(model_value(ip), "10.0.0.1/24");
+	assert_null(model_next(ip));
+	configuration_free(configuration);
+}
+
+static int
+open_model(void **state)
+{
+	struct weft_error error;
+
+	model = model_open(&error);
+	return model != NULL ? 0 : -1;
+}
+
+static int
+close_model(void **state)
+{
+	model_close(model);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lists_with_one_key_are_maps),
+		cmocka_unit_test(defaults_are_in_the_tree),
+		cmocka_unit_test(vlans_become_a_bitmap),
+		cmocka_unit_test(values_are_written_one_way),
+	};
+
+	return cmocka_run_group_tests(tests, open_model, close_model);
+}
