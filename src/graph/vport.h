@@ -89,7 +89,7 @@ vport_send(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 			   (uint32_t)(vport->attachment ^ ATTACHED_NIC) |
 			   (meta->flags & PACKET_DRY_RUN);
 
-	if (unlikely(special != 0 || meta->trace != NULL)) {
+	if (unlikely(special != 0 || meta->trace != 0)) {
 		vport_send_slow(worker, vport, packet);
 		return;
 	}

@@ -35,6 +35,7 @@ struct worker {
 	/* read and written for every vector */
 	uint64_t now;                    /* ns of the engine's clock, read once a turn */
 	uint32_t ready;                  /* bit per node that has packets */
+	uint32_t trace_mask;             /* bit per open trace (trace.h) */
 	unsigned index;                  /* 0 .. number of workers - 1 */
 	struct vport *const *vports;     /* by vport index; RCU */
 	struct vport_counters *counters; /* by vport index */
@@ -49,9 +50,11 @@ struct worker {
 	uint64_t random_state[2];
 
 	/* seldom */
-	const struct trace_filter *trace_filter; /* NULL: nobody traces; RCU */
-	struct rte_ring *punt;                   /* to the control side; see punt.h */
-	struct rte_ring *injected;               /* from the control side */
+	struct trace *traces[8];         /* by bit of trace_mask; set between turns (worker_call) */
+	struct capture *captures[8];     /* open ones; NULL: free place */
+	struct explanation *explanation; /* `weft explain` is running */
+	struct rte_ring *punt;           /* to the control side; see punt.h */
+	struct rte_ring *injected;       /* from the control side */
 	/* by source worker: packets for vnics whose queue this worker owns (single producer) */
 	struct rte_ring *handoff[WORKER_LIMIT];
 	unsigned rcu_thread;

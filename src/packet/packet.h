@@ -14,7 +14,6 @@
 #include <stdint.h>
 
 struct edit_log;
-struct trace;
 
 /*
  * Offload state in the terms of virtio-net (virtio 1.2, 5.1.6): what the sender left undone.
@@ -60,7 +59,7 @@ struct packet_meta {
 	uint16_t copies;        /* copy budget that is left */
 	uint16_t header_length; /* virtio hdr_len: bytes in front of the payload of a GSO packet */
 	struct edit_log *log;   /* NULL: nobody keeps one */
-	struct trace *trace;    /* NULL: not traced */
+	uint64_t trace;         /* mark, see graph/trace.h; 0: not traced */
 };
 
 static inline struct packet_meta *
