@@ -20,7 +20,7 @@ struct builder {
 	bool json;
 };
 
-/* ---- what a node remembers: line, column, broken, in the word that libyang leaves to us ---- */
+/* ---- what a node remembers: line, column, broken, in the word that libyang leaves to us  */
 
 static void
 set_place(struct lyd_node *node, struct place place)
@@ -80,8 +80,7 @@ build_path(const struct lyd_node *node, const char *leaf, char *text, size_t siz
 	return text;
 }
 
-/* ---- telling ----------------------------------------------------------------------------------
- */
+/* ---- telling ------------------------------------------------------------------------ */
 
 static const char *
 kind_name(const struct yaml_node *node)
@@ -212,8 +211,7 @@ out_of_memory(struct builder *builder)
 	report_error(builder->report, (struct place){ 0, 0 }, NULL, NULL, "out of memory");
 }
 
-/* ---- leaves ------------------------------------------------------------------------------------
- */
+/* ---- leaves ------------------------------------------------------------------------- */
 
 static void
 build_value(struct builder *builder, struct lyd_node *parent, const struct lysc_node *leaf,
@@ -280,8 +278,22 @@ build_leaf_list(struct builder *builder, struct lyd_node *parent, const struct l
 	}
 }
 
-/* ---- inner nodes -------------------------------------------------------------------------------
- */
+/* ---- inner nodes -------------------------------------------------------------------- */
+
+/* A top-level node behind the others; lyd_insert_sibling would walk them all. */
+static void
+append(struct builder *builder, struct lyd_node *node)
+{
+	struct lyd_node *first = builder->tree;
+
+	if (first == NULL) {
+		builder->tree = node;
+		return;
+	}
+	node->prev = first->prev;
+	first->prev->next = node;
+	first->prev = node;
+}
 
 static void build_members(struct builder *builder, struct lyd_node *parent,
 	const struct lysc_node *schema, const struct yaml_node *map);
@@ -304,9 +316,15 @@ build_container(struct builder *builder, struct lyd_node *parent, const struct l
 		return;
 	}
 	set_place(new, node->key_place);
-	if (parent == NULL)
-		lyd_insert_sibling(builder->tree, new, &builder->tree);
 	build_members(builder, new, schema, node);
+	/* an empty one says nothing, and libyang would give it no defaults */
+	if (lyd_child(new) == NULL) {
+		if (build_is_broken(new))
+			set_broken(parent);
+		lyd_free_tree(new);
+	} else if (parent == NULL) {
+		append(builder, new);
+	}
 }
 
 static void
@@ -350,7 +368,7 @@ build_entry(struct builder *builder, struct lyd_node *parent, const struct lysc_
 	set_place(new, place);
 	set_place(lyd_child(new), place);
 	if (parent == NULL)
-		lyd_insert_sibling(builder->tree, new, &builder->tree);
+		append(builder, new);
 	if (name_map_put(seen, lyd_get_value(lyd_child(new)), new) < 0)
 		out_of_memory(builder);
 	build_members(builder, new, list, node);
@@ -451,8 +469,12 @@ item_name(struct builder *builder, struct lyd_node *parent, const struct lysc_no
 	if (node != NULL)
 		return node->text;
 	if (schema_is_sequence(list)) {
+		bool made = strcmp(list->name, "links") == 0 ? link_name(item, memory)
+							     : test_name(item, memory);
+
 		/* without it the entry is wrong anyway, which is told of its other leaves */
-		if (!(strcmp(list->name, "links") == 0 ? link_name : test_name)(item, memory))
+		if (!made || lyd_value_validate(builder->model->context, key, memory,
+				     strlen(memory), NULL, NULL, NULL) != LY_SUCCESS)
 			snprintf(memory, NAME_SIZE, "unnamed-%u", index);
 		return memory;
 	}

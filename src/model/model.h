@@ -21,7 +21,7 @@ struct configuration;
 struct model *model_open(struct weft_error *error);
 void model_close(struct model *model);
 
-/* ---- what is wrong with a file --------------------------------------------------------- */
+/* ---- what is wrong with a file ------------------------------------------------------ */
 
 /* One thing that is wrong, or worth a warning. Strings are owned by the diagnostics. */
 struct diagnostic {
@@ -43,7 +43,7 @@ struct diagnostics {
 void diagnostics_print(const struct diagnostics *diagnostics, FILE *stream, bool colour);
 void diagnostics_free(struct diagnostics *diagnostics);
 
-/* ---- loading and writing ----------------------------------------------------------------- */
+/* ---- loading and writing ------------------------------------------------------------ */
 
 /*
  * All that is wrong is told at once, up to 50 things; NULL then. Warnings alone do not fail.
@@ -71,7 +71,7 @@ const struct lyd_node *configuration_tree(const struct configuration *configurat
 const struct lyd_node *configuration_child(
 	const struct configuration *configuration, const char *name);
 
-/* ---- reading a data tree ------------------------------------------------------------------- */
+/* ---- reading a data tree ------------------------------------------------------------ */
 
 /* Child of that name; NULL: there is none. Of lists and leaf-lists the first; see model_next. */
 const struct lyd_node *model_child(const struct lyd_node *parent, const char *name);
@@ -101,7 +101,7 @@ int model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t
 /* vlan, vlans, native, mac-limit and mtu of a port, or of a vnic on a port of its own. */
 void model_port_config(const struct lyd_node *entry, struct weft_switch_port_config *config);
 
-/* ---- differences ----------------------------------------------------------------------------- */
+/* ---- differences -------------------------------------------------------------------- */
 
 enum plan_operation { PLAN_CREATE, PLAN_UPDATE, PLAN_DELETE };
 
@@ -118,14 +118,19 @@ struct plan_leaf {
 	char *before, *after; /* NULL: was not, will not be set */
 };
 
-/* One object (a network, switch, port, nic, link, uplink, the system) that differs. */
+/*
+ * One object (a network, switch, port, nic, link, uplink, the system) that differs. Items are
+ * in an order in which they can be carried out: deletions first, users before what they use,
+ * then updates and creations, the other way round. What is in a deleted or created object has
+ * items of its own.
+ */
 struct plan_item {
 	enum plan_operation operation;
 	enum plan_impact impact;
 	const char *kind; /* "network", "switch", "port", "static-mac", "nic", "link", "uplink",
 			     "test", "system" */
-	char *network;    /* NULL: uplink, system */
-	char *name;       /* as people write it: "lan", "lan:web", "wire" */
+	char *network;    /* NULL: of a network, an uplink, the system */
+	char *name;       /* within the network: "lan", "lan:web", "web", "wire" */
 	struct plan_leaf *leaves;
 	unsigned n_leaves;
 	char *collateral;                      /* who else feels it, or NULL */

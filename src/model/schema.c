@@ -131,7 +131,7 @@ schema_is_sequence(const struct lysc_node *list)
 	return strcmp(list->name, "links") == 0 || strcmp(list->name, "tests") == 0;
 }
 
-/* ---- what a type allows, in words ------------------------------------------------------- */
+/* ---- what a type allows, in words --------------------------------------------------- */
 
 static void
 append(char *text, size_t size, const char *more)

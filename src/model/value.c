@@ -149,7 +149,7 @@ value_vlan_range(const char *text, uint16_t *first, uint16_t *last)
 	return true;
 }
 
-/* ---- the one way to write it --------------------------------------------------------------- */
+/* ---- the one way to write it -------------------------------------------------------- */
 
 static void
 print_address(const struct weft_prefix *address, char text[INET6_ADDRSTRLEN])
@@ -231,8 +231,7 @@ value_same(enum value_kind kind, const char *a, const char *b)
 	return false;
 }
 
-/* ---- what people write instead ----------------------------------------------------------------
- */
+/* ---- what people write instead ------------------------------------------------------ */
 
 static bool
 is_number(const char *text)

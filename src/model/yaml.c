@@ -67,7 +67,7 @@ out_of_memory(struct reader *reader)
 	reader->failed = true;
 }
 
-/* ---- before the parser: bytes ---------------------------------------------------------- */
+/* ---- before the parser: bytes ------------------------------------------------------- */
 
 /* Length of the UTF-8 character (RFC 3629) at `at`, 0 if there is none. */
 static size_t
@@ -118,7 +118,7 @@ check_bytes(struct report *report)
 	return true;
 }
 
-/* ---- what libfyaml says ------------------------------------------------------------------ */
+/* ---- what libfyaml says ------------------------------------------------------------- */
 
 /* Place of a tab in the indentation of a line up to `limit`, the nearest to it. */
 static bool
@@ -195,7 +195,7 @@ report_syntax(struct reader *reader, struct fy_diag *diag)
 	reader->failed = true;
 }
 
-/* ---- events to nodes ----------------------------------------------------------------------- */
+/* ---- events to nodes ---------------------------------------------------------------- */
 
 static struct place
 token_place(struct reader *reader, struct fy_token *token)
