@@ -55,7 +55,8 @@ report_end(struct report *report)
 	struct diagnostics *out = report->out;
 
 	/* "too many" stays last */
-	qsort(out->list, out->count - report->full, sizeof(*out->list), compare_places);
+	if (out->count > 1)
+		qsort(out->list, out->count - report->full, sizeof(*out->list), compare_places);
 	free(report->lines);
 	report->lines = NULL;
 	return out->errors == 0 && !report->failed;

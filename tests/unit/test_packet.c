@@ -1144,7 +1144,7 @@ without_buffers_nothing_is_cut_and_nothing_lost(void **state)
 		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
 		.gso_size = 1000,
 		.csum_offset = 16 };
-	static struct rte_mbuf *taken[4095];
+	static struct rte_mbuf *taken[4096];
 	struct rte_mbuf *packet, *segments[64];
 	unsigned n = 0;
 
