@@ -122,9 +122,7 @@ make_pool(const char *name, unsigned count, uint16_t room)
 	/* no worker's cache may hold so much that the others find nothing */
 	unsigned cache = count / 8 < POOL_CACHE ? count / 8 : POOL_CACHE;
 
-	return rte_pktmbuf_pool_create(name, count, cache,
-		RTE_ALIGN_CEIL(sizeof(struct packet_meta), RTE_MBUF_PRIV_ALIGN),
-		(uint16_t)(PACKET_HEADROOM + room), SOCKET_ID_ANY);
+	return packet_pool_create(name, count, cache, room);
 }
 
 static int

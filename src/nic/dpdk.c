@@ -33,7 +33,7 @@
 #include <unistd.h>
 
 #define MTU_DEFAULT 1500
-#define DESCRIPTORS 1024
+#define DESCRIPTORS 512 /* a queue, each way, unless the driver likes more */
 #define POLLS_BEFORE_SLEEP 64
 /* What is thrown away at most when a queue stops; a device may have packets without end. */
 #define DRAIN_LIMIT 16384
@@ -230,7 +230,9 @@ plug(struct weft_nic *nic, uint16_t *port, struct weft_error *error)
 	struct rte_devargs parsed;
 	int code;
 
-	if (devargs == NULL || rte_devargs_parse(&parsed, devargs) != 0) {
+	memset(&parsed, 0, sizeof(parsed));
+	if (devargs == NULL || rte_devargs_parse(&parsed, devargs) != 0 || *parsed.name == '\0') {
+		free(parsed.data);
 		error_set(error, EINVAL,
 			"device arguments \"%s\" name no device that DPDK knows (like "
 			"net_pcap0,rx_pcap=FILE or 0000:03:00.0)",
@@ -293,11 +295,13 @@ fill_port_config(struct weft_nic *nic, const struct rte_eth_dev_info *info, uint
 	}
 }
 
-static int
+static enum nic_result
 set_up_queues(struct weft_nic *nic, struct dpdk_nic *state, const struct rte_eth_dev_info *info,
 	uint16_t queues, const struct rte_eth_conf *config, struct weft_error *error)
 {
-	uint16_t received = DESCRIPTORS, sent = DESCRIPTORS, port = state->port;
+	uint16_t received = RTE_MAX(info->default_rxportconf.ring_size, (uint16_t)DESCRIPTORS);
+	uint16_t sent = RTE_MAX(info->default_txportconf.ring_size, (uint16_t)DESCRIPTORS);
+	uint16_t port = state->port;
 	int socket = rte_eth_dev_socket_id(port), code;
 	struct rte_eth_txconf transmit = info->default_txconf;
 	struct rte_eth_rxconf receive = info->default_rxconf;
@@ -306,7 +310,7 @@ set_up_queues(struct weft_nic *nic, struct dpdk_nic *state, const struct rte_eth
 	if (state->pool == NULL)
 		state->pool = dpdk_pool_take(nic, info, queues * (received + sent), error);
 	if (state->pool == NULL)
-		return -1;
+		return NIC_FAILED;
 	transmit.offloads = config->txmode.offloads;
 	receive.offloads = config->rxmode.offloads;
 	for (uint16_t i = 0; i < queues; i++) {
@@ -314,9 +318,11 @@ set_up_queues(struct weft_nic *nic, struct dpdk_nic *state, const struct rte_eth
 			port, i, received, (unsigned)socket, &receive, state->pool);
 		if (code == 0)
 			code = rte_eth_tx_queue_setup(port, i, sent, (unsigned)socket, &transmit);
-		if (code != 0)
-			return error_errno(error, -code, "%s: queue %u cannot be set up",
+		if (code != 0) {
+			error_errno(error, -code, "%s: queue %u cannot be set up",
 				nic->config->devargs, i);
+			return NIC_ABSENT;
+		}
 		state->queues[i] = (struct dpdk_queue){
 			.port = port,
 			.index = i,
@@ -325,30 +331,36 @@ set_up_queues(struct weft_nic *nic, struct dpdk_nic *state, const struct rte_eth
 			.epoll = -1,
 		};
 	}
-	return 0;
+	return NIC_OK;
 }
 
-static int
+static enum nic_result
 bring_up(struct weft_nic *nic, struct dpdk_nic *state, const struct rte_eth_dev_info *info,
 	bool interrupts, struct weft_error *error)
 {
 	uint16_t queues = count_queues(nic, info);
 	struct rte_eth_conf config;
+	enum nic_result result;
 	int code;
 
 	fill_port_config(nic, info, queues, interrupts, &config);
 	code = rte_eth_dev_configure(state->port, queues, queues, &config);
-	if (code != 0)
-		return error_errno(error, -code, "%s: DPDK cannot configure it for %u queue%s",
+	if (code != 0) {
+		error_errno(error, -code, "%s: DPDK cannot configure it for %u queue%s",
 			nic->config->devargs, queues, queues == 1 ? "" : "s");
-	if (set_up_queues(nic, state, info, queues, &config, error) < 0)
-		return -1;
+		return NIC_ABSENT;
+	}
+	result = set_up_queues(nic, state, info, queues, &config, error);
+	if (result != NIC_OK)
+		return result;
 	code = rte_eth_dev_start(state->port);
-	if (code != 0)
-		return error_errno(error, -code, "%s: does not start", nic->config->devargs);
+	if (code != 0) {
+		error_errno(error, -code, "%s: does not start", nic->config->devargs);
+		return NIC_ABSENT;
+	}
 	nic->n_queues = queues;
 	nic->offloads = dpdk_offload_capabilities(config.txmode.offloads);
-	return 0;
+	return NIC_OK;
 }
 
 /* EAL's interrupt thread. */
@@ -397,10 +409,12 @@ open_device(struct weft_nic *nic, struct weft_error *error)
 	nic->mtu = nic->config->mtu != 0 ? nic->config->mtu : MTU_DEFAULT;
 	rte_eth_macaddr_get(state->port, (struct rte_ether_addr *)nic->mac);
 	/* a device may say that it has interrupts, and then not start with them */
-	if (bring_up(nic, state, &info, true, NULL) < 0 &&
-		bring_up(nic, state, &info, false, error) < 0) {
+	result = bring_up(nic, state, &info, true, error);
+	if (result == NIC_ABSENT)
+		result = bring_up(nic, state, &info, false, error);
+	if (result != NIC_OK) {
 		close_device(nic);
-		return NIC_ABSENT;
+		return result;
 	}
 	rte_eth_promiscuous_enable(state->port);
 	rte_eth_allmulticast_enable(state->port);

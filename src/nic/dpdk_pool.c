@@ -15,7 +15,7 @@
 
 #define CACHE_SIZE 256
 /* Packets on their way through the graph and in the descriptors of others. */
-#define UNDER_WAY 4096
+#define UNDER_WAY 2048
 #define LEFT_LIMIT 64
 
 /* Pools of devices that have gone. */
@@ -118,7 +118,7 @@ data_room(const struct weft_nic *nic, const struct rte_eth_dev_info *info)
 
 	if (frame <= PACKET_SMALL_ROOM || info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER)
 		frame = PACKET_SMALL_ROOM;
-	return (uint16_t)(PACKET_HEADROOM + RTE_MIN(frame, (uint32_t)PACKET_LARGE_ROOM));
+	return (uint16_t)RTE_MIN(frame, (uint32_t)PACKET_LARGE_ROOM);
 }
 
 struct rte_mempool *
@@ -136,9 +136,7 @@ dpdk_pool_take(struct weft_nic *nic, const struct rte_eth_dev_info *info, unsign
 	sweep(nic->weft);
 	count = descriptors + (unsigned)kept + UNDER_WAY + nic->weft->n_workers * 2 * CACHE_SIZE;
 	snprintf(name, sizeof(name), "dpdk-%u", __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED));
-	pool = rte_pktmbuf_pool_create(name, count, CACHE_SIZE,
-		RTE_ALIGN(sizeof(struct packet_meta), RTE_MBUF_PRIV_ALIGN), data_room(nic, info),
-		SOCKET_ID_ANY);
+	pool = packet_pool_create(name, count, CACHE_SIZE, data_room(nic, info));
 	if (pool == NULL)
 		error_errno(error, rte_errno,
 			"%s: no packet memory for %u buffers (give the engine more)",

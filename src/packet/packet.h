@@ -90,6 +90,11 @@ struct packet_pools {
 	struct rte_mempool *large;
 };
 
+/* A pool of buffers for `room` bytes behind PACKET_HEADROOM; frees by rte_mempool_free. NULL:
+ * no memory, rte_errno. */
+struct rte_mempool *packet_pool_create(
+	const char *name, unsigned count, unsigned cache, uint16_t room);
+
 /*
  * A packet whose first `bytes` may be written and which has room for `room` more in front.
  * Returns it, or another head in its place (the metadata moves along) when its bytes are
