@@ -2,6 +2,7 @@
 /* Every device type and vnic driver that libweft has: one line each. */
 #include "graph/engine.h"
 #include "nic/drivers.h"
+#include "nic/tap.h"
 #include "switch/switch.h"
 
 static const struct device_class *const classes[] = {
@@ -12,6 +13,7 @@ static const struct device_class *const classes[] = {
 static const struct nic_driver *const drivers[] = {
 	&dpdk_driver,
 	&memory_driver,
+	&tap_driver,
 	NULL,
 };
 
@@ -25,4 +27,5 @@ void
 weft_close(struct weft *weft)
 {
 	engine_close(weft);
+	tap_drain();
 }

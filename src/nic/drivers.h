@@ -7,5 +7,6 @@
 
 extern const struct nic_driver dpdk_driver;
 extern const struct nic_driver memory_driver;
+extern const struct nic_driver tap_driver;
 
 #endif

@@ -416,12 +416,8 @@ netlink_default_route_add(struct netlink *netlink, unsigned index,
 
 	snprintf(what, sizeof(what), "add the default route via %s",
 		prefix_text(gateway, false, text));
-	if (exchange_run(&exchange, netlink_build_default_route(buffer, RTM_NEWROUTE,
-					    NLM_F_CREATE | NLM_F_EXCL, index, gateway, on_link)) ==
-		0)
-		return 0;
-	/* the same one, or one by another interface: whoever compares sees which */
-	return errno == EEXIST ? 0 : -1;
+	return exchange_run(&exchange, netlink_build_default_route(buffer, RTM_NEWROUTE,
+					       NLM_F_CREATE | NLM_F_EXCL, index, gateway, on_link));
 }
 
 int

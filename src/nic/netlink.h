@@ -108,7 +108,7 @@ int netlink_addresses(struct netlink *netlink, unsigned index,
 	struct weft_error *error);
 
 /* The default route of the gateway's family. on_link: the gateway is in none of the link's
- * prefixes. Is there already: success. */
+ * prefixes. errno EEXIST: there is one already, maybe another. */
 int netlink_default_route_add(struct netlink *netlink, unsigned index,
 	const struct weft_prefix *gateway, bool on_link, struct weft_error *error);
 int netlink_default_route_delete(struct netlink *netlink, unsigned index,
