@@ -145,37 +145,38 @@ known_key_in(const struct builder *builder, const struct lysc_node *schema, cons
 	return NULL;
 }
 
-static const char *
-unknown_key_hint(const struct builder *builder, const struct lysc_node *schema,
-	const struct yaml_node *node, char *hint)
+/* Whether it is plain which key was meant; the hint says it, or what keys there are. */
+static bool
+guess_key(const struct builder *builder, const struct lysc_node *schema, const char *text,
+	char hint[HINT_SIZE])
 {
-	const char *key = known_key_in(builder, schema, node->key, ':');
 	const struct lysc_node *child = NULL;
 	struct nearest nearest;
+	const char *key;
 	size_t used;
 
-	if (key != NULL) {
+	if ((key = known_key_in(builder, schema, text, ':')) != NULL) {
 		snprintf(hint, HINT_SIZE, "a blank after the colon: %s: %s", key,
-			node->key + strlen(key) + 1);
-		return hint;
+			text + strlen(key) + 1);
+		return true;
 	}
-	key = known_key_in(builder, schema, node->key, ' ');
-	if (key != NULL) {
-		snprintf(hint, HINT_SIZE, "a colon: %s: %s", key, node->key + strlen(key) + 1);
-		return hint;
+	if ((key = known_key_in(builder, schema, text, ' ')) != NULL) {
+		snprintf(hint, HINT_SIZE, "a colon: %s: %s", key, text + strlen(key) + 1);
+		return true;
 	}
-	nearest_begin(&nearest, node->key);
+	nearest_begin(&nearest, text);
 	while ((child = schema_next(builder->model, schema, child)) != NULL)
-		nearest_try(&nearest, child->name);
+		if (!lysc_is_key(child))
+			nearest_try(&nearest, child->name);
 	if (nearest.name != NULL) {
 		snprintf(hint, HINT_SIZE, "did you mean '%s'?", nearest.name);
-		return hint;
+		return true;
 	}
 	used = (size_t)snprintf(hint, HINT_SIZE, "there are:");
 	while ((child = schema_next(builder->model, schema, child)) != NULL)
 		if (!lysc_is_key(child) && used < HINT_SIZE)
 			used += (size_t)snprintf(hint + used, HINT_SIZE - used, " %s", child->name);
-	return hint;
+	return false;
 }
 
 static void
@@ -186,9 +187,11 @@ unknown_key(struct builder *builder, struct lyd_node *parent, const struct lysc_
 
 	if (strcmp(node->key, "<<") == 0)
 		return; /* told by the reader */
+	if (guess_key(builder, schema, node->key, hint))
+		set_broken(parent); /* so that nobody misses what it was to say */
 	report_error(builder->report, node->key_place, build_path(parent, NULL, path, sizeof(path)),
-		unknown_key_hint(builder, schema, node, hint), "unknown key '%s'%s%s", node->key,
-		schema != NULL ? " in " : "", schema != NULL ? schema->name : "");
+		hint, "unknown key '%s'%s%s", node->key, schema != NULL ? " in " : "",
+		schema != NULL ? schema->name : "");
 }
 
 static void

@@ -2,6 +2,7 @@
 /* Making configurations: text to tree, checks, defaults. */
 #include "model/model.h"
 #include "model/build.h"
+#include "model/check.h"
 #include "model/configuration.h"
 #include "model/yaml.h"
 
@@ -134,7 +135,9 @@ read_text(struct configuration *configuration, struct report *report, bool json)
 				build_tree(configuration->model, report, yaml.root, json);
 	}
 	yaml_free(&yaml);
-	if (report->out->errors == 0 && complete(configuration) < 0)
+	if (configuration->tree == NULL && report->out->errors > 0)
+		return;
+	if (complete(configuration) < 0 || check_configuration(configuration, report) < 0)
 		report_error(report, nowhere, NULL, NULL, "out of memory");
 }
 

@@ -98,8 +98,6 @@ int model_parse_mac(const char *text, uint8_t mac[6]);
 int model_parse_prefix(const char *text, struct weft_prefix *prefix);   /* "10.0.0.1/24" */
 int model_parse_address(const char *text, struct weft_prefix *address); /* "10.0.0.1" */
 int model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t *port);
-/* vlan, vlans, native, mac-limit and mtu of a port, or of a vnic on a port of its own. */
-void model_port_config(const struct lyd_node *entry, struct weft_switch_port_config *config);
 
 /* ---- differences -------------------------------------------------------------------- */
 

@@ -128,32 +128,3 @@ model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t *po
 {
 	return value_endpoint(text, address, port) ? 0 : -1;
 }
-
-static void
-set_vlans(struct weft_switch_port_config *config, uint16_t first, uint16_t last)
-{
-	for (unsigned vlan = first; vlan <= last; vlan++)
-		config->vlans[vlan / 64] |= 1ull << (vlan % 64);
-}
-
-void
-model_port_config(const struct lyd_node *entry, struct weft_switch_port_config *config)
-{
-	const char *native = model_text(entry, "native");
-	const struct lyd_node *vlans;
-	uint16_t first, last;
-
-	memset(config, 0, sizeof(*config));
-	config->access = (uint16_t)model_number(entry, "vlan", 0);
-	if (native != NULL)
-		config->native = strcmp(native, "none") == 0 ? WEFT_VLAN_NO_NATIVE
-							     : (uint16_t)strtoul(native, NULL, 10);
-	for (vlans = model_child(entry, "vlans"); vlans != NULL; vlans = model_next(vlans))
-		if (value_vlan_range(lyd_get_value(vlans), &first, &last))
-			set_vlans(config, first, last);
-	/* a vnic's own mac-limit does not exist, and its mtu is the other side's */
-	if (strcmp(entry->schema->name, "ports") != 0)
-		return;
-	config->mac_limit = (uint32_t)model_number(entry, "mac-limit", 0);
-	config->mtu = (uint32_t)model_number(entry, "mtu", 0);
-}

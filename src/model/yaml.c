@@ -8,14 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_SIZE (256u << 10)
-
-struct yaml_chunk {
-	struct yaml_chunk *next;
-	size_t used, size;
-	_Alignas(16) char bytes[];
-};
-
 struct reader {
 	struct yaml *yaml;
 	struct report *report;
@@ -29,34 +21,10 @@ struct reader {
 	bool failed; /* reading cannot go on */
 };
 
-static void *
-take(struct yaml *yaml, size_t size)
-{
-	struct yaml_chunk *chunk = yaml->memory;
-	size_t room;
-
-	size = (size + 15) & ~(size_t)15;
-	if (chunk == NULL || chunk->size - chunk->used < size) {
-		room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
-		chunk = malloc(sizeof(*chunk) + room);
-		if (chunk == NULL)
-			return NULL;
-		*chunk = (struct yaml_chunk){ .next = yaml->memory, .size = room };
-		yaml->memory = chunk;
-	}
-	chunk->used += size;
-	return memset(chunk->bytes + chunk->used - size, 0, size);
-}
-
 void
 yaml_free(struct yaml *yaml)
 {
-	struct yaml_chunk *chunk;
-
-	while ((chunk = yaml->memory) != NULL) {
-		yaml->memory = chunk->next;
-		free(chunk);
-	}
+	arena_free(&yaml->memory);
 	*yaml = (struct yaml){ 0 };
 }
 
@@ -232,7 +200,7 @@ copy_text(struct reader *reader, struct fy_token *token, struct place place)
 
 	if (text == NULL)
 		text = "", length = 0;
-	copy = take(reader->yaml, length + 1);
+	copy = arena_take(&reader->yaml->memory, length + 1);
 	if (copy == NULL) {
 		out_of_memory(reader);
 		return NULL;
@@ -273,7 +241,7 @@ new_node(struct reader *reader, enum yaml_kind kind, struct place place)
 		reader->failed = true;
 		return NULL;
 	}
-	node = take(reader->yaml, sizeof(*node));
+	node = arena_take(&reader->yaml->memory, sizeof(*node));
 	if (node == NULL) {
 		out_of_memory(reader);
 		return NULL;

@@ -8,6 +8,7 @@
 #ifndef WEFT_MODEL_YAML_H
 #define WEFT_MODEL_YAML_H
 
+#include "model/arena.h"
 #include "model/diagnostics.h"
 
 #define YAML_LENGTH_LIMIT (32u << 20)
@@ -35,7 +36,7 @@ struct yaml_node {
 
 struct yaml {
 	struct yaml_node *root; /* NULL: nothing in the text, or no YAML */
-	struct yaml_chunk *memory;
+	struct arena memory;
 	unsigned nodes;
 };
 

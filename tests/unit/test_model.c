@@ -90,41 +90,6 @@ defaults_are_in_the_tree(void **state)
 }
 
 static void
-vlans_become_a_bitmap(void **state)
-{
-	struct configuration *configuration =
-		load("networks:\n"
-		     "  red:\n"
-		     "    switches:\n"
-		     "      lan:\n"
-		     "        ports:\n"
-		     "          trunk: { vlans: [1, 10-20, 4094], native: none, mtu: 1600 }\n"
-		     "          access: { vlan: 7, mac-limit: 3 }\n"
-		     "          all:\n");
-	const struct lyd_node *lan;
-	struct weft_switch_port_config config;
-
-	assert_non_null(configuration);
-	lan = model_entry(network(configuration, "red"), "switches", "lan");
-	model_port_config(model_entry(lan, "ports", "trunk"), &config);
-	assert_int_equal(config.access, 0);
-	assert_int_equal(config.native, WEFT_VLAN_NO_NATIVE);
-	assert_int_equal(config.mtu, 1600);
-	for (unsigned vlan = 0; vlan < 4096; vlan++)
-		assert_int_equal(config.vlans[vlan / 64] >> (vlan % 64) & 1,
-			vlan == 1 || (vlan >= 10 && vlan <= 20) || vlan == 4094);
-	model_port_config(model_entry(lan, "ports", "access"), &config);
-	assert_int_equal(config.access, 7);
-	assert_int_equal(config.mac_limit, 3);
-	model_port_config(model_entry(lan, "ports", "all"), &config);
-	assert_int_equal(config.access, 0);
-	assert_int_equal(config.native, 0);
-	assert_int_equal(config.vlans[0], 0);
-	assert_int_equal(config.mtu, 9216);
-	configuration_free(configuration);
-}
-
-static void
 values_are_written_one_way(void **state)
 {
 	struct configuration *configuration =
@@ -178,7 +143,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_with_one_key_are_maps),
 		cmocka_unit_test(defaults_are_in_the_tree),
-		cmocka_unit_test(vlans_become_a_bitmap),
 		cmocka_unit_test(values_are_written_one_way),
 	};
 

@@ -86,7 +86,7 @@ add_switch(struct text *text, unsigned network, unsigned number)
 }
 
 static void
-add_nic(struct text *text, unsigned switches, unsigned number)
+add_nic(struct text *text, unsigned network, unsigned switches, unsigned number)
 {
 	text_add(text, "      n%u: { switch: s%u", number, random_below(switches));
 	if (chance(70))
@@ -103,7 +103,8 @@ add_nic(struct text *text, unsigned switches, unsigned number)
 		text_add(text, ", attach: { memory: true }");
 		break;
 	case 1:
-		text_add(text, ", attach: { path: '/proc/%u/ns/net', name: eth0 }", number + 1);
+		text_add(text, ", attach: { path: '/proc/%u/ns/net', name: eth0 }",
+			network * 100 + number + 1);
 		break;
 	case 2:
 		text_add(text, ", attach: {}");
@@ -130,7 +131,7 @@ add_network(struct text *text, unsigned network)
 	if (nics > 0)
 		text_add(text, "    nics:\n");
 	for (unsigned i = 0; i < nics; i++)
-		add_nic(text, switches, i);
+		add_nic(text, network, switches, i);
 	if (switches > 1) {
 		text_add(text, "    links:\n      - { ends: [s1:p2, s0:p2]");
 		text_add(text, chance(30) ? ", name: bone }\n" : " }\n");

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a schema cannot say: references, things used twice, addresses. Judged on a tree with
+ * its defaults, in one pass over it, with hashes of names; all that is wrong is told.
+ */
+#ifndef WEFT_MODEL_CHECK_H
+#define WEFT_MODEL_CHECK_H
+
+#include "base/name_map.h"
+#include "model/arena.h"
+#include "model/configuration.h"
+#include "model/diagnostics.h"
+
+/* Checks the whole. -1: out of memory. */
+int check_configuration(const struct configuration *configuration, struct report *report);
+
+/* ---- between check.c and check_nic.c ------------------------------------------------ */
+
+struct checker {
+	struct report *report;
+	struct arena memory; /* of keys and hints */
+	bool failed;         /* out of memory */
+
+	/* of all networks */
+	const struct lyd_node *first_uplink;
+	struct name_map uplinks;        /* name -> entry */
+	struct name_map uplink_vlans;   /* "wire 101" -> its leaf or port */
+	struct name_map interfaces;     /* "namespace\ninterface" -> nic or uplink */
+	struct name_map devices;        /* DPDK arguments -> nic or uplink */
+	struct name_map namespaces;     /* name -> nic */
+	struct name_map host_addresses; /* "namespace\naddress" -> leaf */
+
+	/* of the network at hand */
+	const struct lyd_node *network;
+	struct name_map switches;  /* name -> entry */
+	struct name_map ports;     /* "lan:web" -> declared port, or the nic that has its own */
+	struct name_map uses;      /* "lan:web" -> nic, link or port (with its uplink) on it */
+	struct name_map nics;      /* name -> entry */
+	struct name_map addresses; /* "lan 1 10.0.0.1" and "lan 1 MAC" -> leaf */
+};
+
+/* The place is that of `node`, or, where it has none, of what it is in. `leaf` may be NULL. */
+void check_wrong(struct checker *checker, const struct lyd_node *node, const char *leaf,
+	const char *hint, const char *format, ...) __attribute__((format(printf, 5, 6)));
+void check_doubt(struct checker *checker, const struct lyd_node *node, const char *leaf,
+	const char *hint, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* "network 'red', nic 'web', line 12" */
+const char *check_where(struct checker *checker, const struct lyd_node *node);
+
+/*
+ * Notes that `user` uses what `key` (from check_key) names; returns who did so before, or
+ * NULL: it is the first.
+ */
+const struct lyd_node *check_claim(struct checker *checker, struct name_map *map, const char *key,
+	const struct lyd_node *user);
+#define check_key(checker, ...) arena_format(&(checker)->memory, __VA_ARGS__)
+
+/* "did you mean 'x'?", or what there is. first: of the list that was meant. */
+const char *check_reference_hint(struct checker *checker, const struct lyd_node *first,
+	const char *list, const char *wanted);
+
+/* vlan, vlans and native of a port or a nic. */
+void check_membership(struct checker *checker, const struct lyd_node *entry);
+/* A duration between bounds in milliseconds; `bounds` in words. */
+void check_duration(struct checker *checker, const struct lyd_node *entry, const char *name,
+	uint64_t least, uint64_t most, const char *bounds);
+
+/* All of a nic but its references; port: the declared one that it is on, or NULL. */
+void check_nic(struct checker *checker, const struct lyd_node *nic, const struct lyd_node *port);
+void check_uplink(struct checker *checker, const struct lyd_node *uplink);
+
+#endif
