@@ -18,7 +18,6 @@
 
 #define CAPTURE_LIMIT 8 /* open at a time */
 #define CAPTURE_VPORT_LIMIT 1024
-#define CAPTURE_SNAPLEN_DEFAULT 262144
 
 struct capture;
 

@@ -34,10 +34,13 @@ struct weft {
 	struct network_list networks;
 	struct name_map network_names, uplink_names;
 	struct nic_list uplinks;
-	struct nic_list closing;      /* removed by the change that is being committed */
-	uint32_t nic_check_next;      /* index of the vnic that is checked next */
-	struct weft_change *change;   /* the open one */
-	void *class_data[NODE_LIMIT]; /* by node: the device type's tables */
+	struct nic_list closing;           /* removed by the change that is being committed */
+	uint32_t nic_check_next;           /* index of the vnic that is checked next */
+	struct weft_change *change;        /* the open one */
+	unsigned trace_places, trace_next; /* trace.c, under objects_lock */
+	_Atomic uint64_t trace_number;     /* of the packet that was marked last */
+	struct capture *captures[8];       /* under objects_lock */
+	void *class_data[NODE_LIMIT];      /* by node: the device type's tables */
 };
 
 /* weft_open() with the types it knows, NULL-terminated. */

@@ -3,6 +3,7 @@
 #include "graph/nic.h"
 
 #include "graph/engine.h"
+#include "graph/watch.h"
 #include "packet/edit.h"
 #include "packet/offload.h"
 #include "packet/parse.h"
@@ -54,7 +55,10 @@ void
 nic_transmit_drop(struct worker *worker, struct weft_nic *nic, enum drop_reason reason,
 	struct rte_mbuf *packet)
 {
+	uint32_t vport = atomic_load_explicit(&nic->vport, memory_order_relaxed);
+
 	count_drop(worker, nic, reason);
+	watch_drop(worker, vport_get(worker, vport), reason, packet);
 	rte_pktmbuf_free(packet);
 }
 
@@ -127,6 +131,7 @@ nic_input(struct worker *worker, struct nic_queue *queue, struct rte_mbuf **pack
 	struct weft_nic *nic = queue->nic;
 	struct vport *vport;
 	uint64_t bytes = 0;
+	bool watched;
 
 	count = drop_short(worker, nic, packets, count);
 	if (nic->uplink) {
@@ -140,8 +145,12 @@ nic_input(struct worker *worker, struct nic_queue *queue, struct rte_mbuf **pack
 			nic_transmit_drop(worker, nic, DROP_NO_ATTACHMENT, packets[i]);
 		return;
 	}
+	watched = worker->trace_mask != 0 ||
+		  atomic_load_explicit(vport->watch, memory_order_relaxed) != 0;
 	for (unsigned i = 0; i < count; i++) {
 		packet_meta(packets[i])->vport = vport->id;
+		if (unlikely(watched))
+			watch_in(worker, vport, packets[i]);
 		bytes += rte_pktmbuf_pkt_len(packets[i]);
 		worker_enqueue(worker, vport->node, packets[i]);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The scheduler: one queue per node type, a bit per node that has work, run to completion. */
-#include "graph/vport.h"
+#include "graph/watch.h"
 
 #include <string.h>
 
@@ -52,6 +52,7 @@ packet_drop(struct worker *worker, struct vport *vport, enum drop_reason reason,
 {
 	if (vport != NULL && !(packet_meta(packet)->flags & PACKET_DRY_RUN))
 		worker->drops[id_index(vport->id)].by_reason[reason]++;
+	watch_drop(worker, vport, reason, packet);
 	rte_pktmbuf_free(packet);
 }
 

@@ -18,8 +18,8 @@
 #ifndef WEFT_GRAPH_TRACE_H
 #define WEFT_GRAPH_TRACE_H
 
+#include "graph/device.h"
 #include "graph/filter.h"
-#include "graph/vport.h"
 
 #define TRACE_LIMIT 8 /* open at a time */
 #define TRACE_TEXT_SIZE 120
@@ -74,6 +74,8 @@ void trace_step(struct worker *worker, const struct rte_mbuf *packet, const stru
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* ---- for the graph --------------------------------------------------------------------------- */
+
+#define TRACE_MARK_EXPLAIN (1ull << 55) /* the packet of `weft explain` */
 
 /* Worker. Marks the packet for every trace whose filter it matches; notes how it came in. */
 void trace_enter(struct worker *worker, struct rte_mbuf *packet, const struct vport *vport);

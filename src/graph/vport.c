@@ -2,6 +2,7 @@
 #include "graph/vport.h"
 
 #include "graph/engine.h"
+#include "graph/watch.h"
 #include "packet/edit.h"
 #include "packet/parse.h"
 
@@ -13,6 +14,7 @@ vport_receive(struct worker *worker, struct vport *vport, struct rte_mbuf *packe
 	struct packet_meta *meta = packet_meta(packet);
 
 	meta->vport = vport->id;
+	watch_in(worker, vport, packet);
 	if (!(meta->flags & PACKET_DRY_RUN))
 		vport_count_in(worker, vport, 1, rte_pktmbuf_pkt_len(packet));
 	worker_enqueue(worker, vport->node, packet);
@@ -40,6 +42,7 @@ cross_link(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 		packet_drop(worker, vport, DROP_HOP_LIMIT, packet);
 		return;
 	}
+	watch_out(worker, vport, packet);
 	count_sent(worker, vport, packet);
 	vport_receive(worker, peer, packet);
 }
@@ -65,6 +68,7 @@ tag_for_uplink(struct worker *worker, struct vport *vport, struct rte_mbuf *pack
 static void
 send_to_nic(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 {
+	watch_out(worker, vport, packet);
 	if (vport->attachment == ATTACHED_UPLINK)
 		packet = tag_for_uplink(worker, vport, packet);
 	if (packet == NULL)

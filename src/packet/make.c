@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "packet/make.h"
+
+#include "packet/checksum.h"
+
+#include <netinet/in.h>
+#include <rte_arp.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+#include <string.h>
+
+#define HOPS 64
+
+static size_t
+put_ether(uint8_t *frame, const struct make_ends *ends, uint16_t type)
+{
+	uint16_t words[3] = { RTE_BE16(RTE_ETHER_TYPE_VLAN), rte_cpu_to_be_16(ends->vlan),
+		rte_cpu_to_be_16(type) };
+	size_t offset = 2 * RTE_ETHER_ADDR_LEN;
+
+	memcpy(frame, &ends->destination_mac, RTE_ETHER_ADDR_LEN);
+	memcpy(frame + RTE_ETHER_ADDR_LEN, &ends->source_mac, RTE_ETHER_ADDR_LEN);
+	if (ends->vlan != 0) {
+		memcpy(frame + offset, words, sizeof(words));
+		return offset + sizeof(words);
+	}
+	memcpy(frame + offset, &words[2], sizeof(words[2]));
+	return offset + sizeof(words[2]);
+}
+
+/* MACs to network header, for `length` bytes behind them; returns where those begin. */
+static size_t
+put_ip(uint8_t *frame, const struct make_ends *ends, uint8_t protocol, uint8_t hops, size_t length)
+{
+	size_t offset;
+
+	if (ends->family == 4) {
+		struct rte_ipv4_hdr ip = {
+			.version_ihl = RTE_IPV4_VHL_DEF,
+			.total_length = rte_cpu_to_be_16((uint16_t)(sizeof(ip) + length)),
+			.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
+			.time_to_live = hops,
+			.next_proto_id = protocol,
+		};
+
+		memcpy(&ip.src_addr, ends->source, 4);
+		memcpy(&ip.dst_addr, ends->destination, 4);
+		ip.hdr_checksum = ~checksum_fold(checksum_sum(&ip, sizeof(ip)));
+		offset = put_ether(frame, ends, RTE_ETHER_TYPE_IPV4);
+		memcpy(frame + offset, &ip, sizeof(ip));
+		return offset + sizeof(ip);
+	}
+	struct rte_ipv6_hdr ip = {
+		.vtc_flow = RTE_BE32(0x60000000),
+		.payload_len = rte_cpu_to_be_16((uint16_t)length),
+		.proto = protocol,
+		.hop_limits = hops,
+	};
+
+	memcpy(ip.src_addr, ends->source, 16);
+	memcpy(ip.dst_addr, ends->destination, 16);
+	offset = put_ether(frame, ends, RTE_ETHER_TYPE_IPV6);
+	memcpy(frame + offset, &ip, sizeof(ip));
+	return offset + sizeof(ip);
+}
+
+static uint32_t
+pseudo_header(const struct make_ends *ends, uint8_t protocol, size_t length)
+{
+	size_t address = ends->family == 4 ? 4 : 16;
+
+	return checksum_sum(ends->source, address) + checksum_sum(ends->destination, address) +
+	       rte_cpu_to_be_16(protocol) + rte_cpu_to_be_16((uint16_t)length);
+}
+
+static uint16_t
+checksum_of(uint32_t sum, const uint8_t *bytes, size_t length)
+{
+	return ~checksum_fold(sum + checksum_sum(bytes, length));
+}
+
+static size_t
+limited(size_t length)
+{
+	return length < MAKE_PAYLOAD_LIMIT ? length : MAKE_PAYLOAD_LIMIT;
+}
+
+static size_t
+make_arp(uint8_t *frame, const struct make_ends *ends)
+{
+	struct make_ends to_all = *ends;
+	struct rte_arp_hdr arp = {
+		.arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER),
+		.arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4),
+		.arp_hlen = RTE_ETHER_ADDR_LEN,
+		.arp_plen = 4,
+		.arp_opcode = RTE_BE16(RTE_ARP_OP_REQUEST),
+		.arp_data.arp_sha = ends->source_mac,
+	};
+	size_t offset;
+
+	memset(&to_all.destination_mac, 0xff, RTE_ETHER_ADDR_LEN);
+	memcpy(&arp.arp_data.arp_sip, ends->source, 4);
+	memcpy(&arp.arp_data.arp_tip, ends->destination, 4);
+	offset = put_ether(frame, &to_all, RTE_ETHER_TYPE_ARP);
+	memcpy(frame + offset, &arp, sizeof(arp));
+	return offset + sizeof(arp);
+}
+
+static size_t
+make_solicitation(uint8_t *frame, const struct make_ends *ends)
+{
+	/* RFC 4291, 2.7.1: the group of all that end in the same 24 bits */
+	static const uint8_t group[13] = { 0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff };
+	struct make_ends to_group = *ends;
+	uint8_t message[32] = { 135, 0, 0, 0, 0, 0, 0, 0 };
+	uint8_t *mac = to_group.destination_mac.addr_bytes;
+	uint16_t checksum;
+	size_t offset;
+
+	memcpy(to_group.destination, group, sizeof(group));
+	mac[0] = mac[1] = 0x33; /* RFC 2464, 7 */
+	memcpy(mac + 2, to_group.destination + 12, 4);
+	memcpy(message + 8, ends->destination, 16);
+	message[24] = 1; /* source link-layer address, of 8 bytes */
+	message[25] = 1;
+	memcpy(message + 26, &ends->source_mac, RTE_ETHER_ADDR_LEN);
+	checksum = checksum_of(pseudo_header(&to_group, IPPROTO_ICMPV6, sizeof(message)), message,
+		sizeof(message));
+	memcpy(message + 2, &checksum, sizeof(checksum));
+	/* RFC 4861, 7.1.1: by its hop limit it cannot come from afar */
+	offset = put_ip(frame, &to_group, IPPROTO_ICMPV6, 255, sizeof(message));
+	memcpy(frame + offset, message, sizeof(message));
+	return offset + sizeof(message);
+}
+
+size_t
+make_neighbour_request(uint8_t *frame, const struct make_ends *ends)
+{
+	return ends->family == 4 ? make_arp(frame, ends) : make_solicitation(frame, ends);
+}
+
+size_t
+make_echo(uint8_t *frame, const struct make_ends *ends, uint16_t id, uint16_t sequence,
+	const void *payload, size_t length)
+{
+	bool four = ends->family == 4;
+	uint8_t protocol = four ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	uint16_t words[4] = { rte_cpu_to_be_16(four ? 8 << 8 : 128 << 8), 0, rte_cpu_to_be_16(id),
+		rte_cpu_to_be_16(sequence) };
+	size_t offset, whole;
+	uint16_t checksum;
+
+	length = limited(length);
+	whole = sizeof(words) + length;
+	offset = put_ip(frame, ends, protocol, HOPS, whole);
+	memcpy(frame + offset, words, sizeof(words));
+	memcpy(frame + offset + sizeof(words), payload, length);
+	checksum =
+		checksum_of(four ? 0 : pseudo_header(ends, protocol, whole), frame + offset, whole);
+	memcpy(frame + offset + 2, &checksum, sizeof(checksum));
+	return offset + whole;
+}
+
+size_t
+make_tcp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
+	uint16_t destination_port, uint32_t sequence, uint32_t acknowledged, uint8_t flags)
+{
+	struct rte_tcp_hdr tcp = {
+		.src_port = rte_cpu_to_be_16(source_port),
+		.dst_port = rte_cpu_to_be_16(destination_port),
+		.sent_seq = rte_cpu_to_be_32(sequence),
+		.recv_ack = rte_cpu_to_be_32(acknowledged),
+		.data_off = sizeof(tcp) / 4 << 4,
+		.tcp_flags = flags,
+		.rx_win = RTE_BE16(65535),
+	};
+	size_t offset = put_ip(frame, ends, IPPROTO_TCP, HOPS, sizeof(tcp));
+
+	tcp.cksum = checksum_of(
+		pseudo_header(ends, IPPROTO_TCP, sizeof(tcp)), (const uint8_t *)&tcp, sizeof(tcp));
+	memcpy(frame + offset, &tcp, sizeof(tcp));
+	return offset + sizeof(tcp);
+}
+
+size_t
+make_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
+	uint16_t destination_port, const void *payload, size_t length)
+{
+	struct rte_udp_hdr udp = {
+		.src_port = rte_cpu_to_be_16(source_port),
+		.dst_port = rte_cpu_to_be_16(destination_port),
+	};
+	size_t offset, whole;
+
+	length = limited(length);
+	whole = sizeof(udp) + length;
+	udp.dgram_len = rte_cpu_to_be_16((uint16_t)whole);
+	offset = put_ip(frame, ends, IPPROTO_UDP, HOPS, whole);
+	memcpy(frame + offset, &udp, sizeof(udp));
+	memcpy(frame + offset + sizeof(udp), payload, length);
+	udp.dgram_cksum =
+		checksum_of(pseudo_header(ends, IPPROTO_UDP, whole), frame + offset, whole);
+	if (udp.dgram_cksum == 0) /* RFC 768 */
+		udp.dgram_cksum = 0xffff;
+	memcpy(frame + offset, &udp, sizeof(udp));
+	return offset + whole;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Frames of weft's own: what a probe or an explanation sends. Each call writes a whole frame,
+ * checksums finished, into a buffer of at least MAKE_SIZE bytes, and returns its length.
+ */
+#ifndef WEFT_PACKET_MAKE_H
+#define WEFT_PACKET_MAKE_H
+
+#include <rte_ether.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAKE_PAYLOAD_LIMIT 128
+#define MAKE_SIZE (14 + 4 + 40 + 20 + MAKE_PAYLOAD_LIMIT)
+
+/* Who sends to whom. */
+struct make_ends {
+	struct rte_ether_addr source_mac, destination_mac;
+	uint16_t vlan;  /* 0: untagged */
+	uint8_t family; /* 4 or 6 */
+	uint8_t source[16], destination[16];
+};
+
+/* Who has `destination`? To all (RFC 826), or to its solicited nodes (RFC 4861, 7.2.2). */
+size_t make_neighbour_request(uint8_t *frame, const struct make_ends *ends);
+/* An ICMP or ICMPv6 echo request. */
+size_t make_echo(uint8_t *frame, const struct make_ends *ends, uint16_t id, uint16_t sequence,
+	const void *payload, size_t length);
+size_t make_tcp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
+	uint16_t destination_port, uint32_t sequence, uint32_t acknowledged, uint8_t flags);
+size_t make_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
+	uint16_t destination_port, const void *payload, size_t length);
+
+#endif
