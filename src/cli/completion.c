@@ -109,7 +109,7 @@ offer_names(const struct position *at, const char *kind_name)
 		const char *name = answer_text(object, "name");
 
 		if (name != NULL && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR"
-						      "STUVWXYZ0123456789-_.:/@+")] == '\0')
+						      "STUVWXYZ0123456789-_.:/@+~")] == '\0')
 			offer(at, name, NULL);
 		else if (name == NULL && answer_number(object, "number") > 0)
 			printf("%llu\t\n", (unsigned long long)answer_number(object, "number"));

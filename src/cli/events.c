@@ -6,34 +6,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* False: it would be longer than an event may be. There is always room for one byte more. */
+static bool
+append(struct events_text *text, const char *bytes, size_t length)
+{
+	if (length > EVENTS_LIMIT - text->length)
+		return false;
+	if (text->length + length + 1 > text->room) {
+		text->room = (text->length + length + 1) * 2;
+		text->bytes = output_memory(realloc(text->bytes, text->room));
+	}
+	memcpy(text->bytes + text->length, bytes, length);
+	text->length += length;
+	return true;
+}
+
 static void
 dispatch(struct events *events)
 {
-	if (events->data_length > 0) {
-		events->data[events->data_length - 1] = '\0'; /* the last newline */
+	if (events->data.length > 0) {
+		events->data.bytes[events->data.length - 1] = '\0'; /* the last newline */
 		events->ended = !events->take(events->context,
-			events->kind != NULL ? events->kind : "message", events->data);
+			events->kind != NULL ? events->kind : "message", events->data.bytes);
 	}
-	events->data_length = 0;
+	events->data.length = 0;
 	free(events->kind);
 	events->kind = NULL;
 }
 
 /* A line "name: value" of a known field; others and comments are ignored. */
 static void
-take_line(struct events *events)
+take_field(struct events *events, char *line)
 {
-	char *line = events->line, *colon, *value;
-	size_t length;
+	char *colon = strchr(line, ':'), *value;
 
-	if (events->line_length > 0 && line[events->line_length - 1] == '\r')
-		events->line_length--;
-	if (events->line_length == 0) {
-		dispatch(events);
-		return;
-	}
-	line[events->line_length] = '\0';
-	colon = strchr(line, ':');
 	if (colon == NULL || colon == line)
 		return;
 	*colon = '\0';
@@ -42,38 +48,38 @@ take_line(struct events *events)
 		free(events->kind);
 		events->kind = output_memory(strdup(value));
 	} else if (strcmp(line, "data") == 0) {
-		length = strlen(value);
-		if (events->data_length + length + 1 > EVENTS_LIMIT) {
-			events->malformed = true;
-			return;
-		}
-		memcpy(events->data + events->data_length, value, length);
-		events->data_length += length;
-		events->data[events->data_length++] = '\n';
+		events->malformed = !append(&events->data, value, strlen(value)) ||
+				    !append(&events->data, "\n", 1);
 	}
+}
+
+static void
+take_line(struct events *events)
+{
+	struct events_text *line = &events->line;
+
+	if (line->length > 0 && line->bytes[line->length - 1] == '\r')
+		line->length--;
+	if (line->length == 0) {
+		dispatch(events);
+		return;
+	}
+	line->bytes[line->length] = '\0';
+	line->length = 0;
+	take_field(events, line->bytes);
 }
 
 bool
 events_feed(struct events *events, const char *bytes, size_t length)
 {
-	if (events->line == NULL) {
-		events->line = output_memory(malloc(EVENTS_LIMIT + 1));
-		events->data = output_memory(malloc(EVENTS_LIMIT + 1));
-	}
 	while (length > 0 && !events->ended && !events->malformed) {
 		const char *newline = memchr(bytes, '\n', length);
 		size_t piece = newline == NULL ? length : (size_t)(newline - bytes);
 
-		if (piece > EVENTS_LIMIT - events->line_length) {
-			events->malformed = true;
-			break;
-		}
-		memcpy(events->line + events->line_length, bytes, piece);
-		events->line_length += piece;
-		if (newline == NULL)
+		events->malformed = !append(&events->line, bytes, piece);
+		if (newline == NULL || events->malformed)
 			break;
 		take_line(events);
-		events->line_length = 0;
 		bytes += piece + 1;
 		length -= piece + 1;
 	}
@@ -83,7 +89,7 @@ events_feed(struct events *events, const char *bytes, size_t length)
 void
 events_free(struct events *events)
 {
-	free(events->line);
-	free(events->data);
+	free(events->line.bytes);
+	free(events->data.bytes);
 	free(events->kind);
 }

@@ -19,8 +19,11 @@ typedef bool (*events_take)(void *context, const char *kind, const char *data);
 struct events {
 	events_take take;
 	void *context;
-	char *line, *data, *kind;
-	size_t line_length, data_length;
+	struct events_text {
+		char *bytes;
+		size_t length, room;
+	} line, data;
+	char *kind;
 	bool ended;     /* take said so */
 	bool malformed; /* longer than the limit */
 };

@@ -128,7 +128,7 @@ print_steps(struct cli *cli, const json_t *output)
 		if (answer_text(step, "verdict") != NULL)
 			last = answer_text(step, "verdict");
 		if (!cli->json)
-			steps_print(&steps, step);
+			steps_print(stdout, &steps, step);
 	}
 	if (cli->json)
 		json_print(json_incref((json_t *)output), JSON_INDENT(2));

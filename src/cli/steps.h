@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* All zero to begin with. */
 struct steps {
@@ -15,7 +16,7 @@ struct steps {
 	uint64_t packet; /* whose step was printed last */
 };
 
-/* One step to stdout, under a line about its packet when that is another than before. */
-void steps_print(struct steps *steps, const json_t *step);
+/* One step, under a line about its packet when that is another than before. */
+void steps_print(FILE *stream, struct steps *steps, const json_t *step);
 
 #endif

@@ -27,43 +27,43 @@ clock_of(const char *time, char text[16])
 }
 
 static void
-print_packet(const struct steps *steps, const json_t *step, bool again)
+print_packet(FILE *stream, const struct steps *steps, const json_t *step, bool again)
 {
 	const char *describe = answer_text(step, "describe"), *time = answer_text(step, "time");
 	char text[16];
 
 	if (steps->any)
-		putchar('\n');
-	printf("%spacket %llu%s", output_style(stdout, STYLE_BOLD),
-		(unsigned long long)answer_number(step, "packet"), output_plain(stdout));
+		fputc('\n', stream);
+	fprintf(stream, "%spacket %llu%s", output_style(stream, STYLE_BOLD),
+		(unsigned long long)answer_number(step, "packet"), output_plain(stream));
 	if (time != NULL) {
-		fputs("  ", stdout);
-		answer_put(stdout, clock_of(time, text));
+		fputs("  ", stream);
+		answer_put(stream, clock_of(time, text));
 	}
-	fputs("  ", stdout);
-	answer_put(stdout, describe != NULL ? describe : again ? "(goes on)" : "");
-	putchar('\n');
+	fputs("  ", stream);
+	answer_put(stream, describe != NULL ? describe : again ? "(goes on)" : "");
+	fputc('\n', stream);
 }
 
 static void
-print_verdict(const json_t *step)
+print_verdict(FILE *stream, const json_t *step)
 {
 	const char *verdict = answer_text(step, "verdict"), *reason = answer_text(step, "reason");
 
 	if (verdict == NULL)
 		return;
-	printf("  %s",
-		output_style(stdout, strcmp(verdict, "dropped") == 0 ? STYLE_BAD : STYLE_GOOD));
-	answer_put(stdout, verdict);
+	fprintf(stream, "  %s",
+		output_style(stream, strcmp(verdict, "dropped") == 0 ? STYLE_BAD : STYLE_GOOD));
+	answer_put(stream, verdict);
 	if (reason != NULL) {
-		fputs(": ", stdout);
-		answer_put(stdout, reason);
+		fputs(": ", stream);
+		answer_put(stream, reason);
 	}
-	printf("%s\n", output_plain(stdout));
+	fprintf(stream, "%s\n", output_plain(stream));
 }
 
 void
-steps_print(struct steps *steps, const json_t *step)
+steps_print(FILE *stream, struct steps *steps, const json_t *step)
 {
 	uint64_t packet = answer_number(step, "packet");
 	const char *where = answer_text(step, "where"), *node = answer_text(step, "node");
@@ -72,20 +72,22 @@ steps_print(struct steps *steps, const json_t *step)
 		where != NULL ? where : "-", strlen(where != NULL ? where : "-"), false);
 
 	if (!steps->any || steps->packet != packet || answer_text(step, "describe") != NULL)
-		print_packet(steps, step, steps->any && answer_text(step, "describe") == NULL);
+		print_packet(
+			stream, steps, step, steps->any && answer_text(step, "describe") == NULL);
 	steps->any = true;
 	steps->packet = packet;
-	printf("  %-20s ", clean);
+	fprintf(stream, "  %-20s ", clean);
 	free(clean);
 	if (node != NULL) {
 		clean = output_clean(node, strlen(node), false);
-		printf("%s%-10s%s ", output_style(stdout, STYLE_DIM), clean, output_plain(stdout));
+		fprintf(stream, "%s%-10s%s ", output_style(stream, STYLE_DIM), clean,
+			output_plain(stream));
 		free(clean);
 	}
 	if (text != NULL)
-		answer_put(stdout, text);
-	putchar('\n');
-	print_verdict(step);
+		answer_put(stream, text);
+	fputc('\n', stream);
+	print_verdict(stream, step);
 }
 
 struct watcher {
@@ -100,7 +102,7 @@ static void
 print_step(struct watcher *watcher, const char *kind, const json_t *data)
 {
 	(void)kind;
-	steps_print(&watcher->steps, data);
+	steps_print(stdout, &watcher->steps, data);
 }
 
 static void
