@@ -28,6 +28,9 @@ struct running {
 struct running *config_hold(struct config *config);
 void config_release(struct running *running);
 
+/* For its schema: any thread. */
+const struct model *config_model(const struct config *config);
+
 struct config_status {
 	uint32_t running, unconfirmed; /* numbers of history entries; 0: none */
 	double confirm_left;           /* seconds until it is rolled back by itself */
@@ -88,19 +91,25 @@ void config_apply(
 	struct config *config, const struct config_request *request, struct config_result *result);
 void config_confirm(struct config *config, struct config_result *result);
 
-/* Malloced text of what runs; NULL: out of memory. */
-char *config_export_yaml(struct config *config);
-char *config_export_json(struct config *config);
+/*
+ * Runs function(context) on the config thread, where no change is open and names of objects
+ * can be looked up. -1: weftd is ending, and it has not run.
+ */
+int config_call(struct config *config, void (*function)(void *context), void *context);
 
 /* ---- its life ---------------------------------------------------------------------------------
  */
 
-/* Opens the history; reads what ran last, if anything did. Nothing is applied yet: weftd needs
- * its `system` to start the engine. NULL: error. */
-struct config *config_open(struct daemon *daemon, const char *folder, struct weft_error *error);
-/* What is to run first: of `file`, or, NULL, what ran last (the empty one if nothing did). */
-int config_load_first(struct config *config, const char *file, struct config_result *result);
-/* Carries that out and starts the thread. 0, or -1. */
+/*
+ * Opens the history in the folder and loads what is to run first: `file`, or, NULL, what ran
+ * last, or nothing. Its `system` tells how to start the engine (config_first). Fills the result;
+ * NULL unless that is DONE.
+ */
+struct config *config_open(
+	struct daemon *daemon, const char *folder, const char *file, struct config_result *result);
+/* What is to run first; until config_start. */
+const struct configuration *config_first(const struct config *config);
+/* Carries it out, with daemon->weft open, and starts the thread. 0, or -1: see result. */
 int config_start(struct config *config, struct config_result *result);
 /* Ends the thread after the job that it is at; what waits is refused. */
 void config_stop(struct config *config);

@@ -9,6 +9,10 @@
 
 #include <rte_rcu_qsbr.h>
 
+/* Told of a change of a vnic's status; see engine_watch_nics. */
+typedef void (*nic_status_handler)(
+	void *context, const struct weft_nic *nic, enum nic_status status, const char *text);
+
 struct weft {
 	struct weft_options options;
 	struct worker *workers[WORKER_LIMIT];
@@ -34,6 +38,8 @@ struct weft {
 	struct network_list networks;
 	struct name_map network_names, uplink_names;
 	struct nic_list uplinks;
+	nic_status_handler nic_status;
+	void *nic_status_context;
 	struct nic_list closing;           /* removed by the change that is being committed */
 	uint32_t nic_check_next;           /* index of the vnic that is checked next */
 	struct weft_change *change;        /* the open one */
@@ -48,6 +54,10 @@ struct weft *engine_open(const struct weft_options *options,
 	const struct device_class *const *classes, const struct nic_driver *const *drivers,
 	struct weft_error *error);
 void engine_close(struct weft *weft);
+
+/* Told of each change of a vnic's status, by whatever thread makes it; no lock of libweft's own
+ * may be taken there. One handler; without it the log is told. */
+void engine_watch_nics(struct weft *weft, nic_status_handler handler, void *context);
 
 /* Control threads: returns when no worker uses what was reachable before the call. */
 void engine_synchronize(struct weft *weft);

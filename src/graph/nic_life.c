@@ -22,20 +22,38 @@
  * -------------------------------------------------------------------------------------- */
 
 static void
-set_status(struct weft_nic *nic, enum nic_status status, const char *text)
+log_status(const struct weft_nic *nic, enum nic_status status, const char *text)
 {
 	const char *network = nic->network != NULL ? nic->network->name : "uplinks";
 
-	if (nic->status == status && strcmp(nic->status_text, text) == 0)
-		return;
 	if (status == NIC_STATUS_UP)
 		log_info("vnic %s/%s is up", network, nic->name);
 	else
 		log_warning("vnic %s/%s is degraded: %s", network, nic->name, text);
-	weft_objects_lock(nic->weft);
+}
+
+static void
+set_status(struct weft_nic *nic, enum nic_status status, const char *text)
+{
+	struct weft *weft = nic->weft;
+
+	if (nic->status == status && strcmp(nic->status_text, text) == 0)
+		return;
+	weft_objects_lock(weft);
 	nic->status = status;
 	snprintf(nic->status_text, sizeof(nic->status_text), "%s", text);
-	weft_objects_unlock(nic->weft);
+	weft_objects_unlock(weft);
+	if (weft->nic_status != NULL)
+		weft->nic_status(weft->nic_status_context, nic, status, text);
+	else
+		log_status(nic, status, text);
+}
+
+void
+engine_watch_nics(struct weft *weft, nic_status_handler handler, void *context)
+{
+	weft->nic_status_context = context;
+	weft->nic_status = handler;
 }
 
 /* ---- on the workers

@@ -519,6 +519,18 @@ history_running(const struct history *history)
 	return history->running;
 }
 
+uint32_t
+history_confirmed(const struct history *history)
+{
+	return history->confirmed;
+}
+
+void
+history_set_keep(struct history *history, unsigned keep)
+{
+	history->keep = keep > 2 ? keep : 2;
+}
+
 /* As much of the UTF-8 text (NULL: none) as there is room for. */
 static void
 copy_text(char *to, size_t size, const char *from)

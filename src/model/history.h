@@ -40,6 +40,10 @@ uint32_t history_unconfirmed(const struct history *history);
 
 /* Number of the running entry; 0: there is none yet. */
 uint32_t history_running(const struct history *history);
+/* What runs if the unconfirmed one is not confirmed; 0: nothing ran before it. */
+uint32_t history_confirmed(const struct history *history);
+/* From the next commit on so many entries remain (at least 2). */
+void history_set_keep(struct history *history, unsigned keep);
 /* Malloced JSON of an entry; NULL: not there any more, or unreadable. */
 char *history_read(const struct history *history, uint32_t number, struct weft_error *error);
 /* Newest first; returns how many were written to `entries`. */
