@@ -134,7 +134,8 @@ turn_round(struct frame *frame)
 		swap(at, at + 2, 2);
 }
 
-/* ---- answers: each makes it out of the request ------------------------------------------------ */
+/* ---- answers: each makes it out of the request ------------------------------------------------
+ */
 
 static inline void
 answer_arp(struct frame *frame, const uint8_t mac[6])
@@ -232,7 +233,8 @@ answer_error(struct frame *frame, uint8_t type, uint8_t code, const uint8_t *fro
 	*frame = error;
 }
 
-/* ---- the vnics -------------------------------------------------------------------------------- */
+/* ---- the vnics --------------------------------------------------------------------------------
+ */
 
 static inline bool
 receive(struct weft_nic *nic, struct frame *frame)
