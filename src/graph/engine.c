@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "graph/probe.h"
 #include "graph/punt.h"
 
 #include <errno.h>
@@ -293,6 +294,7 @@ engine_close(struct weft *weft)
 {
 	if (weft == NULL)
 		return;
+	probe_close_all(weft);
 	if (weft->n_workers > 0 && weft->workers[weft->n_workers - 1] != NULL)
 		remove_everything(weft);
 	for (unsigned i = 0; i < weft->n_workers; i++)

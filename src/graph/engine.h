@@ -21,6 +21,7 @@ struct weft {
 	struct rte_rcu_qsbr *rcu;
 	struct packet_pools pools;
 	struct punt *punt;
+	struct probe_watches *probes; /* RCU; NULL: there has been no probe yet */
 	struct hash_key flow_key;
 
 	struct vport **vports; /* by index; RCU */

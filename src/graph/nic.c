@@ -3,6 +3,7 @@
 #include "graph/nic.h"
 
 #include "graph/engine.h"
+#include "graph/probe.h"
 #include "graph/watch.h"
 #include "packet/edit.h"
 #include "packet/offload.h"
@@ -132,6 +133,7 @@ nic_input(struct worker *worker, struct nic_queue *queue, struct rte_mbuf **pack
 	struct vport *vport;
 	uint64_t bytes = 0;
 	bool watched;
+	uint32_t watch;
 
 	count = drop_short(worker, nic, packets, count);
 	if (nic->uplink) {
@@ -145,12 +147,14 @@ nic_input(struct worker *worker, struct nic_queue *queue, struct rte_mbuf **pack
 			nic_transmit_drop(worker, nic, DROP_NO_ATTACHMENT, packets[i]);
 		return;
 	}
-	watched = worker->trace_mask != 0 ||
-		  atomic_load_explicit(vport->watch, memory_order_relaxed) != 0;
+	watch = atomic_load_explicit(vport->watch, memory_order_relaxed);
+	watched = worker->trace_mask != 0 || watch != 0;
 	for (unsigned i = 0; i < count; i++) {
 		packet_meta(packets[i])->vport = vport->id;
 		if (unlikely(watched))
 			watch_in(worker, vport, packets[i]);
+		if (unlikely(watch & WATCH_PROBE))
+			probe_overhear(worker, vport, packets[i]);
 		bytes += rte_pktmbuf_pkt_len(packets[i]);
 		worker_enqueue(worker, vport->node, packets[i]);
 	}

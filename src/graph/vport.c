@@ -2,6 +2,7 @@
 #include "graph/vport.h"
 
 #include "graph/engine.h"
+#include "graph/probe.h"
 #include "graph/watch.h"
 #include "packet/edit.h"
 #include "packet/parse.h"
@@ -68,6 +69,10 @@ tag_for_uplink(struct worker *worker, struct vport *vport, struct rte_mbuf *pack
 static void
 send_to_nic(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 {
+	if (vport->attachment == ATTACHED_NIC &&
+		(atomic_load_explicit(vport->watch, memory_order_relaxed) & WATCH_PROBE) &&
+		probe_take(worker, vport, packet))
+		return;
 	watch_out(worker, vport, packet);
 	if (vport->attachment == ATTACHED_UPLINK)
 		packet = tag_for_uplink(worker, vport, packet);
