@@ -375,8 +375,8 @@ class Weftd:
 		return decoded
 
 	def operation(self, name, timeout=60, **input):
-		answer = self.api(f"/restconf/operations/weft:{name}", "POST", {"input": input}, timeout)
-		return ((answer or {}).get("weft:output") or (answer or {}).get("output") or {})
+		answer = self.api(f"/restconf/operations/weft:{name}", "POST", {"weft:input": input}, timeout)
+		return (answer or {}).get("weft:output", {})
 
 	def apply(self, configuration, file="test.yaml", **input):
 		"""A configuration is YAML, or the same as dictionaries and lists."""

@@ -204,7 +204,7 @@ answer_operation(
 	struct cli *cli, const char *name, json_t *input, const char *doing, enum cli_exit *exit)
 {
 	char *path = output_format("/restconf/operations/weft:%s", name);
-	json_t *sent = input == NULL ? NULL : output_memory(json_pack("{so}", "input", input));
+	json_t *sent = input == NULL ? NULL : output_memory(json_pack("{so}", "weft:input", input));
 	struct request request = {
 		.method = "POST", .path = path, .body = sent, .doing = doing, .changes = true
 	};
@@ -214,7 +214,7 @@ answer_operation(
 	free(path);
 	if (body == NULL)
 		return NULL;
-	output = json_object_get(body, "output");
+	output = json_object_get(body, "weft:output");
 	output = json_is_object(output) ? json_incref(output) : output_memory(json_object());
 	json_decref(body);
 	return output;

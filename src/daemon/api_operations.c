@@ -250,7 +250,7 @@ list_operations(struct api_call *call)
 	answer_json(call->answer, 200, json_pack("{so}", "operations", list));
 }
 
-/* The object within the body's "input"; an empty one where there is no body. NULL: answered. */
+/* The object within the body's "weft:input" (RFC 8040, 3.6.1); an empty one where there is no body. NULL: answered. */
 static json_t *
 read_input(struct api_call *call)
 {
@@ -266,9 +266,7 @@ read_input(struct api_call *call)
 			"the body is no JSON: %s, at %d:%d", where.text, where.line, where.column);
 		return NULL;
 	}
-	input = json_object_get(body, "input");
-	if (input == NULL)
-		input = json_object_get(body, PREFIX "input");
+	input = json_object_get(body, PREFIX "input");
 	if (json_is_object(input))
 		json_incref(input);
 	else if (json_is_object(body) && json_object_size(body) == 0)
@@ -278,7 +276,7 @@ read_input(struct api_call *call)
 	json_decref(body);
 	if (input == NULL)
 		answer_error(call->answer, 400, "malformed-message", NULL,
-			"the body is to be {\"input\": {...}}");
+			"the body is to be {\"weft:input\": {...}}");
 	return input;
 }
 

@@ -4,7 +4,7 @@
 	with FakeApi(folder) as api:
 		api.answers["GET", "/restconf/data/weft-state:system"] = 200, {"weft-state:system": {}}
 		...
-		assert api.requests[0].body["input"]["yaml"] == "..."
+		assert api.requests[0].body["weft:input"]["yaml"] == "..."
 
 An answer is (status, JSON or bytes), or a function of the request that gives one, or that
 writes to the connection itself and gives None.

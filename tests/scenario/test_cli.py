@@ -238,16 +238,16 @@ def test_watch(api):
 def test_plan_says_what_would_change(api, tmp_path):
 	file = tmp_path / "net.yaml"
 	file.write_text("networks: { rød: {} }\n")
-	api.operation("plan", (200, {"output": PLAN}))
+	api.operation("plan", (200, {"weft:output": PLAN}))
 	done = weft(api, "plan", file)
 	assert done.returncode == 5
 	assert done.stdout == ("+ nic red/web\n      mtu: 9000\n- switch red/old\n"
 		"1 to create, 1 to remove\n")
-	assert api.requests[0].body == {"input": {"file": str(file), "yaml": "networks: { rød: {} }\n"}}
+	assert api.requests[0].body == {"weft:input": {"file": str(file), "yaml": "networks: { rød: {} }\n"}}
 	api.operation("plan", (200, {"weft:output": {"items": [], "changes": 0}}))
 	done = weft(api, "plan", "-", input="networks: {}\n")
 	assert (done.returncode, done.stdout) == (0, "nothing to change\n")
-	assert api.requests[-1].body["input"] == {"file": "standard input", "yaml": "networks: {}\n"}
+	assert api.requests[-1].body["weft:input"] == {"file": "standard input", "yaml": "networks: {}\n"}
 
 
 def test_apply_confirm_rollback(api, tmp_path):
@@ -257,27 +257,27 @@ def test_apply_confirm_rollback(api, tmp_path):
 		{"kind": "nic", "name": "red/web", "reason": "there is no namespace"}],
 		"warnings": error(200, "old style", file="net.yaml", line=1, column=1, source="x",
 			warning=True)[1]["ietf-restconf:errors"]["error"]}
-	api.operation("apply", (200, {"output": answer}))
+	api.operation("apply", (200, {"weft:output": answer}))
 	done = weft(api, "apply", file, "--confirm", "1.5m", "--note", "why")
 	assert done.returncode == 0
 	assert "applied as configuration 7: 1 created, 1 removed" in done.stdout
 	assert "degraded: nic red/web: there is no namespace" in done.stdout
 	assert "`weft confirm` keeps it" in done.stdout
 	assert "net.yaml:1:1: warning: old style" in done.stderr
-	sent = api.requests[-1].body["input"]
+	sent = api.requests[-1].body["weft:input"]
 	assert (sent["confirm-timeout"], sent["note"], sent["yaml"]) == (90, "why", "x")
 	assert sent["user"]
-	api.operation("confirm", (200, {"output": {"number": 7}}))
+	api.operation("confirm", (200, {"weft:output": {"number": 7}}))
 	assert weft(api, "confirm").stdout == "configuration 7 is kept\n"
 	api.operation("confirm", (204, None))
 	assert weft(api, "confirm").returncode == 0
 	api.operation("confirm", error(409, "nothing waits for confirmation", "operation-failed"))
 	done = weft(api, "confirm")
 	assert done.returncode == 1 and "nothing waits" in done.stderr
-	api.operation("rollback", (200, {"output": {"items": [], "number": 3}}))
+	api.operation("rollback", (200, {"weft:output": {"items": [], "number": 3}}))
 	done = weft(api, "rollback", "3")
 	assert (done.returncode, done.stdout) == (0, "nothing to change: configuration 3 is what runs\n")
-	assert api.requests[-1].body["input"]["number"] == 3
+	assert api.requests[-1].body["weft:input"]["number"] == 3
 	api.operation("rollback", error(404, "there is no configuration 99", "data-missing"))
 	assert weft(api, "rollback", "99").returncode == 3
 
@@ -318,7 +318,7 @@ def test_a_file_that_is_not_there(api, tmp_path):
 
 
 def test_export(api, tmp_path):
-	api.operation("export", (200, {"output": {"yaml": "networks:\n  red: {}\n"}}))
+	api.operation("export", (200, {"weft:output": {"yaml": "networks:\n  red: {}\n"}}))
 	assert weft(api, "export").stdout == "networks:\n  red: {}\n"
 	file = tmp_path / "out.yaml"
 	file.write_text("old")
@@ -413,15 +413,15 @@ def test_an_event_that_is_no_json(api):
 
 
 def test_explain(api):
-	api.operation("explain", (200, {"output": {"steps": STEPS[:2], "verdict": "sent"}}))
+	api.operation("explain", (200, {"weft:output": {"steps": STEPS[:2], "verdict": "sent"}}))
 	done = weft(api, "explain", "red/web", "to", "10.0.0.2", "tcp/443", "--from-port", "99")
 	assert done.returncode == 0 and "to red/db" in done.stdout and done.stdout.endswith("  sent\n")
-	assert api.requests[-1].body == {"input": {"from": "red/web", "to": "10.0.0.2", "protocol": "tcp",
+	assert api.requests[-1].body == {"weft:input": {"from": "red/web", "to": "10.0.0.2", "protocol": "tcp",
 		"to-port": 443, "from-port": 99}}
 	weft(api, "explain", "red/web", "--frame", "ff:ff:ff:ff:ff:ff 020000000001 0806")
-	assert api.requests[-1].body == {"input": {"from": "red/web",
+	assert api.requests[-1].body == {"weft:input": {"from": "red/web",
 		"frame": "ffffffffffff0200000000010806"}}
-	api.operation("explain", (200, {"output": {"steps": STEPS[2:], "verdict": "dropped"}}))
+	api.operation("explain", (200, {"weft:output": {"steps": STEPS[2:], "verdict": "dropped"}}))
 	assert weft(api, "explain", "red/web", "to", "10.0.0.2").returncode == 1
 	api.operation("explain", error(404, "there is no nic red/wbe", "data-missing"))
 	assert weft(api, "explain", "red/wbe", "to", "10.0.0.2").returncode == 3
@@ -430,11 +430,11 @@ def test_explain(api):
 def test_test(api):
 	tests = [{"name": None, "network": "red", "from": "web", "what": "ping 10.0.0.11",
 		"expect": "reply", "result": "reply", "holds": True, "text": "0.2 ms"}]
-	api.operation("test", (200, {"output": {"tests": tests}}))
+	api.operation("test", (200, {"weft:output": {"tests": tests}}))
 	done = weft(api, "test", "red")
 	assert done.returncode == 0
 	assert done.stdout == "ok    red: web ping 10.0.0.11: reply (0.2 ms)\n1 test: all hold\n"
-	assert api.requests[-1].body == {"input": {"network": "red"}}
+	assert api.requests[-1].body == {"weft:input": {"network": "red"}}
 	tests.append({**tests[0], "result": "timeout", "holds": False, "text": ""})
 	done = weft(api, "test")
 	assert done.returncode == 1
@@ -569,7 +569,7 @@ def test_a_daemon_that_hangs(api):
 def test_long_work_tells_its_time_on_a_terminal(api):
 	def slowly(request):
 		time.sleep(1.6)
-		return 200, {"output": {"items": [], "number": 1}}
+		return 200, {"weft:output": {"items": [], "number": 1}}
 	api.operation("apply", slowly)
 	text, status = on_terminal(api, "apply", "/dev/null")
 	assert status == 0 and "applying /dev/null: 1 s" in text
@@ -580,7 +580,7 @@ def test_long_work_tells_its_time_on_a_terminal(api):
 
 def test_up_with_a_daemon_that_runs(api, tmp_path):
 	api.state("system", {"version": "0.1.0", "pid": 1})
-	api.operation("apply", (200, {"output": {**PLAN, "number": 1}}))
+	api.operation("apply", (200, {"weft:output": {**PLAN, "number": 1}}))
 	file = tmp_path / "net.yaml"
 	file.write_text("x")
 	done = weft(api, "up", file)
@@ -610,7 +610,7 @@ def test_up_with_a_daemon_that_cannot_start(tmp_path):
 
 def test_down_waits_until_the_daemon_is_gone(api):
 	def shut_down(request):
-		return 200, {"output": {}}
+		return 200, {"weft:output": {}}
 	api.operation("shutdown", shut_down)
 	# the daemon is this very process, which lives on
 	process = subprocess.Popen([WEFT, "down"], env=environment(api.path), stdout=subprocess.PIPE,
