@@ -262,9 +262,12 @@ weft_change_abort(struct weft_change *change)
 	free_change(change);
 }
 
+/* Who looks at objects meanwhile, on another thread, sees all of the change or none. */
 static void
-carry_out(struct weft_change *change)
+make_visible(struct weft_change *change)
 {
+	pthread_mutex_lock(&change->weft->nics_lock);
+	weft_objects_lock(change->weft);
 	for (size_t i = 0; i < change->n_steps; i++)
 		if (change->steps[i].step->commit != NULL)
 			change->steps[i].step->commit(change->steps[i].object);
@@ -274,6 +277,14 @@ carry_out(struct weft_change *change)
 		if (!device->removed && device->class->commit != NULL)
 			device->class->commit(device);
 	}
+	weft_objects_unlock(change->weft);
+	pthread_mutex_unlock(&change->weft->nics_lock);
+}
+
+static void
+carry_out(struct weft_change *change)
+{
+	make_visible(change);
 	engine_synchronize(change->weft);
 	nic_close_removed(change->weft);
 	for (size_t i = 0; i < change->n_devices; i++) {

@@ -108,7 +108,10 @@ struct weft_device *device_add(struct weft_change *change, struct weft_network *
 struct weft_vport *vport_add(struct weft_change *change, struct weft_device *device,
 	const char *name, void *context, uint32_t mtu);
 
-/* Reading the lists of committed objects, and freeing them, exclude each other. */
+/*
+ * Any thread: what is committed stays as it is, and is not freed, as long as this is held. A
+ * commit is seen as a whole. For short looks only: a commit waits for it.
+ */
 void weft_objects_lock(struct weft *weft);
 void weft_objects_unlock(struct weft *weft);
 

@@ -174,6 +174,19 @@ open_tables(struct weft *weft, struct weft_error *error)
 /* ---- opening and closing
  * ----------------------------------------------------------------------------- */
 
+/* A commit holds both for all of its steps, some of which take them for themselves. */
+static void
+open_locks(struct weft *weft)
+{
+	pthread_mutexattr_t recursive;
+
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&weft->objects_lock, &recursive);
+	pthread_mutex_init(&weft->nics_lock, &recursive);
+	pthread_mutexattr_destroy(&recursive);
+}
+
 static int
 check_cpu(struct weft_error *error)
 {
@@ -254,8 +267,7 @@ engine_open(const struct weft_options *options, const struct device_class *const
 	TAILQ_INIT(&weft->networks);
 	TAILQ_INIT(&weft->uplinks);
 	TAILQ_INIT(&weft->closing);
-	pthread_mutex_init(&weft->objects_lock, NULL);
-	pthread_mutex_init(&weft->nics_lock, NULL);
+	open_locks(weft);
 	hash_key_random(&weft->flow_key);
 	sched_getaffinity(0, sizeof(affinity), &affinity);
 	if (check_cpu(error) < 0 || start_eal(&weft->options, error) < 0)

@@ -34,6 +34,7 @@ struct weft {
 	unsigned n_classes;                        /* of them, open */
 	const struct nic_driver *const *drivers;   /* NULL-terminated */
 
+	/* both recursive; nics_lock is taken first */
 	pthread_mutex_t objects_lock;
 	pthread_mutex_t nics_lock; /* checking vnics, and freeing them, exclude each other */
 	struct network_list networks;

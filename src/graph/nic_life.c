@@ -487,7 +487,9 @@ nic_update_finish(void *object)
 
 	pthread_mutex_lock(&nic->weft->nics_lock);
 	old = nic->config;
+	weft_objects_lock(nic->weft);
 	nic->config = update->config;
+	weft_objects_unlock(nic->weft);
 	if (!nic->removed) {
 		if (nic->opened && nic->driver->update != NULL && nic->config->kind == old->kind)
 			result = nic->driver->update(nic, old, &error);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Node visits before the vnics are polled again: a loop among devices cannot starve them. */
 #define VISITS_PER_TURN 64
@@ -188,13 +189,28 @@ fall_asleep(struct worker *worker, uint64_t nap)
 	if (worker_turn(worker) == 0 && !atomic_load(&control->asked) &&
 		!atomic_load(&control->stop)) {
 		before = engine_now(worker->weft);
+		__atomic_store_n(&worker->asleep_since, before, __ATOMIC_RELEASE);
 		rte_rcu_qsbr_thread_offline(worker->weft->rcu, worker->rcu_thread);
 		waiter_sleep(worker->waiter, must_poll(worker) ? nap : SLEEP_LONGEST_NS);
 		rte_rcu_qsbr_thread_online(worker->weft->rcu, worker->rcu_thread);
 		worker->sleeps++;
-		worker->slept_ns += engine_now(worker->weft) - before;
+		/* in this order for worker_slept() */
+		__atomic_store_n(&worker->asleep_since, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&worker->slept_ns,
+			worker->slept_ns + engine_now(worker->weft) - before, __ATOMIC_RELEASE);
 	}
 	atomic_store(&control->sleeping, false);
+}
+
+uint64_t
+worker_slept(const struct worker *worker)
+{
+	uint64_t slept = __atomic_load_n(&worker->slept_ns, __ATOMIC_ACQUIRE);
+	uint64_t since = __atomic_load_n(&worker->asleep_since, __ATOMIC_ACQUIRE);
+	uint64_t now = engine_now(worker->weft);
+
+	/* a sleep that has ended between the two looks is missed, none is counted twice */
+	return since != 0 && since < now ? slept + (now - since) : slept;
 }
 
 static void
@@ -234,6 +250,7 @@ enter(struct worker *worker)
 	if (!worker->control->started)
 		return 0;
 	worker->rcu_thread = worker->index;
+	worker->thread = gettid();
 	rte_rcu_qsbr_thread_register(weft->rcu, worker->rcu_thread);
 	rte_rcu_qsbr_thread_online(weft->rcu, worker->rcu_thread);
 	return 0;
@@ -417,6 +434,7 @@ worker_open(struct weft *weft, unsigned index, bool start, struct weft_error *er
 	worker->vports = weft->vports;
 	worker->pools = weft->pools;
 	worker->flow_key = weft->flow_key;
+	worker->started = engine_now(weft);
 	worker->random_state[0] = weft->options.random(weft->options.context) | 1;
 	worker->random_state[1] = weft->options.random(weft->options.context);
 	worker->control = calloc(1, sizeof(*worker->control));

@@ -59,6 +59,9 @@ struct worker {
 	struct rte_ring *handoff[WORKER_LIMIT];
 	unsigned rcu_thread;
 	uint64_t packets, turns, sleeps, slept_ns; /* for `weft show workers` */
+	uint64_t started;                          /* engine's clock */
+	uint64_t asleep_since;                     /* likewise; 0: it is awake */
+	int thread;                                /* the kernel's id of it; 0: the caller's */
 	uint64_t notice_times[8];                  /* by punt reason: when the last one was sent */
 	struct counters counters_memory;
 	struct worker_control *control; /* what other threads touch */
@@ -99,6 +102,9 @@ unsigned worker_turn(struct worker *worker);
  * once in the caller's. Never called by one worker for another.
  */
 void worker_call(struct worker *worker, void (*function)(struct worker *, void *), void *argument);
+
+/* Any thread: ns of the engine's clock that it has slept, up to now. */
+uint64_t worker_slept(const struct worker *worker);
 
 /* Any thread: wakes the worker if it sleeps. Cheap when it does not. */
 void worker_wake(struct worker *worker);
