@@ -4,11 +4,27 @@
 #include "cli/output.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void
 put_or(const char *text, const char *otherwise)
 {
 	answer_put(stdout, text != NULL ? text : otherwise);
+}
+
+/* A test that was given no name is named for what it does: not to be told twice. */
+static bool
+has_own_name(const char *name, const char *from, const char *what)
+{
+	char *made;
+	bool own;
+
+	if (name == NULL || *name == '\0' || from == NULL || what == NULL)
+		return name != NULL && *name != '\0';
+	made = output_format("%s %s", from, what);
+	own = strcmp(name, made) != 0;
+	free(made);
+	return own;
 }
 
 /* "ok    red: web ping 10.0.0.11 (0.2 ms)"; what failed says what was expected, and why. */
@@ -23,7 +39,7 @@ print_test(const json_t *test)
 		holds ? "ok  " : "FAIL", output_plain(stdout));
 	put_or(answer_text(test, "network"), "?");
 	fputs(": ", stdout);
-	if (name != NULL && *name != '\0') {
+	if (has_own_name(name, answer_text(test, "from"), answer_text(test, "what"))) {
 		answer_put(stdout, name);
 		fputs(": ", stdout);
 	}

@@ -250,7 +250,8 @@ list_operations(struct api_call *call)
 	answer_json(call->answer, 200, json_pack("{so}", "operations", list));
 }
 
-/* The object within the body's "weft:input" (RFC 8040, 3.6.1); an empty one where there is no body. NULL: answered. */
+/* The object within the body's "weft:input" (RFC 8040, 3.6.1); an empty one where there is no body.
+ * NULL: answered. */
 static json_t *
 read_input(struct api_call *call)
 {

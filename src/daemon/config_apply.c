@@ -5,6 +5,7 @@
 #include "daemon/config_internal.h"
 #include "daemon/events.h"
 #include "daemon/plan_json.h"
+#include "nic/tap.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -195,6 +196,7 @@ carry_through(struct config *config, const struct config_commit *commit, const s
 	pthread_mutex_lock(&config->daemon->engine_lock);
 	weft_change_commit(change, NULL);
 	pthread_mutex_unlock(&config->daemon->engine_lock);
+	tap_settle();
 	result->number = commit->save ? history_running(config->history) : commit->number;
 	config_publish(config, next, commit->configuration, result->number);
 	return true;

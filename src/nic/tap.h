@@ -32,7 +32,13 @@ int tap_set_instance(const char *instance, struct weft_error *error);
  */
 int tap_collect_leftovers(struct weft_error *error);
 
-/* Returns when everything that closed taps had in the kernel is gone. After weft_close. */
+/*
+ * Returns when what closed taps had in the kernel is gone: after a commit, for those who tell
+ * somebody that it is done. Namespaces of vnics that are to come back stay.
+ */
+void tap_settle(void);
+
+/* Likewise, and nothing comes back: after weft_close. */
 void tap_drain(void);
 
 #endif

@@ -172,11 +172,17 @@ tap_wait_closed(const struct netns_identity *netns, const char *interface)
 }
 
 void
-tap_drain(void)
+tap_settle(void)
 {
 	pthread_mutex_lock(&lock);
 	while (!TAILQ_EMPTY(&list) || helpers > 0)
 		pthread_cond_wait(&gone, &lock);
 	pthread_mutex_unlock(&lock);
+}
+
+void
+tap_drain(void)
+{
+	tap_settle();
 	tap_netns_sweep();
 }
