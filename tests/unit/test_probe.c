@@ -2,6 +2,7 @@
 /* Probes: what they send, what of the answers is taken, and what comes of it. */
 #include "probe_station.h"
 
+#include "graph/capture.h"
 #include "graph/explain.h"
 #include "graph/trace.h"
 
@@ -1386,6 +1387,34 @@ what_is_taken_is_traced_and_counted(void **state)
 	end(probe);
 }
 
+static void
+what_is_taken_is_captured(void **state)
+{
+	static uint8_t stream[CAPTURE_READ_SIZE];
+	struct probe_request request = request_to(PROBE_PING, 4, NEAR);
+	struct capture_options options = { .vports = &ports[USER]->id, .n_vports = 1 };
+	struct weft_error error = { 0 };
+	struct capture *capture = capture_open(lab, &options, &error);
+	struct frame asked, answer;
+	struct probe *probe;
+	size_t length;
+
+	(void)state;
+	assert_non_null(capture);
+	probe = start_and_resolve(&request, &asked);
+	answer = asked;
+	answer_echo(&answer);
+	deliver(nics[PEER], &answer);
+	assert_int_equal(probe_result(probe), PROBE_REACHABLE);
+	lab_expect_nothing(nics[USER]);
+	probe_end(probe);
+	assert_int_equal(atomic_load(&ports[USER]->watch), WATCH_CAPTURE);
+	length = capture_read(capture, stream, sizeof(stream));
+	assert_non_null(memmem(stream, length, asked.bytes, asked.length));
+	assert_non_null(memmem(stream, length, answer.bytes, answer.length));
+	capture_close(capture);
+}
+
 /* ---- with workers of their own ----------------------------------------------------------------
  */
 
@@ -1481,6 +1510,7 @@ main(void)
 		IN_LAB(a_new_port_in_the_same_place_is_another_one),
 		IN_LAB(what_cannot_be_probed_is_refused),
 		IN_LAB(what_is_taken_is_traced_and_counted),
+		IN_LAB(what_is_taken_is_captured),
 		cmocka_unit_test(workers_and_control_side_get_along),
 	};
 
