@@ -4,15 +4,12 @@
 
 #include "base/error.h"
 #include "graph/engine.h"
-#include "graph/nic_address.h"
-#include "graph/probe_answer.h"
+#include "graph/probe_private.h"
 #include "packet/make.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <rte_tcp.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,32 +18,8 @@
 #define NS_PER_SECOND UINT64_C(1000000000)
 #define TIMEOUT_DEFAULT NS_PER_SECOND
 #define REPEAT_NS (200 * NS_PER_MS)
-/* Ports and echo ids: above those that a Linux user takes by itself (32,768 to 60,999). */
-#define ID_FIRST 61000
-#define ID_COUNT (65536 - ID_FIRST)
-/* Times of the last requests, by sequence number. */
-#define SENT_COUNT 16
-#define TEXT_SIZE 512
 #define TIME_SIZE 32
 #define PAYLOAD "weft probe"
-
-struct probe {
-	struct probe_watch watch; /* workers read it while it is in its slot */
-	struct weft *weft;
-	unsigned slot; /* PROBE_LIMIT: none, it was over and another one needed it */
-	uint32_t nic;  /* id */
-	char *nic_path, *vport_path;
-	enum probe_result result;
-	bool gateway;  /* the next hop is one */
-	bool resolved; /* hop_mac is known */
-	struct rte_ether_addr hop_mac;
-	uint64_t timeout, deadline, next;
-	uint16_t sequence; /* of the last request */
-	uint64_t sent[SENT_COUNT];
-	uint64_t round_trip;
-	char text[TEXT_SIZE];
-	LIST_ENTRY(probe) entry;
-};
 
 struct probes {
 	struct probe_watches watches;
@@ -75,12 +48,6 @@ say(struct probe *probe, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(probe->text, sizeof(probe->text), format, arguments);
 	va_end(arguments);
-}
-
-static const char *
-address_text(uint8_t family, const uint8_t *address, char text[INET6_ADDRSTRLEN])
-{
-	return inet_ntop(family == 4 ? AF_INET : AF_INET6, address, text, INET6_ADDRSTRLEN);
 }
 
 /* "0.0042 ms", "0.21 ms", "1 s": what is after the point's last figure but zeros is left out. */
@@ -161,11 +128,11 @@ say_waiting(struct probe *probe)
 
 	if (probe->resolved)
 		say(probe, "waiting for an answer from %s",
-			address_text(watch->family, watch->to, address));
+			probe_address_text(watch->family, watch->to, address));
 	else
 		say(probe, "waiting for an answer to %s for %s%s",
 			watch->family == 4 ? "ARP" : "neighbour solicitation",
-			address_text(watch->family, watch->next_hop, address),
+			probe_address_text(watch->family, watch->next_hop, address),
 			probe->gateway ? " (the gateway)" : "");
 }
 
@@ -178,11 +145,11 @@ say_nothing_came(struct probe *probe)
 	time_text(probe->timeout, time);
 	if (probe->resolved)
 		say(probe, "no answer from %s in %s",
-			address_text(watch->family, watch->to, address), time);
+			probe_address_text(watch->family, watch->to, address), time);
 	else
 		say(probe, "no answer to %s for %s%s in %s",
 			watch->family == 4 ? "ARP" : "neighbour solicitation",
-			address_text(watch->family, watch->next_hop, address),
+			probe_address_text(watch->family, watch->next_hop, address),
 			probe->gateway ? " (the gateway)" : "", time);
 }
 
@@ -232,7 +199,7 @@ send_request(struct probe *probe, uint64_t now)
 	size_t length;
 
 	probe->sequence++;
-	probe->sent[probe->sequence % SENT_COUNT] = now;
+	probe->sent[probe->sequence % PROBE_SENT_COUNT] = now;
 	switch (watch->kind) {
 	case PROBE_TCP:
 		length = make_tcp(
@@ -308,11 +275,11 @@ time_of_request(const struct probe *probe, const struct probe_finding *finding)
 
 	if (probe->watch.kind == PROBE_PING) {
 		if (finding->sequence == 0 || finding->sequence > sequence ||
-			sequence - finding->sequence >= SENT_COUNT)
+			sequence - finding->sequence >= PROBE_SENT_COUNT)
 			return 0;
 		sequence = finding->sequence;
 	}
-	return probe->sent[sequence % SENT_COUNT];
+	return probe->sent[sequence % PROBE_SENT_COUNT];
 }
 
 static void
@@ -332,7 +299,7 @@ answered(struct probe *probe, const struct probe_finding *finding, uint64_t when
 
 	note_round_trip(probe, finding, when);
 	probe->result = PROBE_REACHABLE;
-	address_text(probe->watch.family, probe->watch.to, address);
+	probe_address_text(probe->watch.family, probe->watch.to, address);
 	if (probe->round_trip != 0)
 		say(probe, "answer from %s in %s", address, time_text(probe->round_trip, time));
 	else
@@ -347,8 +314,8 @@ refused(struct probe *probe, const struct probe_finding *finding, uint64_t when)
 	note_round_trip(probe, finding, when);
 	probe->result = PROBE_CLOSED;
 	say(probe, "%s says that %s port %u is closed, in %s",
-		address_text(probe->watch.family, probe->watch.to, address), protocol_name(probe),
-		probe->watch.port, time_text(probe->round_trip, time));
+		probe_address_text(probe->watch.family, probe->watch.to, address),
+		protocol_name(probe), probe->watch.port, time_text(probe->round_trip, time));
 }
 
 static void
@@ -357,7 +324,7 @@ stopped_on_its_way(struct probe *probe, const struct probe_finding *finding)
 	char address[INET6_ADDRSTRLEN];
 
 	probe->result = PROBE_BLOCKED;
-	say(probe, "%s says: %s", address_text(probe->watch.family, finding->from, address),
+	say(probe, "%s says: %s", probe_address_text(probe->watch.family, finding->from, address),
 		icmp_text(probe->watch.family, finding->type, finding->code));
 }
 
@@ -491,162 +458,6 @@ enter_slot(struct probe *probe, struct weft_error *error)
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-static bool
-is_one_station(uint8_t family, const uint8_t *address)
-{
-	static const uint8_t zeros[15];
-
-	if (family == 4) /* RFC 1122, 3.2.1.3 */
-		return address[0] != 0 && address[0] != 127 && address[0] < 224;
-	/* neither ff00::/8, ::, nor ::1 */
-	return address[0] != 0xff &&
-	       (memcmp(address, zeros, sizeof(zeros)) != 0 || address[15] > 1);
-}
-
-static bool
-is_own(const struct weft_nic *nic, uint8_t family, const uint8_t *address)
-{
-	for (unsigned i = 0; i < nic->config->n_addresses; i++) {
-		const struct weft_prefix *prefix = &nic->config->addresses[i];
-
-		if (prefix->family == family &&
-			memcmp(prefix->address, address, family == 4 ? 4 : 16) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int
-check_request(const struct probe_request *request, struct weft_error *error)
-{
-	const struct weft_nic *nic = request->from;
-	char address[INET6_ADDRSTRLEN];
-
-	if (nic->uplink)
-		return error_set(error, EINVAL,
-			"%s is an uplink: probes are sent from vnics of networks", nic->name);
-	if (request->family != 4 && request->family != 6)
-		return error_set(error, EINVAL, "a probe is to an IPv4 or an IPv6 address");
-	address_text(request->family, request->to, address);
-	if (!is_one_station(request->family, request->to))
-		return error_set(error, EINVAL,
-			"%s is not the address of a single station: it cannot be probed", address);
-	if (is_own(nic, request->family, request->to))
-		return error_set(error, EINVAL, "%s is vnic %s/%s's own address", address,
-			nic->network->name, nic->name);
-	if (request->kind != PROBE_PING && request->port == 0)
-		return error_set(error, EINVAL, "no port to probe at %s; say which (%s:PORT)",
-			address, address);
-	return 0;
-}
-
-/* Where the vnic is; NULL: nowhere. */
-static struct weft_vport *
-find_vport(const struct weft_nic *nic)
-{
-	uint32_t id = atomic_load(&nic->vport);
-
-	return id != 0 ? vport_by_id(nic->weft, id) : NULL;
-}
-
-/* What is kept of the vnic and its port: names and ids. */
-static int
-note_place(struct probe *probe, const struct weft_nic *nic, struct weft_error *error)
-{
-	char vport_name[VPORT_NAME_SIZE], nic_name[VPORT_NAME_SIZE];
-	const struct weft_vport *vport;
-
-	snprintf(nic_name, sizeof(nic_name), "%s/%s", nic->network->name, nic->name);
-	weft_objects_lock(nic->weft);
-	vport = find_vport(nic);
-	if (vport != NULL) {
-		probe->watch.vport = vport->id;
-		vport_path(vport, vport_name);
-	}
-	weft_objects_unlock(nic->weft);
-	if (vport == NULL)
-		return error_set(error, ENOTCONN, "vnic %s is attached to no port", nic_name);
-	probe->nic = nic->id;
-	probe->nic_path = strdup(nic_name);
-	probe->vport_path = strdup(vport_name);
-	return probe->nic_path != NULL && probe->vport_path != NULL ? 0 : error_memory(error);
-}
-
-static int
-note_way(struct probe *probe, const struct probe_request *request, struct weft_error *error)
-{
-	struct probe_watch *watch = &probe->watch;
-	struct nic_way way;
-
-	if (nic_way_to(request->from, request->family, request->to, &way, error) < 0)
-		return -1;
-	watch->kind = (uint8_t)request->kind;
-	watch->family = request->family;
-	watch->port = request->port;
-	memcpy(&watch->mac, way.mac, sizeof(watch->mac));
-	memcpy(watch->own, way.source, sizeof(watch->own));
-	memcpy(watch->to, request->to, request->family == 4 ? 4 : 16);
-	memcpy(watch->next_hop, way.next_hop, sizeof(watch->next_hop));
-	probe->gateway = way.gateway;
-	return 0;
-}
-
-/* One that no other probe has: their number is far below that of the ids. */
-static uint16_t
-choose_id(struct weft *weft, uint64_t random)
-{
-	for (;; random++) {
-		uint16_t id = (uint16_t)(ID_FIRST + random % ID_COUNT);
-		bool taken = false;
-
-		for (unsigned i = 0; i < PROBE_LIMIT; i++)
-			taken = taken || (weft->probes->slots[i] != NULL &&
-						 weft->probes->slots[i]->id == id);
-		if (!taken)
-			return id;
-	}
-}
-
-static void
-choose_marks(struct probe *probe)
-{
-	const struct weft_options *options = &probe->weft->options;
-	uint64_t random = options->random(options->context);
-
-	memcpy(probe->watch.nonce, &random, sizeof(probe->watch.nonce));
-	random = options->random(options->context);
-	probe->watch.sequence = (uint32_t)(random >> 32);
-	probe->watch.id = choose_id(probe->weft, (uint32_t)random);
-}
-
-static void
-free_probe(struct probe *probe)
-{
-	free(probe->nic_path);
-	free(probe->vport_path);
-	free(probe);
-}
-
-static struct probe *
-make_probe(struct weft *weft, const struct probe_request *request, struct weft_error *error)
-{
-	struct probe *probe = calloc(1, sizeof(*probe));
-
-	if (probe == NULL) {
-		error_memory(error);
-		return NULL;
-	}
-	probe->weft = weft;
-	probe->slot = PROBE_LIMIT;
-	if (check_request(request, error) < 0 || note_place(probe, request->from, error) < 0 ||
-		note_way(probe, request, error) < 0) {
-		free_probe(probe);
-		return NULL;
-	}
-	choose_marks(probe);
-	return probe;
-}
-
 static int
 open_probes(struct weft *weft, struct weft_error *error)
 {
@@ -671,11 +482,11 @@ probe_start(struct weft *weft, const struct probe_request *request, struct weft_
 
 	if (open_probes(weft, error) < 0)
 		return NULL;
-	probe = make_probe(weft, request, error);
+	probe = probe_make(weft, request, error);
 	if (probe == NULL)
 		return NULL;
 	if (enter_slot(probe, error) < 0) {
-		free_probe(probe);
+		probe_free(probe);
 		return NULL;
 	}
 	LIST_INSERT_HEAD(&probes_of(weft)->all, probe, entry);
@@ -774,7 +585,7 @@ probe_end(struct probe *probe)
 	leave_slot(probe);
 	LIST_REMOVE(probe, entry);
 	engine_synchronize(probe->weft);
-	free_probe(probe);
+	probe_free(probe);
 }
 
 void

@@ -2,6 +2,7 @@
 /* Probes: what they send, what of the answers is taken, and what comes of it. */
 #include "probe_station.h"
 
+#include "graph/capture.h"
 #include "graph/explain.h"
 #include "graph/trace.h"
 
@@ -613,6 +614,27 @@ lying_datagrams_and_errors_are_not_believed(void **state)
 	}
 }
 
+/* A segment of the user's own connection, with the same ports, got an error. */
+static void
+errors_of_other_segments_are_the_users(void **state)
+{
+	(void)state;
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		struct probe_request request = request_to(PROBE_TCP, family, NEAR);
+		struct frame frame, lie;
+		struct probe *probe = start_and_resolve(&request, &frame);
+
+		lie = frame;
+		transport(&lie)[7] ^= 1;
+		answer_error(&lie, family == 4 ? 3 : 1, 0, NULL);
+		expect_lie_is_the_users(probe, &lie);
+		answer_error(&frame, family == 4 ? 3 : 1, 0, NULL);
+		deliver(nics[PEER], &frame);
+		assert_int_equal(probe_result(probe), PROBE_BLOCKED);
+		end(probe);
+	}
+}
+
 static void
 lying_neighbours_are_not_believed(void **state)
 {
@@ -818,6 +840,66 @@ answers_in_pieces_are_answers(void **state)
 	}
 }
 
+static uint64_t
+always_the_same(void *context)
+{
+	(void)context;
+	return 4535; /* the last port there is */
+}
+
+/* It could be guessed; but what was not asked is not answered. */
+static void
+an_answer_before_the_request_is_none(void **state)
+{
+	struct probe_request request = request_to(PROBE_UDP, 4, NEAR);
+	struct make_ends ends = { .family = 4 };
+	struct frame question, frame;
+	struct probe *probe;
+
+	(void)state;
+	lab->options.random = always_the_same;
+	memcpy(&ends.source_mac, peer_mac, 6);
+	memcpy(&ends.destination_mac, user_mac, 6);
+	memcpy(ends.source, address(4, NEAR), 4);
+	memcpy(ends.destination, address(4, OWN), 4);
+	probe = start(&request);
+	frame.length = make_udp(frame.bytes, &ends, 4711, 65535, "early", 5);
+	expect_question(4, &question);
+	deliver(nics[PEER], &frame);
+	assert_int_equal(probe_result(probe), PROBE_RUNNING);
+	answer_arp(&question, peer_mac);
+	deliver(nics[PEER], &question);
+	deliver(nics[PEER], &frame);
+	assert_int_equal(probe_result(probe), PROBE_REACHABLE);
+	lab_drain(nics[PEER]);
+	end(probe);
+}
+
+/* All of a datagram that shows whose it is is its first fragment. */
+static void
+the_first_fragment_of_a_datagram_is_an_answer(void **state)
+{
+	(void)state;
+	for (unsigned kind = PROBE_PING; kind <= PROBE_UDP; kind++) {
+		struct probe_request request = request_to((enum probe_kind)kind, 4, NEAR);
+		struct frame frame;
+		struct probe *probe = start_and_resolve(&request, &frame);
+
+		make_answer(kind, &frame);
+		frame.bytes[20] = 0x20; /* more fragments; none in front */
+		mend(&frame);
+		if (kind == PROBE_UDP)
+			put16(transport(&frame) + 4, 3000);
+		if (kind == PROBE_UDP)
+			deliver(nics[PEER], &frame);
+		else
+			expect_lie_is_the_users(probe, &frame);
+		assert_int_equal(
+			probe_result(probe), kind == PROBE_UDP ? PROBE_REACHABLE : PROBE_RUNNING);
+		end(probe);
+	}
+}
+
 /* ---- what the answering side leaves undone ----------------------------------------------------
  */
 
@@ -979,7 +1061,7 @@ the_users_traffic_is_not_taken(void **state)
 }
 
 static void
-tagged_answers_are_none(void **state)
+answers_for_others_are_none(void **state)
 {
 	struct probe_request request = request_to(PROBE_PING, 4, NEAR);
 	struct frame frame, tagged;
@@ -998,8 +1080,14 @@ tagged_answers_are_none(void **state)
 	pass(0);
 	assert_int_equal(probe_result(probe), PROBE_RUNNING);
 	receive_one(nics[USER], &tagged);
-	packet = packet_from_bytes(&lab->pools, frame.bytes, frame.length);
-	inject_out(lab, ports[USER]->id, packet);
+	/* nor are those that a switch floods there for another station */
+	frame.bytes[5] ^= 1;
+	inject_out(lab, ports[USER]->id, packet_from_bytes(&lab->pools, frame.bytes, frame.length));
+	pass(0);
+	assert_int_equal(probe_result(probe), PROBE_RUNNING);
+	receive_one(nics[USER], &tagged);
+	frame.bytes[5] ^= 1;
+	inject_out(lab, ports[USER]->id, packet_from_bytes(&lab->pools, frame.bytes, frame.length));
 	pass(0);
 	assert_int_equal(probe_result(probe), PROBE_REACHABLE);
 	end(probe);
@@ -1040,6 +1128,7 @@ there_is_a_limit(void **state)
 	uint16_t ids[PROBE_LIMIT];
 
 	(void)state;
+	lab->options.random = always_the_same;
 	for (unsigned i = 0; i < PROBE_LIMIT; i++)
 		probes[i] = start(&request);
 	assert_null(probe_start(lab, &request, &error));
@@ -1053,6 +1142,7 @@ there_is_a_limit(void **state)
 	for (unsigned i = 0; i < PROBE_LIMIT; i++) {
 		assert_true(receive(nics[PEER], &frame));
 		ids[i] = (uint16_t)get16(transport(&frame));
+		assert_true(ids[i] >= 61000);
 		for (unsigned j = 0; j < i; j++)
 			assert_int_not_equal(ids[i], ids[j]);
 		if (i != 40)
@@ -1297,6 +1387,34 @@ what_is_taken_is_traced_and_counted(void **state)
 	end(probe);
 }
 
+static void
+what_is_taken_is_captured(void **state)
+{
+	static uint8_t stream[CAPTURE_READ_SIZE];
+	struct probe_request request = request_to(PROBE_PING, 4, NEAR);
+	struct capture_options options = { .vports = &ports[USER]->id, .n_vports = 1 };
+	struct weft_error error = { 0 };
+	struct capture *capture = capture_open(lab, &options, &error);
+	struct frame asked, answer;
+	struct probe *probe;
+	size_t length;
+
+	(void)state;
+	assert_non_null(capture);
+	probe = start_and_resolve(&request, &asked);
+	answer = asked;
+	answer_echo(&answer);
+	deliver(nics[PEER], &answer);
+	assert_int_equal(probe_result(probe), PROBE_REACHABLE);
+	lab_expect_nothing(nics[USER]);
+	probe_end(probe);
+	assert_int_equal(atomic_load(&ports[USER]->watch), WATCH_CAPTURE);
+	length = capture_read(capture, stream, sizeof(stream));
+	assert_non_null(memmem(stream, length, asked.bytes, asked.length));
+	assert_non_null(memmem(stream, length, answer.bytes, answer.length));
+	capture_close(capture);
+}
+
 /* ---- with workers of their own ----------------------------------------------------------------
  */
 
@@ -1372,16 +1490,19 @@ main(void)
 		IN_LAB(lying_echo_replies_are_not_believed),
 		IN_LAB(lying_segments_are_not_believed),
 		IN_LAB(lying_datagrams_and_errors_are_not_believed),
+		IN_LAB(errors_of_other_segments_are_the_users),
 		IN_LAB(lying_neighbours_are_not_believed),
 		IN_LAB(every_wrong_byte_is_found),
 		IN_LAB(garbage_does_no_harm),
 		IN_LAB(answers_in_pieces_are_answers),
+		IN_LAB(an_answer_before_the_request_is_none),
+		IN_LAB(the_first_fragment_of_a_datagram_is_an_answer),
 		IN_LAB(partial_checksums_are_right),
 		IN_LAB(udp_over_ip4_needs_no_checksum),
 		IN_LAB(both_who_ask_are_answered),
 		IN_LAB(a_user_who_asked_before_is_answered),
 		IN_LAB(the_users_traffic_is_not_taken),
-		IN_LAB(tagged_answers_are_none),
+		IN_LAB(answers_for_others_are_none),
 		IN_LAB(after_its_end_nothing_is_taken),
 		IN_LAB(there_is_a_limit),
 		IN_LAB(probes_left_open_are_freed_with_the_engine),
@@ -1389,6 +1510,7 @@ main(void)
 		IN_LAB(a_new_port_in_the_same_place_is_another_one),
 		IN_LAB(what_cannot_be_probed_is_refused),
 		IN_LAB(what_is_taken_is_traced_and_counted),
+		IN_LAB(what_is_taken_is_captured),
 		cmocka_unit_test(workers_and_control_side_get_along),
 	};
 
