@@ -809,7 +809,9 @@ metrics_are_as_prometheus_wants_them(void **state)
 
 static _Atomic bool stop_reading;
 
-/* All or nothing of a change: the network comes and goes with its two switches and a link. */
+#define FURTHER 60 /* switches, so that a commit takes its time */
+
+/* All or nothing of a change: the network comes and goes with all that is in it. */
 static void *
 read_all(void *rounds)
 {
@@ -823,13 +825,44 @@ read_all(void *rounds)
 			size_t count = json_array_size(answer);
 
 			if (answer == NULL || (i == 0 && count > 1) ||
-				(i == 1 && count != 0 && count != 2) ||
-				(i == 2 && count != 0 && count != 5))
+				(i == 1 && count != 0 && count != 2 + FURTHER) ||
+				(i == 2 && count != 0 && count != 5 + FURTHER))
 				abort();
 			json_decref(answer);
 		}
 		free(metrics_text(&daemon_under_test));
 		(*(unsigned *)rounds)++;
+	}
+	return NULL;
+}
+
+/* The same by a look at the objects themselves, as often as can be. */
+static void *
+look_all(void *argument)
+{
+	const struct weft_network *network;
+	const struct weft_device *device;
+	const struct weft_vport *vport;
+
+	(void)argument;
+	while (!atomic_load(&stop_reading)) {
+		weft_objects_lock(lab);
+		TAILQ_FOREACH(network, &lab->networks, entry)
+		{
+			unsigned devices = 0;
+
+			TAILQ_FOREACH(device, &network->devices, entry)
+			{
+				devices++;
+				TAILQ_FOREACH(vport, &device->vports, entry)
+				if (vport->live == NULL)
+					abort();
+			}
+			if (devices != 2 + FURTHER)
+				abort();
+		}
+		weft_objects_unlock(lab);
+		sched_yield();
 	}
 	return NULL;
 }
@@ -850,8 +883,13 @@ change_all(unsigned round)
 	struct weft_nic *nic = weft_nic_add(change, red, "web", &lab_nic_config);
 	struct weft_nic *uplink = weft_nic_add(change, NULL, "wire", &lab_nic_config);
 	struct weft_nic_config nic_config = { .kind = WEFT_NIC_MEMORY, .mtu = 2000 };
+	char name[16];
 
 	weft_switch_port_add(change, core, "c", NULL);
+	for (unsigned i = 0; i < FURTHER; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		weft_switch_port_add(change, weft_switch_add(change, red, name, NULL), "p", NULL);
+	}
 	weft_link(change, a, b);
 	weft_attach(change, web, nic);
 	weft_attach_uplink(change, wire, uplink, 0);
@@ -873,15 +911,17 @@ static void
 readers_do_not_mind_changes(void **state)
 {
 	unsigned rounds = 0;
-	pthread_t reader;
+	pthread_t reader, looker;
 
 	(void)state;
 	atomic_store(&stop_reading, false);
 	assert_int_equal(pthread_create(&reader, NULL, read_all, &rounds), 0);
+	assert_int_equal(pthread_create(&looker, NULL, look_all, NULL), 0);
 	for (unsigned i = 0; i < 400; i++)
 		change_all(i);
 	atomic_store(&stop_reading, true);
 	pthread_join(reader, NULL);
+	pthread_join(looker, NULL);
 	assert_true(rounds > 0);
 }
 
@@ -900,6 +940,21 @@ seconds_now(void)
 }
 
 static void
+configure_many(void)
+{
+	char *yaml = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&yaml, &size);
+
+	fputs("networks:\n  red:\n    switches:\n", out);
+	for (unsigned i = 0; i < MANY; i++)
+		fprintf(out, "      s%u: { ports: { p1: { description: One. }, p2: {} } }\n", i);
+	assert_int_equal(fclose(out), 0);
+	configure(yaml);
+	free(yaml);
+}
+
+static void
 many_are_no_burden(void **state)
 {
 	struct weft_change *change = weft_change_begin(lab);
@@ -909,6 +964,7 @@ many_are_no_burden(void **state)
 	json_t *answer;
 
 	(void)state;
+	configure_many();
 	for (unsigned i = 0; i < MANY; i++) {
 		struct weft_device *device;
 
@@ -923,6 +979,7 @@ many_are_no_burden(void **state)
 	print_message("%u ports: %.3f s\n", 2 * MANY, seconds_now() - begin);
 	assert_true(seconds_now() - begin < 5); /* of sanitizer builds, too */
 	assert_int_equal(json_array_size(answer), 2 * MANY);
+	HAS(json_array_get(answer, 4), "{\"name\": \"red/s2:p1\", \"description\": \"One.\"}");
 	HAS(json_array_get(answer, 5), "{\"name\": \"red/s2:p2\"}");
 	HAS(json_array_get(answer, 2 * MANY - 1), "{\"name\": \"red/s9999:p2\"}");
 	json_decref(answer);
