@@ -610,6 +610,48 @@ workers_by_their_numbers(void **state)
 	REFUSED(ENOENT, "there is no worker 1", .kind = "workers", .name = "1");
 }
 
+/* The machine's clock, and a thread for the worker. */
+static int
+open_with_worker(void **state)
+{
+	struct weft_options options = { .workers = 1, .memory_mb = 64 };
+
+	if (open_all(state) != 0)
+		return -1;
+	weft_close(lab);
+	lab = weft_open(&options, NULL);
+	daemon_under_test.weft = lab;
+	return lab != NULL ? 0 : -1;
+}
+
+static void
+a_worker_that_sleeps_is_not_busy(void **state)
+{
+	const char *label = "\nweft_worker_busy_seconds_total{worker=\"0\"} ";
+	char *metrics;
+	double busy;
+
+	(void)state;
+	/* twice: since its start; then since the first look */
+	for (unsigned i = 0; i < 2; i++) {
+		json_t *answer, *worker;
+
+		usleep(1100000);
+		answer = ASK(.kind = "workers");
+		worker = json_array_get(answer, 0);
+		busy = json_real_value(json_object_get(worker, "busy-percent"));
+		assert_true(busy > 0 && busy < 60);
+		assert_true(json_is_integer(json_object_get(worker, "cpu")));
+		assert_true(json_integer_value(json_object_get(worker, "sleeps")) > 0);
+		assert_true(json_integer_value(json_object_get(worker, "turns")) > 0);
+		json_decref(answer);
+	}
+	metrics = metrics_text(&daemon_under_test);
+	busy = strtod(strstr(metrics, label) + strlen(label), NULL);
+	assert_true(busy > 0 && busy < 1.3);
+	free(metrics);
+}
+
 static void
 times(void **state)
 {
@@ -930,12 +972,13 @@ readers_do_not_mind_changes(void **state)
 
 #define MANY 10000
 
+/* Of this thread's own work. */
 static double
 seconds_now(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
@@ -1016,6 +1059,8 @@ main(void)
 		TEST(history_newest_first),
 		TEST(the_system),
 		TEST(workers_by_their_numbers),
+		cmocka_unit_test_setup_teardown(
+			a_worker_that_sleeps_is_not_busy, open_with_worker, close_all),
 		TEST(times),
 		TEST(wrong_questions),
 		TEST(metrics_are_as_prometheus_wants_them),
