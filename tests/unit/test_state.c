@@ -386,6 +386,35 @@ degraded_says_why(void **state)
 }
 
 static void
+a_tap_that_is_not_there_is_shown_as_configured(void **state)
+{
+	struct weft_prefix address = { .family = 4, .length = 24, .address = { 10, 0, 0, 10 } };
+	struct weft_nic_config nic_config = { .kind = WEFT_NIC_TAP,
+		.mtu = 1400,
+		.queues = 2,
+		.netns_kind = WEFT_NETNS_NAME,
+		.netns = "weft-test-nowhere",
+		.mac = { 2, 0, 0, 0, 0, 10 },
+		.addresses = &address,
+		.n_addresses = 1 };
+	struct weft_network *red = lab_network("red", 0);
+	struct weft_change *change = weft_change_begin(lab);
+
+	(void)state;
+	weft_nic_add(change, red, "a-name-longer-than-15", &nic_config);
+	lab_commit(change);
+	ONE_HAS(ASK(.kind = "nics"),
+		"{\"name\": \"red/a-name-longer-than-15\", \"driver\": \"tap\","
+		" \"status\": \"degraded\", \"netns\": \"weft-test-nowhere\","
+		" \"interface\": \"a-name-longer-t\", \"mac\": \"02:00:00:00:00:0a\","
+		" \"mtu\": 1400, \"queues\": 2, \"addresses\": [\"10.0.0.10/24\"],"
+		" \"offloads\": []}");
+	leaves_are(state_degraded(&daemon_under_test), "name", "red/a-name-longer-than-15");
+	leaves_are(state_degraded(&daemon_under_test), "reason",
+		"there is no network namespace weft-test-nowhere");
+}
+
+static void
 uplinks_with_their_vlans(void **state)
 {
 	struct weft_network *red = lab_network("red", 0);
@@ -1051,6 +1080,7 @@ main(void)
 		TEST(traffic_is_seen_from_both_sides),
 		TEST(nics_as_they_are_and_as_configured),
 		TEST(degraded_says_why),
+		TEST(a_tap_that_is_not_there_is_shown_as_configured),
 		TEST(uplinks_with_their_vlans),
 		TEST(links_by_their_configured_names),
 		TEST(macs_and_their_filters),
