@@ -55,6 +55,17 @@ void state_selectors_free(struct state_view *view);
 #define STATE_HINT_SIZE 300
 const char *state_hint(const char *nearest, char text[STATE_HINT_SIZE]);
 
+/* ---- what is configured (state_view.c) ------------------------------------------------------- */
+
+/* Lists of the configuration in which objects of the engine are looked up. */
+enum state_list { STATE_SWITCHES, STATE_PORTS, STATE_NICS, STATE_LISTS };
+
+/* One such list by name: that of the parent that was asked about last. */
+struct state_names {
+	const struct lyd_node *parent;
+	struct name_map map;
+};
+
 /* ---- what is found (state_view.c) ------------------------------------------------------------ */
 
 struct state_item {
@@ -68,6 +79,7 @@ struct state_view {
 	struct weft *weft;
 	struct running *running;
 	struct name_map networks; /* of the running configuration: lyd_node by name */
+	struct state_names names[STATE_LISTS];
 	struct state_selector selectors[STATE_SELECTORS];
 	unsigned n_selectors;
 	int vlan, reason; /* -1: any */
@@ -116,9 +128,9 @@ const char *state_device_path(const struct weft_device *device, char path[VPORT_
 
 /* The configuration's node of a network; NULL: it does not know it. */
 const struct lyd_node *state_configured(const struct state_view *view, const char *network);
-/* Of an entry of a list in there. Parent NULL: NULL. */
-const struct lyd_node *state_configured_in(
-	const struct lyd_node *parent, const char *list, const char *name);
+/* Of an entry of a list in there, or in a switch. Parent NULL: NULL. */
+const struct lyd_node *state_configured_in(struct state_view *view, const struct lyd_node *parent,
+	enum state_list list, const char *name);
 /* "description" of a configured object, if it has one. */
 void state_set_description(
 	struct state_view *view, json_t *object, const struct lyd_node *configured);

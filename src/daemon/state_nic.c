@@ -183,13 +183,13 @@ set_size(struct state_view *view, json_t *object, const struct weft_nic *nic)
 }
 
 static const struct lyd_node *
-configured_nic(const struct state_view *view, const struct weft_nic *nic)
+configured_nic(struct state_view *view, const struct weft_nic *nic)
 {
 	const struct lyd_node *uplink;
 
 	if (nic->network != NULL)
 		return state_configured_in(
-			state_configured(view, nic->network->name), "nics", nic->name);
+			view, state_configured(view, nic->network->name), STATE_NICS, nic->name);
 	uplink = configuration_child(view->running->configuration, "uplinks");
 	while (uplink != NULL && strcmp(model_key(uplink), nic->name) != 0)
 		uplink = model_next(uplink);

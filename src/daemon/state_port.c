@@ -56,8 +56,11 @@ has_vlan(const uint64_t *vlans, unsigned vlan)
 static json_t *
 vlan_ranges(struct state_view *view, const uint64_t *vlans)
 {
+	static const uint64_t all[WEFT_VLAN_BITMAP_WORDS];
 	json_t *array = NULL;
 
+	if (memcmp(vlans, all, sizeof(all)) == 0)
+		return NULL;
 	for (unsigned vlan = 1, first = 0; vlan <= WEFT_VLAN_MAX; vlan++) {
 		if (!has_vlan(vlans, vlan))
 			continue;
@@ -96,7 +99,8 @@ add_port(struct state_view *view, const struct weft_vport *vport, const struct l
 
 	state_set_text(view, object, "network", device->network->name);
 	state_set_text(view, object, "device", device->name);
-	state_set_description(view, object, state_configured_in(configured, "ports", vport->name));
+	state_set_description(
+		view, object, state_configured_in(view, configured, STATE_PORTS, vport->name));
 	set_attachment(view, object, vport);
 	if (device->class == &switch_class) {
 		switch_port_read(vport, &info);

@@ -47,7 +47,8 @@ add_switch(struct state_view *view, const struct weft_device *device)
 
 	switch_read(device, &info);
 	state_set_text(view, object, "network", device->network->name);
-	state_set_description(view, object, state_configured_in(network, "switches", device->name));
+	state_set_description(
+		view, object, state_configured_in(view, network, STATE_SWITCHES, device->name));
 	state_set_number(view, object, "ports", info.ports);
 	state_set_number(view, object, "macs", info.macs);
 	state_set_number(view, object, "mac-limit", info.mac_limit);

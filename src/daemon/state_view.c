@@ -54,6 +54,8 @@ state_view_close(struct state_view *view)
 {
 	drop_items(view);
 	state_selectors_free(view);
+	for (unsigned i = 0; i < STATE_LISTS; i++)
+		name_map_free(&view->names[i].map);
 	name_map_free(&view->networks);
 	config_release(view->running);
 }
@@ -292,10 +294,37 @@ state_configured(const struct state_view *view, const char *network)
 	return name_map_get(&view->networks, network);
 }
 
-const struct lyd_node *
-state_configured_in(const struct lyd_node *parent, const char *list, const char *name)
+/* A map costs less than libyang's own look-up does, two to a switch included. */
+static void
+map_names(struct state_view *view, struct state_names *names, const struct lyd_node *parent,
+	const char *list)
 {
-	return parent != NULL ? model_entry(parent, list, name) : NULL;
+	const struct lyd_node *entry;
+
+	name_map_free(&names->map);
+	names->map = (struct name_map){ 0 };
+	names->parent = parent;
+	for (entry = model_child(parent, list); entry != NULL; entry = model_next(entry))
+		if (name_map_put(&names->map, model_key(entry), (void *)entry) < 0)
+			view->no_memory = true;
+}
+
+const struct lyd_node *
+state_configured_in(struct state_view *view, const struct lyd_node *parent, enum state_list list,
+	const char *name)
+{
+	static const char *const lists[] = {
+		[STATE_SWITCHES] = "switches",
+		[STATE_PORTS] = "ports",
+		[STATE_NICS] = "nics",
+	};
+	struct state_names *names = &view->names[list];
+
+	if (parent == NULL)
+		return NULL;
+	if (names->parent != parent)
+		map_names(view, names, parent, lists[list]);
+	return name_map_get(&names->map, name);
 }
 
 void
@@ -357,7 +386,7 @@ state_each_vport(struct state_view *view,
 
 			if (!state_selects_device(view, device))
 				continue;
-			configured = state_configured_in(known, "switches", device->name);
+			configured = state_configured_in(view, known, STATE_SWITCHES, device->name);
 			TAILQ_FOREACH(vport, &device->vports, entry)
 			{
 				if (state_selects_vport(view, vport))

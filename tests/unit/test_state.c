@@ -386,6 +386,35 @@ degraded_says_why(void **state)
 }
 
 static void
+a_tap_that_is_not_there_is_shown_as_configured(void **state)
+{
+	struct weft_prefix address = { .family = 4, .length = 24, .address = { 10, 0, 0, 10 } };
+	struct weft_nic_config nic_config = { .kind = WEFT_NIC_TAP,
+		.mtu = 1400,
+		.queues = 2,
+		.netns_kind = WEFT_NETNS_NAME,
+		.netns = "weft-test-nowhere",
+		.mac = { 2, 0, 0, 0, 0, 10 },
+		.addresses = &address,
+		.n_addresses = 1 };
+	struct weft_network *red = lab_network("red", 0);
+	struct weft_change *change = weft_change_begin(lab);
+
+	(void)state;
+	weft_nic_add(change, red, "a-name-longer-than-15", &nic_config);
+	lab_commit(change);
+	ONE_HAS(ASK(.kind = "nics"),
+		"{\"name\": \"red/a-name-longer-than-15\", \"driver\": \"tap\","
+		" \"status\": \"degraded\", \"netns\": \"weft-test-nowhere\","
+		" \"interface\": \"a-name-longer-t\", \"mac\": \"02:00:00:00:00:0a\","
+		" \"mtu\": 1400, \"queues\": 2, \"addresses\": [\"10.0.0.10/24\"],"
+		" \"offloads\": []}");
+	leaves_are(state_degraded(&daemon_under_test), "name", "red/a-name-longer-than-15");
+	leaves_are(state_degraded(&daemon_under_test), "reason",
+		"there is no network namespace weft-test-nowhere");
+}
+
+static void
 uplinks_with_their_vlans(void **state)
 {
 	struct weft_network *red = lab_network("red", 0);
@@ -610,6 +639,48 @@ workers_by_their_numbers(void **state)
 	REFUSED(ENOENT, "there is no worker 1", .kind = "workers", .name = "1");
 }
 
+/* The machine's clock, and a thread for the worker. */
+static int
+open_with_worker(void **state)
+{
+	struct weft_options options = { .workers = 1, .memory_mb = 64 };
+
+	if (open_all(state) != 0)
+		return -1;
+	weft_close(lab);
+	lab = weft_open(&options, NULL);
+	daemon_under_test.weft = lab;
+	return lab != NULL ? 0 : -1;
+}
+
+static void
+a_worker_that_sleeps_is_not_busy(void **state)
+{
+	const char *label = "\nweft_worker_busy_seconds_total{worker=\"0\"} ";
+	char *metrics;
+	double busy;
+
+	(void)state;
+	/* twice: since its start; then since the first look */
+	for (unsigned i = 0; i < 2; i++) {
+		json_t *answer, *worker;
+
+		usleep(1100000);
+		answer = ASK(.kind = "workers");
+		worker = json_array_get(answer, 0);
+		busy = json_real_value(json_object_get(worker, "busy-percent"));
+		assert_true(busy > 0 && busy < 60);
+		assert_true(json_is_integer(json_object_get(worker, "cpu")));
+		assert_true(json_integer_value(json_object_get(worker, "sleeps")) > 0);
+		assert_true(json_integer_value(json_object_get(worker, "turns")) > 0);
+		json_decref(answer);
+	}
+	metrics = metrics_text(&daemon_under_test);
+	busy = strtod(strstr(metrics, label) + strlen(label), NULL);
+	assert_true(busy > 0 && busy < 1.3);
+	free(metrics);
+}
+
 static void
 times(void **state)
 {
@@ -809,7 +880,9 @@ metrics_are_as_prometheus_wants_them(void **state)
 
 static _Atomic bool stop_reading;
 
-/* All or nothing of a change: the network comes and goes with its two switches and a link. */
+#define FURTHER 60 /* switches, so that a commit takes its time */
+
+/* All or nothing of a change: the network comes and goes with all that is in it. */
 static void *
 read_all(void *rounds)
 {
@@ -823,13 +896,44 @@ read_all(void *rounds)
 			size_t count = json_array_size(answer);
 
 			if (answer == NULL || (i == 0 && count > 1) ||
-				(i == 1 && count != 0 && count != 2) ||
-				(i == 2 && count != 0 && count != 5))
+				(i == 1 && count != 0 && count != 2 + FURTHER) ||
+				(i == 2 && count != 0 && count != 5 + FURTHER))
 				abort();
 			json_decref(answer);
 		}
 		free(metrics_text(&daemon_under_test));
 		(*(unsigned *)rounds)++;
+	}
+	return NULL;
+}
+
+/* The same by a look at the objects themselves, as often as can be. */
+static void *
+look_all(void *argument)
+{
+	const struct weft_network *network;
+	const struct weft_device *device;
+	const struct weft_vport *vport;
+
+	(void)argument;
+	while (!atomic_load(&stop_reading)) {
+		weft_objects_lock(lab);
+		TAILQ_FOREACH(network, &lab->networks, entry)
+		{
+			unsigned devices = 0;
+
+			TAILQ_FOREACH(device, &network->devices, entry)
+			{
+				devices++;
+				TAILQ_FOREACH(vport, &device->vports, entry)
+				if (vport->live == NULL)
+					abort();
+			}
+			if (devices != 2 + FURTHER)
+				abort();
+		}
+		weft_objects_unlock(lab);
+		sched_yield();
 	}
 	return NULL;
 }
@@ -850,8 +954,13 @@ change_all(unsigned round)
 	struct weft_nic *nic = weft_nic_add(change, red, "web", &lab_nic_config);
 	struct weft_nic *uplink = weft_nic_add(change, NULL, "wire", &lab_nic_config);
 	struct weft_nic_config nic_config = { .kind = WEFT_NIC_MEMORY, .mtu = 2000 };
+	char name[16];
 
 	weft_switch_port_add(change, core, "c", NULL);
+	for (unsigned i = 0; i < FURTHER; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		weft_switch_port_add(change, weft_switch_add(change, red, name, NULL), "p", NULL);
+	}
 	weft_link(change, a, b);
 	weft_attach(change, web, nic);
 	weft_attach_uplink(change, wire, uplink, 0);
@@ -873,15 +982,17 @@ static void
 readers_do_not_mind_changes(void **state)
 {
 	unsigned rounds = 0;
-	pthread_t reader;
+	pthread_t reader, looker;
 
 	(void)state;
 	atomic_store(&stop_reading, false);
 	assert_int_equal(pthread_create(&reader, NULL, read_all, &rounds), 0);
+	assert_int_equal(pthread_create(&looker, NULL, look_all, NULL), 0);
 	for (unsigned i = 0; i < 400; i++)
 		change_all(i);
 	atomic_store(&stop_reading, true);
 	pthread_join(reader, NULL);
+	pthread_join(looker, NULL);
 	assert_true(rounds > 0);
 }
 
@@ -890,13 +1001,29 @@ readers_do_not_mind_changes(void **state)
 
 #define MANY 10000
 
+/* Of this thread's own work. */
 static double
 seconds_now(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void
+configure_many(void)
+{
+	char *yaml = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&yaml, &size);
+
+	fputs("networks:\n  red:\n    switches:\n", out);
+	for (unsigned i = 0; i < MANY; i++)
+		fprintf(out, "      s%u: { ports: { p1: { description: One. }, p2: {} } }\n", i);
+	assert_int_equal(fclose(out), 0);
+	configure(yaml);
+	free(yaml);
 }
 
 static void
@@ -909,6 +1036,7 @@ many_are_no_burden(void **state)
 	json_t *answer;
 
 	(void)state;
+	configure_many();
 	for (unsigned i = 0; i < MANY; i++) {
 		struct weft_device *device;
 
@@ -923,6 +1051,7 @@ many_are_no_burden(void **state)
 	print_message("%u ports: %.3f s\n", 2 * MANY, seconds_now() - begin);
 	assert_true(seconds_now() - begin < 5); /* of sanitizer builds, too */
 	assert_int_equal(json_array_size(answer), 2 * MANY);
+	HAS(json_array_get(answer, 4), "{\"name\": \"red/s2:p1\", \"description\": \"One.\"}");
 	HAS(json_array_get(answer, 5), "{\"name\": \"red/s2:p2\"}");
 	HAS(json_array_get(answer, 2 * MANY - 1), "{\"name\": \"red/s9999:p2\"}");
 	json_decref(answer);
@@ -951,6 +1080,7 @@ main(void)
 		TEST(traffic_is_seen_from_both_sides),
 		TEST(nics_as_they_are_and_as_configured),
 		TEST(degraded_says_why),
+		TEST(a_tap_that_is_not_there_is_shown_as_configured),
 		TEST(uplinks_with_their_vlans),
 		TEST(links_by_their_configured_names),
 		TEST(macs_and_their_filters),
@@ -959,6 +1089,8 @@ main(void)
 		TEST(history_newest_first),
 		TEST(the_system),
 		TEST(workers_by_their_numbers),
+		cmocka_unit_test_setup_teardown(
+			a_worker_that_sleeps_is_not_busy, open_with_worker, close_all),
 		TEST(times),
 		TEST(wrong_questions),
 		TEST(metrics_are_as_prometheus_wants_them),
