@@ -104,9 +104,8 @@ interface_open(struct weft_nic *nic, struct weft_error *error)
 		free(interface);
 		return result;
 	}
-	nic->n_queues = interface->n_fds;
-	for (unsigned i = 0; i < interface->n_fds; i++) {
-		interface->queues[i].fd = interface->fds[i];
+	nic->n_queues = interface->n_sockets;
+	for (unsigned i = 0; i < interface->n_sockets; i++) {
 		interface->queues[i].queue = nic->queues[i];
 		nic->queues[i]->driver_state = &interface->queues[i];
 	}
@@ -122,7 +121,7 @@ interface_close(struct weft_nic *nic)
 	struct interface *interface = nic->driver_state;
 
 	nic->driver_state = NULL;
-	for (unsigned i = 0; i < interface->n_fds; i++)
+	for (unsigned i = 0; i < interface->n_sockets; i++)
 		nic->queues[i]->driver_state = NULL;
 	interface_close_sockets(interface);
 	free(interface);

@@ -19,13 +19,23 @@
 struct interface_worker;
 struct msghdr;
 
+/*
+ * Frames wait in a ring of slots that the kernel shares with us. A frame too long for its
+ * slot waits in the socket, too, to be read from there: so the slots can be small, and are
+ * still warm in the cache when they are used again.
+ */
+#define INTERFACE_RING_SLOT 2048
+#define INTERFACE_RING_SLOTS 2048 /* a power of two */
+#define INTERFACE_RING_SIZE ((size_t)INTERFACE_RING_SLOT * INTERFACE_RING_SLOTS)
+
 /* One packet socket. The worker that owns it writes, between start and stop. */
 struct interface_queue {
 	struct wait_source source;
 	struct nic_queue *queue;
 	struct interface_worker *io; /* of the worker that it runs on */
 	int fd;
-	uint32_t overflows; /* frames that found the socket's memory full, as it last told */
+	char *ring;
+	unsigned next; /* slot that the kernel fills next */
 };
 
 struct interface {
@@ -36,8 +46,7 @@ struct interface {
 	struct netns_identity netns;
 	struct netlink netlink; /* inside the namespace */
 	unsigned index;         /* of the interface */
-	int fds[NIC_QUEUE_LIMIT];
-	unsigned n_fds;
+	unsigned n_sockets;     /* open ones: queues[].fd and .ring */
 	bool promiscuous;
 };
 
@@ -55,36 +64,47 @@ void interface_close_sockets(struct interface *interface);
 int interface_socket_start(int fd);
 int interface_set_promiscuous(struct interface *interface, struct weft_error *error);
 
-/* ---- interface_frame.c: from a message of the socket to a packet; no I/O -------------------- */
-
-#define INTERFACE_CONTROL_SIZE 64 /* what the kernel says beside a frame */
-
-/*
- * Where a frame is received: its header and first PACKET_SMALL_ROOM bytes in `head`, the rest
- * in `rest`, so that a short frame is where it should be and a super-packet needs no copy.
- */
-struct interface_slot {
-	struct rte_mbuf *head, *rest; /* small and large; NULL: given away */
-};
+/* ---- interface_frame.c: from what the socket gives to a packet; no I/O ---------------------- */
 
 /* What the kernel says beside a frame. */
 struct interface_notes {
 	uint16_t tag_type, tci; /* of the tag that it took out of the frame; type 0: none */
-	uint32_t overflows;     /* of the socket so far; 0: not told */
 };
+
+/* A slot of the ring that is ours. */
+struct interface_slot {
+	const char *frame; /* behind its virtio-net header */
+	unsigned length;
+	struct interface_notes notes;
+	bool cut;    /* longer than the slot */
+	bool queued; /* and waits in the socket */
+	bool losing; /* frames before it were lost: PACKET_STATISTICS tells how many */
+};
+
+/* False: the slot is the kernel's still. */
+bool interface_read_slot(const char *memory, struct interface_slot *slot);
+/* The slot's frame, copied. NULL: *reason tells why it is no packet. */
+struct rte_mbuf *interface_copy_frame(
+	struct packet_pools *pools, const struct interface_slot *slot, enum drop_reason *reason);
+
+#define INTERFACE_CONTROL_SIZE 64 /* what the kernel says beside a frame that is read */
 
 struct interface_notes interface_read_notes(struct msghdr *message);
 
 /*
- * The frame in the slot becomes a packet, and its buffers leave the slot. length: with the
- * virtio-net header. NULL: *reason tells why it is none.
+ * Where a long frame is read to: its header and first PACKET_SMALL_ROOM bytes to `head`, the
+ * rest to `rest`. Together they hold every frame that there can be.
  */
-struct rte_mbuf *interface_take_frame(struct packet_pools *pools, struct interface_slot *slot,
-	unsigned length, const struct interface_notes *notes, enum drop_reason *reason);
+struct interface_buffers {
+	struct rte_mbuf *head, *rest; /* small and large; NULL: given away */
+};
 
-/* Bytes of the slot's two pieces; together they hold every frame that there can be. */
 #define INTERFACE_HEAD_SIZE (OFFLOAD_HEADER_SIZE + PACKET_SMALL_ROOM)
 #define INTERFACE_REST_SIZE (PACKET_HEADROOM + PACKET_LARGE_ROOM)
+
+/* The buffers become a packet. length: with the virtio-net header. NULL: as above. */
+struct rte_mbuf *interface_take_frame(struct packet_pools *pools, struct interface_buffers *buffers,
+	unsigned length, const struct interface_notes *notes, enum drop_reason *reason);
 
 /* ---- interface_receive.c, interface_transmit.c: packets -------------------------------------- */
 

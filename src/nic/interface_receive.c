@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Receiving: a burst of frames by one system call, straight into packet buffers. Each worker
- * has a set of empty buffers that all its interfaces share; what a burst takes out of it is
- * put back before the next.
+ * Receiving. Frames that fit a slot of the ring are copied out of it. What was too long for
+ * its slot (super-packets, jumbo frames) is read from the socket: all that a burst has, by
+ * one system call, straight into packet buffers; each worker has a set of empty ones that all
+ * its interfaces share.
  */
 #include "graph/engine.h"
 #include "nic/interface_private.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* Kinds of errors that a socket may tell in place of frames, in one burst. */
+/* How often a socket may tell an error in place of frames, in one burst. */
 #define ERROR_LIMIT 8
 
 struct interface_worker {
 	struct worker *worker;
 	unsigned users; /* running queues */
-	struct interface_slot slots[NIC_BURST];
+	struct interface_buffers buffers[NIC_BURST];
 	struct mmsghdr messages[NIC_BURST];
 	struct iovec vectors[NIC_BURST][2];
 	char control[NIC_BURST][INTERFACE_CONTROL_SIZE] __attribute__((aligned(8)));
@@ -29,25 +32,25 @@ static struct interface_worker *workers[WORKER_LIMIT];
 /* ---- what a worker has for its interfaces -----------------------------------------------------
  */
 
-/* False: no buffer. */
+/* False: there are none. */
 static bool
-fill_slot(struct interface_worker *io, unsigned i)
+fill_buffers(struct interface_worker *io, unsigned i)
 {
-	struct interface_slot *slot = &io->slots[i];
+	struct interface_buffers *buffers = &io->buffers[i];
 	struct packet_pools *pools = &io->worker->pools;
 
-	if (slot->head == NULL) {
-		slot->head = rte_pktmbuf_alloc(pools->small);
-		if (unlikely(slot->head == NULL))
+	if (buffers->head == NULL) {
+		buffers->head = rte_pktmbuf_alloc(pools->small);
+		if (unlikely(buffers->head == NULL))
 			return false;
 		io->vectors[i][0].iov_base =
-			rte_pktmbuf_mtod(slot->head, char *) - OFFLOAD_HEADER_SIZE;
+			rte_pktmbuf_mtod(buffers->head, char *) - OFFLOAD_HEADER_SIZE;
 	}
-	if (unlikely(slot->rest == NULL)) {
-		slot->rest = rte_pktmbuf_alloc(pools->large);
-		if (slot->rest == NULL)
+	if (buffers->rest == NULL) {
+		buffers->rest = rte_pktmbuf_alloc(pools->large);
+		if (unlikely(buffers->rest == NULL))
 			return false;
-		io->vectors[i][1].iov_base = slot->rest->buf_addr;
+		io->vectors[i][1].iov_base = buffers->rest->buf_addr;
 	}
 	return true;
 }
@@ -68,8 +71,8 @@ worker_unuse(struct interface_worker *io)
 		return;
 	workers[io->worker->index] = NULL;
 	for (unsigned i = 0; i < NIC_BURST; i++) {
-		rte_pktmbuf_free(io->slots[i].head);
-		rte_pktmbuf_free(io->slots[i].rest);
+		rte_pktmbuf_free(io->buffers[i].head);
+		rte_pktmbuf_free(io->buffers[i].rest);
 	}
 	free(io);
 }
@@ -103,77 +106,134 @@ worker_use(struct worker *worker)
 	return io;
 }
 
-/* ---- frames ---------------------------------------------------------------------------------- */
+/* ---- long frames, from the socket -------------------------------------------------------------
+ */
 
-/* Frames that came faster than they were read: the kernel has dropped and counted them. */
+/* Into no buffer, since there is none: the next one is another frame's turn. */
 static void
-count_overflows(struct worker *worker, struct interface_queue *queue, uint32_t overflows)
+discard_frame(struct interface_queue *queue)
 {
-	for (; queue->overflows != overflows; queue->overflows++)
+	struct virtio_net_hdr header;
+
+	while (recv(queue->fd, &header, sizeof(header), MSG_DONTWAIT | MSG_TRUNC) < 0 &&
+		errno == EINTR)
+		;
+}
+
+/* Reads `count` frames that the ring has announced; returns how many came. */
+static unsigned
+read_messages(struct interface_worker *io, struct interface_queue *queue, unsigned count)
+{
+	unsigned done = 0, errors = 0;
+
+	while (done < count && errors < ERROR_LIMIT) {
+		int n = recvmmsg(queue->fd, &io->messages[done], count - done, MSG_DONTWAIT, NULL);
+
+		if (likely(n > 0))
+			done += (unsigned)n;
+		else if (errno == EAGAIN)
+			break;
+		else
+			errors++; /* one that stood in the socket, and is told once */
+	}
+	return done;
+}
+
+static struct rte_mbuf *
+take_message(struct interface_worker *io, unsigned i, enum drop_reason *reason)
+{
+	struct mmsghdr *message = &io->messages[i];
+	struct interface_notes notes = interface_read_notes(&message->msg_hdr);
+	bool cut = (message->msg_hdr.msg_flags & MSG_TRUNC) != 0;
+
+	prepare_message(io, i);
+	*reason = DROP_TOO_LONG;
+	if (unlikely(cut))
+		return NULL;
+	return interface_take_frame(
+		&io->worker->pools, &io->buffers[i], message->msg_len, &notes, reason);
+}
+
+/* The frames whose places in `packets` are `places`. */
+static void
+read_long_frames(struct interface_worker *io, struct interface_queue *queue,
+	struct rte_mbuf **packets, const uint8_t *places, unsigned count)
+{
+	struct weft_nic *nic = queue->queue->nic;
+	unsigned ready = 0, came;
+
+	while (ready < count && fill_buffers(io, ready))
+		ready++;
+	came = read_messages(io, queue, ready);
+	for (unsigned i = 0; i < came; i++) {
+		enum drop_reason reason;
+
+		packets[places[i]] = take_message(io, i, &reason);
+		if (unlikely(packets[places[i]] == NULL))
+			nic_receive_drop(io->worker, nic, reason);
+	}
+	for (unsigned i = came; i < count; i++) {
+		if (i >= ready)
+			discard_frame(queue);
+		nic_receive_drop(io->worker, nic, DROP_NO_BUFFER);
+	}
+}
+
+/* ---- the ring ---------------------------------------------------------------------------------
+ */
+
+static char *
+next_slot(const struct interface_queue *queue)
+{
+	return queue->ring + (size_t)queue->next * INTERFACE_RING_SLOT;
+}
+
+static void
+give_back(struct interface_queue *queue, char *memory)
+{
+	struct tpacket2_hdr *header = (void *)memory;
+
+	__atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+	queue->next = (queue->next + 1) & (INTERFACE_RING_SLOTS - 1);
+}
+
+/* Frames that came faster than they were read. Asking sets the kernel's count to zero. */
+static void
+count_lost(struct worker *worker, struct interface_queue *queue)
+{
+	struct tpacket_stats stats = { 0 };
+	socklen_t size = sizeof(stats);
+
+	if (getsockopt(queue->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) < 0)
+		return;
+	for (; stats.tp_drops > 0; stats.tp_drops--)
 		nic_receive_drop(worker, queue->queue->nic, DROP_RECEIVE_FULL);
 }
 
 static struct rte_mbuf *
-take_message(struct interface_worker *io, struct interface_queue *queue, unsigned i)
+take_slot(struct worker *worker, struct weft_nic *nic, const struct interface_slot *slot)
 {
-	struct weft_nic *nic = queue->queue->nic;
-	struct mmsghdr *message = &io->messages[i];
-	struct interface_notes notes = interface_read_notes(&message->msg_hdr);
-	enum drop_reason reason = DROP_TOO_LONG;
+	/* cut, and not queued: there was no room in the socket */
+	enum drop_reason reason = DROP_RECEIVE_FULL;
 	struct rte_mbuf *packet = NULL;
 
-	if (unlikely(notes.overflows != 0))
-		count_overflows(io->worker, queue, notes.overflows);
-	if (likely(!(message->msg_hdr.msg_flags & MSG_TRUNC)))
-		packet = interface_take_frame(
-			&io->worker->pools, &io->slots[i], message->msg_len, &notes, &reason);
+	if (likely(!slot->cut))
+		packet = interface_copy_frame(&worker->pools, slot, &reason);
 	if (unlikely(packet == NULL))
-		nic_receive_drop(io->worker, nic, reason);
-	prepare_message(io, i);
+		nic_receive_drop(worker, nic, reason);
 	return packet;
 }
 
-/* What came in place of a frame. False: nothing more to read. */
-static bool
-receive_error(struct worker *worker, struct weft_nic *nic, int code)
-{
-	switch (code) {
-	case EAGAIN:
-		return false;
-	case EINVAL: /* a super-packet of a kind that virtio-net has no word for */
-		nic_receive_drop(worker, nic, DROP_BAD_OFFLOAD);
-		return true;
-	case EINTR:
-	case ENOBUFS:
-	case ENETDOWN: /* set down, or gone: check() sees which */
-		return true;
-	default:
-		nic_lost(nic);
-		return false;
-	}
-}
-
-/* Returns how many messages came. *more: there may be others. */
+/* Those that became packets, moved together. */
 static unsigned
-read_messages(
-	struct interface_worker *io, struct interface_queue *queue, unsigned count, bool *more)
+close_gaps(struct rte_mbuf **packets, unsigned count)
 {
-	unsigned ready = 0;
+	unsigned kept = 0;
 
-	while (ready < count && likely(fill_slot(io, ready)))
-		ready++;
-	*more = true;
-	for (unsigned i = 0; i < ERROR_LIMIT && ready > 0; i++) {
-		int n = recvmmsg(queue->fd, io->messages, ready, MSG_DONTWAIT, NULL);
-
-		if (likely(n > 0))
-			return (unsigned)n;
-		if (n < 0 && !receive_error(io->worker, queue->queue->nic, errno)) {
-			*more = false;
-			return 0;
-		}
-	}
-	return 0;
+	for (unsigned i = 0; i < count; i++)
+		if (packets[i] != NULL)
+			packets[kept++] = packets[i];
+	return kept;
 }
 
 unsigned
@@ -181,21 +241,35 @@ interface_receive(struct nic_queue *nic_queue, struct worker *worker, struct rte
 	unsigned count)
 {
 	struct interface_queue *queue = nic_queue->driver_state;
-	struct interface_worker *io = workers[worker->index];
-	unsigned n, kept = 0;
-	bool more;
+	uint8_t places[NIC_BURST];
+	unsigned n = 0, n_long = 0, none = 0;
+	bool losing = false;
 
-	n = read_messages(io, queue, RTE_MIN(count, (unsigned)NIC_BURST), &more);
-	for (unsigned i = 0; i < n; i++) {
-		packets[kept] = take_message(io, queue, i);
-		kept += packets[kept] != NULL;
+	count = RTE_MIN(count, (unsigned)NIC_BURST);
+	while (n < count) {
+		char *memory = next_slot(queue);
+		struct interface_slot slot;
+
+		if (!interface_read_slot(memory, &slot))
+			break;
+		losing |= slot.losing;
+		if (slot.queued) {
+			packets[n] = NULL;
+			places[n_long++] = (uint8_t)n;
+		} else {
+			packets[n] = take_slot(worker, nic_queue->nic, &slot);
+			none += packets[n] == NULL;
+		}
+		give_back(queue, memory);
+		n++;
 	}
-	/*
-	 * A burst may also end at an error that the next call tells, with frames behind it that
-	 * no event announces: so it is empty only when the kernel says so. Meanwhile more come.
-	 */
-	nic_queue->polled = more;
-	return kept;
+	/* what was dropped makes the burst smaller, but the ring is not empty for that */
+	nic_queue->polled = n == count;
+	if (unlikely(losing))
+		count_lost(worker, queue);
+	if (n_long > 0)
+		read_long_frames(workers[worker->index], queue, packets, places, n_long);
+	return n_long > 0 || unlikely(none > 0) ? close_gaps(packets, n) : n;
 }
 
 /* ---- starting and stopping --------------------------------------------------------------------
@@ -206,8 +280,13 @@ socket_ready(struct wait_source *source, struct worker *worker, int32_t result, 
 {
 	struct interface_queue *queue = (struct interface_queue *)source;
 
-	(void)result;
+	int error;
+	socklen_t size = sizeof(error);
+
 	(void)flags;
+	/* that the interface was set down: check() sees it; not to be told by the next send */
+	if (unlikely(result & POLLERR))
+		getsockopt(queue->fd, SOL_SOCKET, SO_ERROR, &error, &size);
 	nic_queue_ready(worker, queue->queue);
 }
 
@@ -225,7 +304,7 @@ interface_start(struct nic_queue *nic_queue, struct worker *worker)
 		goto failed;
 	}
 	if (interface_socket_start(queue->fd) == 0) {
-		/* an error may stand there already */
+		/* what came before the watch was there */
 		nic_queue_ready(worker, nic_queue);
 		return 0;
 	}

@@ -9,10 +9,12 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Not memory that is set aside: what may wait at most. */
+#define RING_BLOCK 65536 /* bytes that the kernel wants in one piece */
+/* Not memory that is set aside: what may wait beside the ring, and to be sent. */
 #define RECEIVE_MEMORY (16 << 20)
 #define SEND_MEMORY (4 << 20)
 
@@ -54,9 +56,31 @@ interface_socket_start(int fd)
 	return set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 
-static int
-set_up(int fd, unsigned index)
+/* NULL: errno. */
+static char *
+map_ring(int fd)
 {
+	struct tpacket_req request = {
+		.tp_block_size = RING_BLOCK,
+		.tp_block_nr = INTERFACE_RING_SIZE / RING_BLOCK,
+		.tp_frame_size = INTERFACE_RING_SLOT,
+		.tp_frame_nr = INTERFACE_RING_SLOTS,
+	};
+	void *memory;
+
+	if (set_option(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2) < 0 ||
+		set_option(fd, SOL_PACKET, PACKET_COPY_THRESH, 1) < 0 ||
+		setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) < 0)
+		return NULL;
+	memory = mmap(NULL, INTERFACE_RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+		fd, 0);
+	return memory != MAP_FAILED ? memory : NULL;
+}
+
+static int
+set_up(struct interface_queue *queue, unsigned index)
+{
+	int fd = queue->fd;
 	struct sockaddr_ll address = {
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(ETH_P_ALL),
@@ -65,10 +89,12 @@ set_up(int fd, unsigned index)
 
 	set_memory(fd, SO_RCVBUFFORCE, SO_RCVBUF, RECEIVE_MEMORY);
 	set_memory(fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_MEMORY);
-	set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	if (attach_shut_filter(fd) < 0 || set_option(fd, SOL_PACKET, PACKET_VNET_HDR, 1) < 0 ||
 		set_option(fd, SOL_PACKET, PACKET_AUXDATA, 1) < 0 ||
 		set_option(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1) < 0)
+		return -1;
+	queue->ring = map_ring(fd);
+	if (queue->ring == NULL)
 		return -1;
 	return bind(fd, (struct sockaddr *)&address, sizeof(address));
 }
@@ -91,6 +117,19 @@ join_fanout(int fd, int *group)
 	return getsockopt(fd, SOL_PACKET, PACKET_FANOUT, group, &size);
 }
 
+static void
+close_down_to(struct interface *interface, unsigned count)
+{
+	while (interface->n_sockets > count) {
+		struct interface_queue *queue = &interface->queues[--interface->n_sockets];
+
+		if (queue->ring != NULL)
+			munmap(queue->ring, INTERFACE_RING_SIZE);
+		queue->ring = NULL;
+		close(queue->fd);
+	}
+}
+
 struct opening {
 	struct interface *interface;
 	unsigned wanted;
@@ -100,6 +139,7 @@ struct opening {
 static int
 open_one(struct interface *interface, struct weft_error *error)
 {
+	struct interface_queue *queue = &interface->queues[interface->n_sockets];
 	const char *name = interface->nic->config->interface;
 	/* protocol 0: takes nothing before it is bound */
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), code = errno;
@@ -112,8 +152,9 @@ open_one(struct interface *interface, struct weft_error *error)
 		errno = code;
 		return -1;
 	}
-	interface->fds[interface->n_fds++] = fd;
-	return set_up(fd, interface->index) < 0
+	queue->fd = fd;
+	interface->n_sockets++;
+	return set_up(queue, interface->index) < 0
 		       ? failed(error, errno, "bind a packet socket to", name)
 		       : 0;
 }
@@ -126,11 +167,11 @@ open_others(struct interface *interface, unsigned wanted)
 
 	if (wanted < 2)
 		return 0;
-	if (join_fanout(interface->fds[0], &group) < 0)
+	if (join_fanout(interface->queues[0].fd, &group) < 0)
 		return -1;
-	while (interface->n_fds < wanted)
+	while (interface->n_sockets < wanted)
 		if (open_one(interface, NULL) < 0 ||
-			join_fanout(interface->fds[interface->n_fds - 1], &group) < 0)
+			join_fanout(interface->queues[interface->n_sockets - 1].fd, &group) < 0)
 			return -1;
 	return 0;
 }
@@ -151,8 +192,7 @@ open_inside(void *argument)
 		return -1;
 	if (open_others(interface, opening->wanted) < 0) {
 		log_info("interface %s: %s; one queue will do", name, strerror(errno));
-		while (interface->n_fds > 1)
-			close(interface->fds[--interface->n_fds]);
+		close_down_to(interface, 1);
 	}
 	return 0;
 }
@@ -172,8 +212,7 @@ interface_open_sockets(
 void
 interface_close_sockets(struct interface *interface)
 {
-	while (interface->n_fds > 0)
-		close(interface->fds[--interface->n_fds]);
+	close_down_to(interface, 0);
 	netlink_close(&interface->netlink);
 }
 
@@ -185,7 +224,7 @@ interface_set_promiscuous(struct interface *interface, struct weft_error *error)
 
 	if (interface->promiscuous)
 		return 0;
-	if (setsockopt(interface->fds[0], SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request,
+	if (setsockopt(interface->queues[0].fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request,
 		    sizeof(request)) < 0)
 		return failed(
 			error, errno, "receive all frames of", interface->nic->config->interface);
