@@ -12,6 +12,7 @@ static const struct device_class *const classes[] = {
 
 static const struct nic_driver *const drivers[] = {
 	&dpdk_driver,
+	&interface_driver,
 	&memory_driver,
 	&tap_driver,
 	NULL,

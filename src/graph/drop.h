@@ -16,6 +16,7 @@
 	X(DROP_NO_BUFFER, "no-buffer", "no packet buffer was free") \
 	X(DROP_NO_ATTACHMENT, "no-attachment", "nothing is attached to the vport") \
 	X(DROP_NIC_DOWN, "nic-down", "the vnic is down or not there at the moment") \
+	X(DROP_RECEIVE_FULL, "receive-full", "frames came faster than they could be read") \
 	X(DROP_TRANSMIT_FULL, "transmit-full", "the vnic's transmit queue was full") \
 	X(DROP_TRANSMIT_FAILED, "transmit-failed", "the vnic refused the frame") \
 	X(DROP_HOP_LIMIT, "hop-limit", "the packet crossed too many devices") \

@@ -6,6 +6,7 @@
 #include "graph/nic.h"
 
 extern const struct nic_driver dpdk_driver;
+extern const struct nic_driver interface_driver;
 extern const struct nic_driver memory_driver;
 extern const struct nic_driver tap_driver;
 

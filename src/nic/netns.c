@@ -153,6 +153,23 @@ netns_identify(enum weft_netns_kind kind, const char *name, struct netns_identit
 	return failed(error, errno, "look at the network namespace", path);
 }
 
+int
+netns_check(enum weft_netns_kind kind, const char *name, const struct netns_identity *identity,
+	struct weft_error *error)
+{
+	struct netns_identity now;
+
+	if (kind == WEFT_NETNS_HOST)
+		return 0;
+	if (netns_identify(kind, name, &now, error) < 0)
+		return -1;
+	if (now.device == identity->device && now.inode == identity->inode)
+		return 0;
+	error_set(error, ENOENT, "the network namespace %s is another one now", name);
+	errno = ENOENT;
+	return -1;
+}
+
 /* ---- running inside ------------------------------------------------------------------------ */
 
 struct inside {

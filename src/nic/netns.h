@@ -34,6 +34,14 @@ int netns_identify(enum weft_netns_kind kind, const char *name, struct netns_ide
 int netns_identify_fd(int fd, struct netns_identity *identity, struct weft_error *error);
 
 /*
+ * Whether netns_open would still open the namespace of that identity. An fd inside keeps a
+ * namespace alive, so its end is seen by its name only. errno ENOENT: the name leads nowhere,
+ * or to another namespace now.
+ */
+int netns_check(enum weft_netns_kind kind, const char *name, const struct netns_identity *identity,
+	struct weft_error *error);
+
+/*
  * Runs function(argument) inside the namespace, on a thread of its own, and returns what it
  * returns, with the errno that it left.
  */

@@ -142,34 +142,14 @@ tap_publish(struct weft_nic *nic, struct weft_error *error)
 	return tap_reconcile(nic->driver_state, error);
 }
 
-/*
- * The fds keep the namespace alive, so its end is seen by its name: that leads nowhere, or
- * to another namespace now.
- */
-static enum nic_result
-check_netns(struct tap *tap, struct weft_error *error)
-{
-	const struct weft_nic_config *config = tap->nic->config;
-	struct netns_identity now;
-
-	if (config->netns_kind == WEFT_NETNS_HOST)
-		return NIC_OK;
-	if (netns_identify(config->netns_kind, netns_name(config), &now, error) < 0)
-		return errno == ENOENT ? NIC_ABSENT : NIC_FAILED;
-	if (now.device == tap->netns.device && now.inode == tap->netns.inode)
-		return NIC_OK;
-	error_set(error, ENOENT, "the network namespace %s is another one now", config->netns);
-	return NIC_ABSENT;
-}
-
 static enum nic_result
 tap_check(struct weft_nic *nic, struct weft_error *error)
 {
+	const struct weft_nic_config *config = nic->config;
 	struct tap *tap = nic->driver_state;
-	enum nic_result result = check_netns(tap, error);
 
-	if (result != NIC_OK)
-		return result;
+	if (netns_check(config->netns_kind, netns_name(config), &tap->netns, error) < 0)
+		return errno == ENOENT ? NIC_ABSENT : NIC_FAILED;
 	if (atomic_load(&nic->lost)) {
 		error_set(error, ENODEV, "the interface %s was removed", tap->interface);
 		return NIC_ABSENT;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One switch with taps on it, for the tests and measurements of the tap driver alone:
+ * One switch with vnics on it, for the tests and measurements of the tap and the interface
+ * driver alone:
  *
- *	tap_switch [-w WORKERS] [-b] [-i INSTANCE] [-q QUEUES] [-m MTU] [-c] [-a] TAP...
+ *	tap_switch [-w WORKERS] [-b] [-i INSTANCE] [-q QUEUES] [-m MTU] [-c] [-a] NIC...
  *
- * TAP is NETNS[,ADDRESS/LENGTH[,GATEWAY]]: NETNS a name under /run/netns, a path if it has a
- * '/', a process id if it is digits; the interface is e0. -c makes namespaces that are not
- * there, -b polls, -a collects what an earlier run of the instance left behind once all is
- * up. Prints "up" then; "status N TEXT" on each change of tap N; ends on SIGTERM, or when its
- * standard input does.
+ * NIC is a tap, NETNS[,ADDRESS/LENGTH[,GATEWAY]], whose interface is e0, or an interface that
+ * is there, NAME@NETNS. NETNS is a name under /run/netns, a path if it has a '/', a process
+ * id if it is digits; "host" behind '@' is the program's own. -c makes namespaces that are
+ * not there, -b polls, -a collects what an earlier run of the instance left behind once all
+ * is up. Prints "up" then; "status N TEXT" on each change of NIC N, "drops N REASON COUNT ..."
+ * of all for each line that it reads; ends on SIGTERM, or when its standard input does.
  */
 #include "base/log.h"
 #include "graph/engine.h"
@@ -48,14 +50,40 @@ parse_prefix(char *text, struct weft_prefix *prefix)
 	return inet_pton(six ? AF_INET6 : AF_INET, text, prefix->address) == 1 ? 0 : -1;
 }
 
-static int
-parse_tap(char *text, struct weft_nic_config *config)
+static void
+parse_netns(const char *text, struct weft_nic_config *config)
 {
-	struct weft_prefix *prefixes = calloc(2, sizeof(*prefixes));
+	config->netns = text;
+	config->netns_kind = strchr(text, '/') != NULL                    ? WEFT_NETNS_PATH
+			     : strspn(text, "0123456789") == strlen(text) ? WEFT_NETNS_PID
+									  : WEFT_NETNS_NAME;
+}
+
+static void
+parse_interface(char *text, char *at, struct weft_nic_config *config)
+{
+	*at++ = '\0';
+	config->kind = WEFT_NIC_INTERFACE;
+	config->interface = text;
+	if (strcmp(at, "host") != 0)
+		parse_netns(at, config);
+}
+
+static int
+parse_nic(char *text, struct weft_nic_config *config)
+{
+	struct weft_prefix *prefixes;
 	char *address, *gateway = NULL;
 
+	if (strchr(text, '@') != NULL) {
+		parse_interface(text, strchr(text, '@'), config);
+		return 0;
+	}
+	prefixes = calloc(2, sizeof(*prefixes));
 	if (prefixes == NULL)
 		return -1;
+	config->kind = WEFT_NIC_TAP;
+	config->interface = "e0";
 	address = strchr(text, ',');
 	if (address != NULL) {
 		*address++ = '\0';
@@ -63,10 +91,7 @@ parse_tap(char *text, struct weft_nic_config *config)
 	}
 	if (gateway != NULL)
 		*gateway++ = '\0';
-	config->netns = text;
-	config->netns_kind = strchr(text, '/') != NULL                    ? WEFT_NETNS_PATH
-			     : strspn(text, "0123456789") == strlen(text) ? WEFT_NETNS_PID
-									  : WEFT_NETNS_NAME;
+	parse_netns(text, config);
 	config->addresses = prefixes;
 	config->gateways = prefixes + 1;
 	config->n_addresses = address != NULL;
@@ -105,11 +130,36 @@ tell(struct weft *weft, struct weft_network *network, unsigned count)
 	fflush(stdout);
 }
 
+/* What was dropped at each vport and its vnic, all reasons that there were. */
+static void
+tell_drops(
+	struct weft *weft, struct weft_network *network, struct weft_device *device, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct vport_counters counters;
+		struct vport_drops of_vport, of_nic;
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%u", i);
+		vport_read_counters(weft_vport_find(device, name), &counters, &of_vport);
+		nic_read_drops(weft_nic_find(weft, network, name), &of_nic);
+		printf("drops %u", i);
+		for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++) {
+			uint64_t drops = of_vport.by_reason[reason] + of_nic.by_reason[reason];
+
+			if (drops > 0)
+				printf(" %s %llu", drop_name(reason), (unsigned long long)drops);
+		}
+		printf("\n");
+	}
+	fflush(stdout);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct weft_options options = { .workers = 1 };
-	struct weft_nic_config config = { .kind = WEFT_NIC_TAP, .interface = "e0" };
+	struct weft_nic_config config = { 0 }, nic_config;
 	struct weft_switch_config switch_config = { 0 };
 	struct weft_switch_port_config port_config = { 0 };
 	struct weft_network_config network_config = { 0 };
@@ -153,11 +203,12 @@ main(int argc, char **argv)
 		struct weft_vport *port;
 
 		snprintf(name, sizeof(name), "n%d", i - optind);
-		if (parse_tap(argv[i], &config) < 0)
+		nic_config = config;
+		if (parse_nic(argv[i], &nic_config) < 0)
 			return 2;
 		port = weft_switch_port_add(change, device, name, &port_config);
-		weft_attach(change, port, weft_nic_add(change, network, name, &config));
-		free((void *)config.addresses);
+		weft_attach(change, port, weft_nic_add(change, network, name, &nic_config));
+		free((void *)nic_config.addresses);
 	}
 	if (weft_change_commit(change, &error) < 0) {
 		fail("apply", &error);
@@ -172,8 +223,12 @@ main(int argc, char **argv)
 		char byte;
 
 		tell(weft, network, (unsigned)(argc - optind));
-		if (poll(&input, 1, TICK_MS) > 0 && read(STDIN_FILENO, &byte, 1) <= 0)
-			break;
+		if (poll(&input, 1, TICK_MS) > 0) {
+			if (read(STDIN_FILENO, &byte, 1) <= 0)
+				break;
+			if (byte == '\n')
+				tell_drops(weft, network, device, (unsigned)(argc - optind));
+		}
 		engine_tick(weft);
 	}
 	weft_close(weft);
