@@ -141,30 +141,6 @@ guess(const struct report *report, unsigned line)
 	return hint;
 }
 
-static void
-report_syntax(struct reader *reader, struct fy_diag *diag)
-{
-	struct report *report = reader->report;
-	struct fy_diag_error *error;
-	struct place place = { 0, 0 };
-	void *walk = NULL;
-
-	error = fy_diag_errors_iterate(diag, &walk);
-	if (error != NULL && error->line > 0)
-		place = (struct place){ (unsigned)error->line,
-			error->column > 0 ? (unsigned)error->column : 1 };
-	if (place.line > report->n_lines)
-		place.line = report->n_lines;
-	if (find_tab(report, place.line, &place))
-		report_error(report, place, NULL, "indent with blanks", "a tab in the indentation");
-	else
-		report_error(report, place, NULL, guess(report, place.line), "not YAML: %s",
-			error != NULL ? error->msg : "the text cannot be read");
-	reader->failed = true;
-}
-
-/* ---- events to nodes ---------------------------------------------------------------- */
-
 static struct place
 token_place(struct reader *reader, struct fy_token *token)
 {
@@ -174,6 +150,41 @@ token_place(struct reader *reader, struct fy_token *token)
 		return (struct place){ 0, 0 };
 	return report_place(reader->report, mark->input_pos);
 }
+
+/* By the token, if there is one: libfyaml counts lines and columns in its own way. */
+static struct place
+error_place(struct reader *reader, const struct fy_diag_error *error)
+{
+	struct report *report = reader->report;
+	struct place place = token_place(reader, error->fyt);
+	unsigned line = error->line > 0 ? (unsigned)error->line : 1;
+
+	if (place.line > 0)
+		return place;
+	return report_place(
+		report, line > report->n_lines ? report->length : report->lines[line - 1]);
+}
+
+static void
+report_syntax(struct reader *reader, struct fy_diag *diag)
+{
+	struct report *report = reader->report;
+	struct fy_diag_error *error;
+	struct place place = { 0, 0 };
+	void *walk = NULL;
+
+	error = fy_diag_errors_iterate(diag, &walk);
+	if (error != NULL)
+		place = error_place(reader, error);
+	if (find_tab(report, place.line, &place))
+		report_error(report, place, NULL, "indent with blanks", "a tab in the indentation");
+	else
+		report_error(report, place, NULL, guess(report, place.line), "not YAML: %s",
+			error != NULL ? error->msg : "the text cannot be read");
+	reader->failed = true;
+}
+
+/* ---- events to nodes ---------------------------------------------------------------- */
 
 static void
 refuse(struct reader *reader, struct place place, const char *what, const char *hint)
@@ -455,6 +466,8 @@ yaml_read(struct yaml *yaml, struct report *report, bool json)
 	if (!check_bytes(report))
 		return false;
 	fy_diag_cfg_default(&diag_config);
+	/* quiet as FYPCF_QUIET is, it would print some of them */
+	diag_config.fp = NULL;
 	config.diag = fy_diag_create(&diag_config);
 	if (config.diag != NULL)
 		fy_diag_set_collect_errors(config.diag, true);
@@ -464,6 +477,9 @@ yaml_read(struct yaml *yaml, struct report *report, bool json)
 		usable = read_events(&reader, config.diag);
 	else
 		out_of_memory(&reader);
+	/* unref alone would leave the errors behind; they hold tokens of the parser */
+	if (config.diag != NULL)
+		fy_diag_set_collect_errors(config.diag, false);
 	fy_parser_destroy(reader.parser);
 	fy_diag_unref(config.diag);
 	return usable;
