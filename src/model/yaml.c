@@ -286,9 +286,47 @@ wants_key(const struct reader *reader)
 	       !reader->key_given;
 }
 
+static bool
+is_block(struct fy_token *token)
+{
+	enum fy_scalar_style style = fy_token_scalar_style(token);
+
+	return style == FYSS_LITERAL || style == FYSS_FOLDED;
+}
+
+/*
+ * Whether all lines of a block behind a key are further in than the key (YAML 1.2, 8.1.1.1).
+ * libfyaml 0.7.12 takes others, too, and leaves bytes of their text unset.
+ */
+static bool
+is_indented(const struct reader *reader, struct fy_token *block)
+{
+	const struct report *report = reader->report;
+	size_t end = fy_token_end_mark(block)->input_pos;
+
+	for (unsigned line = reader->key_place.line; line < report->n_lines; line++) {
+		const char *begin = report->text + report->lines[line], *at = begin;
+		const char *last = report->text + report->length;
+
+		if (report->lines[line] >= end)
+			break;
+		while (at < last && *at == ' ')
+			at++;
+		if (at < last && *at != '\n' && *at != '\r' &&
+			(size_t)(at - begin) < reader->key_place.column)
+			return false;
+	}
+	return true;
+}
+
 static void
 read_key(struct reader *reader, struct fy_token *token)
 {
+	if (is_block(token)) {
+		refuse(reader, token_place(reader, token), "a key must be a name", NULL);
+		reader->failed = true;
+		return;
+	}
 	reader->key_place = token_place(reader, token);
 	reader->key = copy_text(reader, token, reader->key_place);
 	reader->key_given = true;
@@ -311,6 +349,12 @@ read_scalar(struct reader *reader, struct fy_event *event)
 		return;
 	}
 	place = token_place(reader, token);
+	if (is_block(token) && (!reader->key_given || !is_indented(reader, token))) {
+		refuse(reader, place, "a block of text (| or >) that is not below a key",
+			"indent its lines further than the key");
+		reader->failed = true;
+		return;
+	}
 	text = copy_text(reader, token, place);
 	if (text == NULL)
 		return;
