@@ -528,11 +528,13 @@ find_schema(
 {
 	const char *name = node->key;
 
-	/* RFC 7951, section 4: the module's name where it differs from the parent's */
-	if (builder->json && strncmp(name, "weft:", 5) == 0)
+	/* RFC 7951, section 4: the module's name where it differs from the parent's, and nowhere
+	 * else: what had two names could be there twice */
+	if (builder->json && parent == NULL) {
+		if (strncmp(name, "weft:", 5) != 0)
+			return NULL;
 		name += 5;
-	else if (builder->json && parent == NULL)
-		return NULL;
+	}
 	return *name != '\0' ? schema_child(builder->model, parent, name) : NULL;
 }
 
@@ -585,6 +587,8 @@ build_tree(struct model *model, struct report *report, const struct yaml_node *r
 {
 	struct builder builder = { .model = model, .report = report, .json = json };
 
+	if (root->kind == YAML_REFUSED)
+		return NULL;
 	if (root->kind != YAML_MAP) {
 		wrong_shape(&builder, NULL, NULL, root, "a map with networks, uplinks and system",
 			"write networks: { NAME: { ... } }");

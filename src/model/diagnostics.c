@@ -160,7 +160,7 @@ add_formatted(struct report *report, bool warning, struct place place, const cha
 	vsnprintf(text, sizeof(text), format, args);
 	make_printable(text);
 	new.message = strdup(text);
-	new.path = path != NULL ? strdup(path) : NULL;
+	new.path = path != NULL &&path[0] != '\0' ? strdup(path) : NULL;
 	new.hint = hint != NULL ? strdup(hint) : NULL;
 	if (new.hint != NULL)
 		make_printable(new.hint);

@@ -161,12 +161,24 @@ write_state(const struct history *history, uint32_t running, uint32_t unconfirme
 	return replace_file(history, STATE_FILE, text, "");
 }
 
-static uint32_t
-get_number(const json_t *object, const char *name)
+/* False: there is no such number. */
+static bool
+get_number(const json_t *object, const char *name, uint32_t *number)
 {
-	json_int_t number = json_integer_value(json_object_get(object, name));
+	const json_t *value = json_object_get(object, name);
+	json_int_t integer = json_integer_value(value);
 
-	return number > 0 && number <= UINT32_MAX ? (uint32_t)number : 0;
+	*number = (uint32_t)integer;
+	return json_is_integer(value) && integer >= 0 && integer <= UINT32_MAX;
+}
+
+/* What no call ever wrote must not decide which entries are thrown away. */
+static bool
+is_state(const struct history *history)
+{
+	return history->running <= history->last && history->confirmed <= history->last &&
+	       (history->unconfirmed == 0 ? history->confirmed == history->running
+					  : history->unconfirmed == history->running);
 }
 
 /* 0: read, or there is none yet. */
@@ -177,6 +189,7 @@ read_state(struct history *history, struct weft_error *error)
 	char *text = read_file(history, STATE_FILE, &length);
 	json_error_t why;
 	json_t *state;
+	bool whole;
 
 	if (text == NULL && errno == ENOENT)
 		return 0;
@@ -184,17 +197,14 @@ read_state(struct history *history, struct weft_error *error)
 		return error_errno(error, errno, "cannot read " STATE_FILE);
 	state = json_loadb(text, length, 0, &why);
 	free(text);
-	if (!json_is_object(state)) {
-		json_decref(state);
-		return error_set(
-			error, EINVAL, STATE_FILE " is damaged; move it away to start anew");
-	}
-	history->running = get_number(state, "running");
-	history->unconfirmed = get_number(state, "unconfirmed");
-	history->confirmed = get_number(state, "confirmed");
-	history->last = get_number(state, "last");
+	whole = get_number(state, "running", &history->running) &&
+		get_number(state, "unconfirmed", &history->unconfirmed) &&
+		get_number(state, "confirmed", &history->confirmed) &&
+		get_number(state, "last", &history->last) && is_state(history);
 	json_decref(state);
-	return 0;
+	if (whole)
+		return 0;
+	return error_set(error, EINVAL, STATE_FILE " is damaged; move it away to start anew");
 }
 
 /* ---- entries -------------------------------------------------------------------------- */
@@ -467,6 +477,8 @@ history_commit(struct history *history, const char *json, const char *user, cons
 	char name[NAME_SIZE];
 	int why;
 
+	if (number == 0)
+		return error_set(error, EOVERFLOW, "the history has no number left");
 	if (add_number(history, number) < 0)
 		return error_memory(error);
 	history->count--;

@@ -146,18 +146,15 @@ from_text(struct model *model, const char *file, const char *text, size_t length
 	struct diagnostics *diagnostics, bool json)
 {
 	struct configuration *configuration = new_configuration(model);
-	uint32_t quiet = LY_LOSTORE_LAST;
 	struct report report;
 
 	if (report_begin(&report, diagnostics, file, text, length) < 0) {
 		configuration_free(configuration);
 		return NULL;
 	}
-	ly_temp_log_options(&quiet);
 	if (configuration != NULL)
 		read_text(configuration, &report, json);
 	ly_err_clean(model->context, NULL);
-	ly_temp_log_options(NULL);
 	if (report_end(&report) && configuration != NULL)
 		return configuration;
 	configuration_free(configuration);

@@ -31,14 +31,14 @@ struct model *
 model_open(struct weft_error *error)
 {
 	struct model *model = calloc(1, sizeof(*model));
-	uint32_t quiet = LY_LOSTORE_LAST;
 	LY_ERR result;
 
 	if (model == NULL) {
 		error_memory(error);
 		return NULL;
 	}
-	ly_temp_log_options(&quiet);
+	/* for good: what is quiet for a time is loud again behind any union (libyang 2.1.30) */
+	ly_log_options(LY_LOSTORE_LAST);
 	result = ly_ctx_new(NULL,
 		LY_CTX_DISABLE_SEARCHDIRS | LY_CTX_DISABLE_SEARCHDIR_CWD | LY_CTX_NO_YANGLIBRARY |
 			LY_CTX_SET_PRIV_PARSED,
@@ -50,7 +50,6 @@ model_open(struct weft_error *error)
 	if (model->module == NULL)
 		error_set(error, 0, "cannot load the YANG modules: %s",
 			model->context != NULL ? ly_errmsg(model->context) : "out of memory");
-	ly_temp_log_options(NULL);
 	if (model->module != NULL)
 		return model;
 	model_close(model);

@@ -86,7 +86,6 @@ model_entry(const struct lyd_node *parent, const char *list, const char *key)
 {
 	const struct lysc_node *schema;
 	struct lyd_node *found = NULL;
-	uint32_t quiet = LY_LOSTORE_LAST;
 	char predicate[600];
 	char quote = strchr(key, '\'') != NULL ? '"' : '\'';
 
@@ -99,9 +98,7 @@ model_entry(const struct lyd_node *parent, const char *list, const char *key)
 		return NULL;
 	snprintf(predicate, sizeof(predicate), "[%s=%c%s%c]", schema_key(schema)->name, quote, key,
 		quote);
-	ly_temp_log_options(&quiet);
 	lyd_find_sibling_val(lyd_child(parent), schema, predicate, strlen(predicate), &found);
-	ly_temp_log_options(NULL);
 	return found;
 }
 

@@ -141,30 +141,6 @@ guess(const struct report *report, unsigned line)
 	return hint;
 }
 
-static void
-report_syntax(struct reader *reader, struct fy_diag *diag)
-{
-	struct report *report = reader->report;
-	struct fy_diag_error *error;
-	struct place place = { 0, 0 };
-	void *walk = NULL;
-
-	error = fy_diag_errors_iterate(diag, &walk);
-	if (error != NULL && error->line > 0)
-		place = (struct place){ (unsigned)error->line,
-			error->column > 0 ? (unsigned)error->column : 1 };
-	if (place.line > report->n_lines)
-		place.line = report->n_lines;
-	if (find_tab(report, place.line, &place))
-		report_error(report, place, NULL, "indent with blanks", "a tab in the indentation");
-	else
-		report_error(report, place, NULL, guess(report, place.line), "not YAML: %s",
-			error != NULL ? error->msg : "the text cannot be read");
-	reader->failed = true;
-}
-
-/* ---- events to nodes ---------------------------------------------------------------- */
-
 static struct place
 token_place(struct reader *reader, struct fy_token *token)
 {
@@ -174,6 +150,41 @@ token_place(struct reader *reader, struct fy_token *token)
 		return (struct place){ 0, 0 };
 	return report_place(reader->report, mark->input_pos);
 }
+
+/* By the token, if there is one: libfyaml counts lines and columns in its own way. */
+static struct place
+error_place(struct reader *reader, const struct fy_diag_error *error)
+{
+	struct report *report = reader->report;
+	struct place place = token_place(reader, error->fyt);
+	unsigned line = error->line > 0 ? (unsigned)error->line : 1;
+
+	if (place.line > 0)
+		return place;
+	return report_place(
+		report, line > report->n_lines ? report->length : report->lines[line - 1]);
+}
+
+static void
+report_syntax(struct reader *reader, struct fy_diag *diag)
+{
+	struct report *report = reader->report;
+	struct fy_diag_error *error;
+	struct place place = { 0, 0 };
+	void *walk = NULL;
+
+	error = fy_diag_errors_iterate(diag, &walk);
+	if (error != NULL)
+		place = error_place(reader, error);
+	if (find_tab(report, place.line, &place))
+		report_error(report, place, NULL, "indent with blanks", "a tab in the indentation");
+	else
+		report_error(report, place, NULL, guess(report, place.line), "not YAML: %s",
+			error != NULL ? error->msg : "the text cannot be read");
+	reader->failed = true;
+}
+
+/* ---- events to nodes ---------------------------------------------------------------- */
 
 static void
 refuse(struct reader *reader, struct place place, const char *what, const char *hint)
@@ -275,9 +286,47 @@ wants_key(const struct reader *reader)
 	       !reader->key_given;
 }
 
+static bool
+is_block(struct fy_token *token)
+{
+	enum fy_scalar_style style = fy_token_scalar_style(token);
+
+	return style == FYSS_LITERAL || style == FYSS_FOLDED;
+}
+
+/*
+ * Whether all lines of a block behind a key are further in than the key (YAML 1.2, 8.1.1.1).
+ * libfyaml 0.7.12 takes others, too, and leaves bytes of their text unset.
+ */
+static bool
+is_indented(const struct reader *reader, struct fy_token *block)
+{
+	const struct report *report = reader->report;
+	size_t end = fy_token_end_mark(block)->input_pos;
+
+	for (unsigned line = reader->key_place.line; line < report->n_lines; line++) {
+		const char *begin = report->text + report->lines[line], *at = begin;
+		const char *last = report->text + report->length;
+
+		if (report->lines[line] >= end)
+			break;
+		while (at < last && *at == ' ')
+			at++;
+		if (at < last && *at != '\n' && *at != '\r' &&
+			(size_t)(at - begin) < reader->key_place.column)
+			return false;
+	}
+	return true;
+}
+
 static void
 read_key(struct reader *reader, struct fy_token *token)
 {
+	if (is_block(token)) {
+		refuse(reader, token_place(reader, token), "a key must be a name", NULL);
+		reader->failed = true;
+		return;
+	}
 	reader->key_place = token_place(reader, token);
 	reader->key = copy_text(reader, token, reader->key_place);
 	reader->key_given = true;
@@ -300,6 +349,12 @@ read_scalar(struct reader *reader, struct fy_event *event)
 		return;
 	}
 	place = token_place(reader, token);
+	if (is_block(token) && (!reader->key_given || !is_indented(reader, token))) {
+		refuse(reader, place, "a block of text (| or >) that is not below a key",
+			"indent its lines further than the key");
+		reader->failed = true;
+		return;
+	}
 	text = copy_text(reader, token, place);
 	if (text == NULL)
 		return;
@@ -455,6 +510,8 @@ yaml_read(struct yaml *yaml, struct report *report, bool json)
 	if (!check_bytes(report))
 		return false;
 	fy_diag_cfg_default(&diag_config);
+	/* quiet as FYPCF_QUIET is, it would print some of them */
+	diag_config.fp = NULL;
 	config.diag = fy_diag_create(&diag_config);
 	if (config.diag != NULL)
 		fy_diag_set_collect_errors(config.diag, true);
@@ -464,6 +521,9 @@ yaml_read(struct yaml *yaml, struct report *report, bool json)
 		usable = read_events(&reader, config.diag);
 	else
 		out_of_memory(&reader);
+	/* unref alone would leave the errors behind; they hold tokens of the parser */
+	if (config.diag != NULL)
+		fy_diag_set_collect_errors(config.diag, false);
 	fy_parser_destroy(reader.parser);
 	fy_diag_unref(config.diag);
 	return usable;

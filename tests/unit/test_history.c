@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Configurations on disk. Besides what each call does: a child that does a call is killed
- * at each of its system calls in turn, and each of them is made to fail in turn; what is then
- * on the disk must be the state before the call or the state after it.
- */
+/* Configurations on disk. What is left of a call that fails or is killed: test_faults.c. */
 #include "model/history.h"
 
 #include <errno.h>
@@ -14,11 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/user.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -159,6 +151,19 @@ one_at_a_time(void **state)
 }
 
 static void
+write_state_file(const char *text)
+{
+	char path[300];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/state.json", folder);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void
 damage_is_told(void **state)
 {
 	struct history *history = open_history(3);
@@ -178,6 +183,51 @@ damage_is_told(void **state)
 	assert_int_equal(truncate(path, 5), 0);
 	assert_null(history_open(folder, 3, &error));
 	assert_non_null(strstr(error.text, "damaged"));
+}
+
+/* Such a file must not decide which entries are thrown away. */
+static void
+a_state_that_no_call_wrote_is_damage(void **state)
+{
+	static const char *const states[] = {
+		"{\"running\": 2, \"unconfirmed\": 0, \"confirmed\": 2, \"last\": 1}",
+		"{\"running\": 1, \"unconfirmed\": 0, \"confirmed\": 2, \"last\": 2}",
+		"{\"running\": 1, \"unconfirmed\": 2, \"confirmed\": 1, \"last\": 2}",
+		"{\"running\": 1, \"unconfirmed\": 0, \"confirmed\": 1, \"last\": 4294967296}",
+		"{\"running\": -1, \"unconfirmed\": 0, \"confirmed\": -1, \"last\": 1}",
+		"{\"running\": \"1\", \"unconfirmed\": 0, \"confirmed\": 1, \"last\": 1}",
+		"{}",
+		"[]",
+		"",
+	};
+	struct history *history = open_history(3);
+	struct weft_error error;
+	char path[300];
+
+	assert_int_equal(history_commit(history, "{}", "", "", false, NULL), 0);
+	history_close(history);
+	for (unsigned i = 0; i < sizeof(states) / sizeof(*states); i++) {
+		write_state_file(states[i]);
+		assert_null(history_open(folder, 3, &error));
+		assert_non_null(strstr(error.text, "damaged"));
+	}
+	snprintf(path, sizeof(path), "%s/entry-1.json", folder);
+	assert_int_equal(access(path, R_OK), 0);
+}
+
+static void
+the_last_number_is_not_followed_by_the_first(void **state)
+{
+	struct history *history;
+	struct weft_error error;
+
+	write_state_file("{\"running\": 0, \"unconfirmed\": 0, \"confirmed\": 0,"
+			 " \"last\": 4294967295}");
+	history = open_history(3);
+	assert_int_equal(history_commit(history, "{}", "", "", false, &error), -1);
+	assert_int_equal(error.code, EOVERFLOW);
+	assert_running(history, 0, NULL);
+	history_close(history);
 }
 
 static void
@@ -216,6 +266,8 @@ main(void)
 		TEST(old_entries_go_and_the_needed_stay),
 		TEST(one_at_a_time),
 		TEST(damage_is_told),
+		TEST(a_state_that_no_call_wrote_is_damage),
+		TEST(the_last_number_is_not_followed_by_the_first),
 		TEST(a_full_disk_changes_nothing),
 	};
 

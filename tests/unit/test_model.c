@@ -121,6 +121,28 @@ values_are_written_one_way(void **state)
 	configuration_free(configuration);
 }
 
+/* RFC 7951, section 4: with the module's name at the top, and without it below. */
+static void
+json_names_have_one_form(void **state)
+{
+	static const char *const wrong[] = {
+		"{\"networks\":[]}",
+		"{\"other:networks\":[]}",
+		"{\"weft:\":[]}",
+		"{\"weft:system\":{\"weft:workers\":1}}",
+		"{\"weft:networks\":[{\"name\":\"r\",\"weft:quota\":{},\"quota\":{}}]}",
+		"{\"weft:networks\":[{\"weft:name\":\"r\"}]}",
+	};
+	struct diagnostics diagnostics;
+
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		assert_null(configuration_from_json(
+			model, "test.json", wrong[i], strlen(wrong[i]), &diagnostics));
+		assert_int_not_equal(diagnostics.errors, 0);
+		diagnostics_free(&diagnostics);
+	}
+}
+
 static int
 open_model(void **state)
 {
@@ -144,6 +166,7 @@ main(void)
 		cmocka_unit_test(lists_with_one_key_are_maps),
 		cmocka_unit_test(defaults_are_in_the_tree),
 		cmocka_unit_test(values_are_written_one_way),
+		cmocka_unit_test(json_names_have_one_form),
 	};
 
 	return cmocka_run_group_tests(tests, open_model, close_model);
