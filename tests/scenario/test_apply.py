@@ -23,7 +23,7 @@ def load(source, destination, address=DB, tcp=True):
 		stream = harness.NumberedStream(source, destination, address)
 		with stream:
 			yield stream
-	assert stream.sent > 100
+			harness.wait_until(lambda: stream.sent > 100, 5, "a hundred datagrams were sent")
 	assert stream.lost == [], f"{len(stream.lost)} of {stream.sent} datagrams lost"
 	assert stream.duplicated == 0
 

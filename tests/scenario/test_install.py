@@ -50,9 +50,11 @@ def test_a_program_builds_against_it(installed, tmp_path):
 	"""With what pkg-config says and nothing of the source tree."""
 	source = tmp_path / "embed.c"
 	shutil.copy(harness.ROOT / "examples/embed.c", source)
-	env = {**os.environ, "PKG_CONFIG_PATH": str(next(installed.glob("lib/*/pkgconfig"))),
-		"PKG_CONFIG_SYSROOT_DIR": ""}
-	flags = harness.run("pkg-config", "--define-prefix", "--static", "--cflags", "--libs", "weft",
+	package = next(installed.glob("lib/*/pkgconfig/weft.pc")).read_text()
+	# it names /usr/local, where it would be without DESTDIR
+	(tmp_path / "weft.pc").write_text(package.replace("prefix=/usr/local", f"prefix={installed}", 1))
+	env = {**os.environ, "PKG_CONFIG_PATH": str(tmp_path)}
+	flags = harness.run("pkg-config", "--static", "--cflags", "--libs", "weft",
 		env=env).stdout.split()
 	harness.run("cc", source, "-o", tmp_path / "embed", *flags)
 	assert harness.run(tmp_path / "embed").returncode == 0
