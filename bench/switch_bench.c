@@ -103,8 +103,8 @@ add_switch(struct weft_change *change, struct weft_network *network, const char 
 }
 
 static void
-add_stations(
-	struct weft_change *change, struct weft_device *device, unsigned count, struct weft_vport *port)
+add_stations(struct weft_change *change, struct weft_device *device, unsigned count,
+	struct weft_vport *port)
 {
 	for (unsigned i = 0; i < count; i++) {
 		const uint8_t mac[6] = { 2, 1, 0, (uint8_t)(i >> 16), (uint8_t)(i >> 8),
@@ -178,7 +178,8 @@ build(struct weft *weft, const struct options *options)
 	return out;
 }
 
-/* ------------------------------------------------------------------------------------------------ */
+/* ------------------------------------------------------------------------------------------------
+ */
 
 static struct options
 read_options(int argc, char **argv)
@@ -201,7 +202,8 @@ read_options(int argc, char **argv)
 			exit(2);
 	}
 	if (optind + 1 != argc || options.chain == 0 || options.chain > CHAIN_LIMIT) {
-		fprintf(stderr, "usage: switch_bench [-p PAIRS] [-c CHAIN] [-i IDLE] [-g] [-H] FILE\n");
+		fprintf(stderr,
+			"usage: switch_bench [-p PAIRS] [-c CHAIN] [-i IDLE] [-g] [-H] FILE\n");
 		exit(2);
 	}
 	options.frames = argv[optind];
