@@ -111,19 +111,22 @@ uplink_input(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packe
 	vport_receive(worker, vport, packet);
 }
 
-/* Throws out what is too short to have an Ethernet header; returns what is left. */
-static unsigned
-drop_short(struct worker *worker, struct weft_nic *nic, struct rte_mbuf **packets, unsigned count)
+static bool
+is_short(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packet)
 {
-	unsigned kept = 0;
+	if (likely(rte_pktmbuf_data_len(packet) >= RTE_ETHER_HDR_LEN))
+		return false;
+	nic_transmit_drop(worker, nic, DROP_TOO_SHORT, packet);
+	return true;
+}
 
-	for (unsigned i = 0; i < count; i++) {
-		if (unlikely(rte_pktmbuf_data_len(packets[i]) < RTE_ETHER_HDR_LEN))
-			nic_transmit_drop(worker, nic, DROP_TOO_SHORT, packets[i]);
-		else
-			packets[kept++] = packets[i];
-	}
-	return kept;
+static void
+uplink_input_all(
+	struct worker *worker, struct weft_nic *nic, struct rte_mbuf **packets, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!is_short(worker, nic, packets[i]))
+			uplink_input(worker, nic, packets[i]);
 }
 
 void
@@ -132,13 +135,12 @@ nic_input(struct worker *worker, struct nic_queue *queue, struct rte_mbuf **pack
 	struct weft_nic *nic = queue->nic;
 	struct vport *vport;
 	uint64_t bytes = 0;
+	unsigned kept = 0;
 	bool watched;
 	uint32_t watch;
 
-	count = drop_short(worker, nic, packets, count);
 	if (nic->uplink) {
-		for (unsigned i = 0; i < count; i++)
-			uplink_input(worker, nic, packets[i]);
+		uplink_input_all(worker, nic, packets, count);
 		return;
 	}
 	vport = vport_get(worker, atomic_load_explicit(&nic->vport, memory_order_acquire));
@@ -150,15 +152,20 @@ nic_input(struct worker *worker, struct nic_queue *queue, struct rte_mbuf **pack
 	watch = atomic_load_explicit(vport->watch, memory_order_relaxed);
 	watched = worker->trace_mask != 0 || watch != 0;
 	for (unsigned i = 0; i < count; i++) {
-		packet_meta(packets[i])->vport = vport->id;
+		struct rte_mbuf *packet = packets[i];
+
+		if (is_short(worker, nic, packet))
+			continue;
+		packet_meta(packet)->vport = vport->id;
 		if (unlikely(watched))
-			watch_in(worker, vport, packets[i]);
+			watch_in(worker, vport, packet);
 		if (unlikely(watch & WATCH_PROBE))
-			probe_overhear(worker, vport, packets[i]);
-		bytes += rte_pktmbuf_pkt_len(packets[i]);
-		worker_enqueue(worker, vport->node, packets[i]);
+			probe_overhear(worker, vport, packet);
+		bytes += rte_pktmbuf_pkt_len(packet);
+		packets[kept++] = packet;
 	}
-	vport_count_in(worker, vport, count, bytes);
+	worker_enqueue_all(worker, vport->node, packets, kept);
+	vport_count_in(worker, vport, kept, bytes);
 }
 
 /* ---- out ---------------------------------------------------------------------------------------
@@ -221,6 +228,15 @@ needs(struct rte_mbuf *packet)
 	return by_gso[meta->gso] |
 	       (meta->offload & PACKET_NEEDS_CHECKSUM ? NIC_OFFLOAD_CHECKSUM : 0) |
 	       (packet->nb_segs > 1 ? NIC_OFFLOAD_CHAINS : 0);
+}
+
+/* It needs nothing of anybody: nearly all, so worth a short look. */
+static bool
+is_finished(struct rte_mbuf *packet)
+{
+	const struct packet_meta *meta = packet_meta(packet);
+
+	return (meta->gso | (meta->offload & PACKET_NEEDS_CHECKSUM)) == 0 && packet->nb_segs == 1;
 }
 
 static struct rte_mbuf *
@@ -297,7 +313,8 @@ nic_flush(struct worker *worker, struct nic_transmit *transmit)
 	}
 	/* runs of packets that need nothing go together, the others one by one, in order */
 	for (unsigned i = 0; i < count; i++) {
-		if (likely((needs(transmit->packets[i]) & ~nic->offloads) == 0))
+		if (likely(is_finished(transmit->packets[i])) ||
+			(needs(transmit->packets[i]) & ~nic->offloads) == 0)
 			continue;
 		if (i > from)
 			transmit_now(worker, nic, &transmit->packets[from], i - from);

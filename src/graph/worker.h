@@ -21,6 +21,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_ring.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <weft/weft.h>
 
 struct nic_queue;
@@ -80,6 +81,22 @@ worker_enqueue(struct worker *worker, unsigned node, struct rte_mbuf *packet)
 		return;
 	}
 	queue->packets[queue->tail++] = packet;
+	worker->ready |= 1u << node;
+}
+
+/* The same for `count` packets, in order. */
+static inline void
+worker_enqueue_all(struct worker *worker, unsigned node, struct rte_mbuf **packets, unsigned count)
+{
+	struct node_queue *queue = worker->queues[node];
+
+	if (unlikely(count == 0 || queue->tail + count > NODE_QUEUE_SIZE)) {
+		for (unsigned i = 0; i < count; i++)
+			worker_enqueue(worker, node, packets[i]);
+		return;
+	}
+	memcpy(&queue->packets[queue->tail], packets, count * sizeof(*packets));
+	queue->tail += count;
 	worker->ready |= 1u << node;
 }
 

@@ -14,7 +14,8 @@
 struct rte_mempool *
 packet_pool_create(const char *name, unsigned count, unsigned cache, uint16_t room)
 {
-	const uint16_t private_size = RTE_ALIGN(sizeof(struct packet_meta), RTE_MBUF_PRIV_ALIGN);
+	/* whole lines, so that the headers begin at the beginning of one */
+	const uint16_t private_size = RTE_CACHE_LINE_ROUNDUP(sizeof(struct packet_meta));
 	struct rte_pktmbuf_pool_private data = {
 		.mbuf_data_room_size = (uint16_t)(PACKET_HEADROOM + room),
 		.mbuf_priv_size = private_size,

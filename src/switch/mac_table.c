@@ -5,11 +5,13 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define VERSION_ONE (MAC_KEY_MASK + 1)
 #define LOCK_TRIES 64 /* of a worker; the holder is done in some hundred cycles */
 #define OVERFLOWED_STUCK UINT8_MAX
 #define BUCKETS_LIMIT (1u << 28)
+#define HUGE_PAGE (2ul << 20)
 
 uint64_t
 mac_key_of(const uint8_t mac[6], uint16_t vlan)
@@ -33,20 +35,23 @@ array_new(uint32_t buckets)
 {
 	struct mac_array *array =
 		aligned_alloc(_Alignof(struct mac_array), sizeof(struct mac_array));
-	uintptr_t start;
+	const size_t size = buckets * sizeof(struct mac_bucket);
+	const size_t alignment = size < HUGE_PAGE ? _Alignof(struct mac_bucket) : HUGE_PAGE;
 
 	if (array == NULL)
 		return NULL;
 	memset(array, 0, sizeof(*array));
 	/* calloc: pages that no bucket was used in cost nothing */
-	array->memory = calloc(buckets + 1ul, sizeof(struct mac_bucket));
+	array->memory = calloc(1, size + alignment - 1);
 	if (array->memory == NULL) {
 		free(array);
 		return NULL;
 	}
-	start = ((uintptr_t)array->memory + _Alignof(struct mac_bucket) - 1) &
-		~(_Alignof(struct mac_bucket) - 1);
-	array->buckets = (struct mac_bucket *)start;
+	array->buckets = (struct mac_bucket *)(((uintptr_t)array->memory + alignment - 1) &
+					       ~(uintptr_t)(alignment - 1));
+	/* lookups go anywhere: in small pages each would miss the TLB too; only advice */
+	if (size >= HUGE_PAGE)
+		madvise(array->buckets, size, MADV_HUGEPAGE);
 	array->mask = buckets - 1;
 	hash_key_random(&array->hash);
 	return array;

@@ -201,40 +201,45 @@ struct mac_found {
 	_Atomic uint32_t *stamp_at;
 };
 
-/* Looks through one bucket. */
+/*
+ * Looks through one bucket. No branch and no loop over the slots: which one it is cannot be
+ * predicted. Loads of the devices are acquire, as those of vport and stamp, so that the second
+ * look at the key comes after all of them.
+ */
 static inline bool
 mac_bucket_find(struct mac_bucket *bucket, uint64_t key, uint32_t device, struct mac_found *found)
 {
 	for (;;) {
-		unsigned matches = 0, slot;
-		uint64_t before, after;
-		uint32_t owner;
+		uint64_t keys[MAC_BUCKET_SLOTS], before;
+		bool match[MAC_BUCKET_SLOTS];
+		unsigned slot;
 
-		/* no branch per slot: which one it is cannot be predicted */
+#pragma GCC unroll 3
 		for (slot = 0; slot < MAC_BUCKET_SLOTS; slot++) {
-			uint64_t there =
-				atomic_load_explicit(&bucket->keys[slot], memory_order_acquire);
-			uint32_t device_there =
-				atomic_load_explicit(&bucket->devices[slot], memory_order_relaxed);
-			bool match = ((there ^ key) & MAC_KEY_MASK) == 0;
+			uint32_t owner;
 
-			matches |= (unsigned)(match & (device_there == device)) << slot;
+			keys[slot] =
+				atomic_load_explicit(&bucket->keys[slot], memory_order_acquire);
+			owner = atomic_load_explicit(&bucket->devices[slot], memory_order_acquire);
+			match[slot] = (((keys[slot] ^ key) & MAC_KEY_MASK) | (owner ^ device)) == 0;
 		}
-		if (matches == 0)
+		if (!(match[0] | match[1] | match[2]))
 			return false;
-		slot = (unsigned)__builtin_ctz(matches);
-		before = atomic_load_explicit(&bucket->keys[slot], memory_order_acquire);
-		owner = atomic_load_explicit(&bucket->devices[slot], memory_order_acquire);
+		/* never beyond the bucket, even if an entry went from slot to slot meanwhile */
+		slot = match[2] ? 2 : match[1];
+		before = match[1] ? keys[1] : keys[0];
+		before = match[2] ? keys[2] : before;
 		found->vport = atomic_load_explicit(&bucket->vports[slot], memory_order_acquire);
 		found->stamp = atomic_load_explicit(&bucket->stamps[slot], memory_order_acquire);
-		after = atomic_load_explicit(&bucket->keys[slot], memory_order_relaxed);
 		found->stamp_at = &bucket->stamps[slot];
-		if (likely(before == after && ((before ^ key) & MAC_KEY_MASK) == 0 &&
-			    owner == device))
+		if (likely(atomic_load_explicit(&bucket->keys[slot], memory_order_relaxed) ==
+			    before))
 			return true;
 		/* the slot was used anew under our eyes: look again */
 	}
 }
+
+_Static_assert(MAC_BUCKET_SLOTS == 3, "mac_bucket_find looks at three");
 
 /* The entry, stale or not; found->vport is 0 when there is none. */
 static inline void

@@ -4,8 +4,6 @@
 #include "packet/offload.h"
 #include "switch/switch_objects.h"
 
-#include <rte_ether.h>
-
 struct rte_mbuf *
 switch_retag(struct worker *worker, struct vport *egress, struct rte_mbuf *packet,
 	enum switch_tag from, enum switch_tag to)
@@ -23,17 +21,10 @@ switch_retag(struct worker *worker, struct vport *egress, struct rte_mbuf *packe
 	return packet;
 }
 
-void
-switch_send(struct worker *worker, struct vport *egress, struct rte_mbuf *packet, bool tagged)
+bool
+switch_too_long(const struct vport *egress, struct rte_mbuf *packet)
 {
-	uint32_t overhead = RTE_ETHER_HDR_LEN + (tagged ? RTE_VLAN_HLEN : 0);
-
-	if (unlikely(rte_pktmbuf_pkt_len(packet) > egress->mtu + overhead) &&
-		offload_wire_length(packet) > egress->mtu) {
-		packet_drop(worker, egress, DROP_TOO_LONG, packet);
-		return;
-	}
-	vport_send(worker, egress, packet);
+	return offload_wire_length(packet) > egress->mtu;
 }
 
 /* ---- flooding ------------------------------------------------------------------------------- */

@@ -18,10 +18,10 @@
 
 struct frame {
 	struct rte_mbuf *packet;
-	uint64_t source, destination;           /* keys */
-	uint64_t source_hash, destination_hash; /* destination_hash: of unicast alone */
-	uint16_t ingress;                       /* index into batch.ingresses */
-	uint8_t tag;                            /* enum switch_tag */
+	uint64_t source, destination; /* keys */
+	uint64_t source_hash, destination_hash;
+	const struct switch_ingress *ingress;
+	uint8_t tag; /* enum switch_tag */
 	bool group;
 };
 
@@ -69,29 +69,21 @@ is_reserved(uint64_t address)
 	return (address & 0xf0ffffffffff) == 0x000000c28001;
 }
 
-/* The port of this packet; false: dropped. */
-static bool
-find_ingress(struct batch *batch, struct rte_mbuf *packet)
+/* One more port that packets of this batch came in at. */
+static const struct switch_ingress *
+add_ingress(struct batch *batch, struct vport *vport)
 {
-	uint32_t id = packet_meta(packet)->vport;
-	struct switch_ingress *ingress;
-	struct vport *vport;
+	struct switch_ingress *ingress = &batch->ingresses[batch->n_ingresses++];
+	const struct switch_port *port = vport->context;
 
-	if (likely(batch->n_ingresses > 0 &&
-		    batch->ingresses[batch->n_ingresses - 1].vport->id == id))
-		return true;
-	vport = vport_get(batch->worker, id);
-	if (unlikely(vport == NULL)) {
-		packet_drop(batch->worker, NULL, DROP_STALE_VPORT, packet);
-		return false;
-	}
-	ingress = &batch->ingresses[batch->n_ingresses++];
 	ingress->vport = vport;
-	ingress->port = vport->context;
-	ingress->epoch = atomic_load_explicit(&ingress->port->station->epoch, memory_order_acquire);
+	ingress->port = port;
+	ingress->epoch = atomic_load_explicit(&port->station->epoch, memory_order_acquire);
 	ingress->second = batch->second;
 	ingress->fresh = mac_stamp(batch->second, ingress->epoch, 0) >> 4;
-	return true;
+	ingress->untagged =
+		port->native != 0 && switch_port_carries(port, port->native) ? port->native : 0;
+	return ingress;
 }
 
 /* (2.) The VLAN of a tagged frame; DROP_REASON_COUNT: it has one. */
@@ -116,23 +108,26 @@ classify_tagged(
 
 /* (1. to 3.) DROP_REASON_COUNT: it may pass. */
 static enum drop_reason
-classify(const struct switch_port *port, struct frame *frame)
+classify(const struct switch_ingress *ingress, struct frame *frame)
 {
 	const uint8_t *data = rte_pktmbuf_mtod(frame->packet, const uint8_t *);
 	uint64_t destination = load_address(data);
 	uint64_t source = load_address(data + RTE_ETHER_ADDR_LEN);
-	uint16_t vlan = port->native;
+	uint16_t vlan = ingress->untagged;
 
 	if (unlikely(is_group(source) || (source & MAC_ADDRESS_MASK) == 0))
 		return DROP_BAD_SOURCE_MAC;
 	frame->tag = SWITCH_UNTAGGED;
 	if (unlikely(source >> 48 == rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN))) {
-		enum drop_reason reason = classify_tagged(port, frame->packet, &vlan, &frame->tag);
+		enum drop_reason reason =
+			classify_tagged(ingress->port, frame->packet, &vlan, &frame->tag);
 
 		if (reason != DROP_REASON_COUNT)
 			return reason;
+		if (vlan != 0 && !switch_port_carries(ingress->port, vlan))
+			vlan = 0;
 	}
-	if (unlikely(vlan == 0 || !switch_port_carries(port, vlan)))
+	if (unlikely(vlan == 0))
 		return DROP_VLAN_NOT_ALLOWED;
 	frame->group = is_group(destination);
 	if (unlikely(frame->group && is_reserved(destination)))
@@ -161,46 +156,60 @@ gather_headers(struct worker *worker, struct rte_mbuf *packet)
 	return packet;
 }
 
-static void
-take_in(struct batch *batch, struct rte_mbuf *packet)
+/* False: it was dropped. `ingress` is that of the packet before. */
+static bool
+take_in(struct batch *batch, struct rte_mbuf *packet, const struct switch_ingress **ingress,
+	struct frame *frame)
 {
-	struct frame *frame = &batch->frames[batch->n_frames];
-	const struct switch_ingress *ingress;
+	struct worker *worker = batch->worker;
 	enum drop_reason reason;
+	uint32_t id;
 
 	if (unlikely(rte_pktmbuf_data_len(packet) < TAG_END)) {
-		packet = gather_headers(batch->worker, packet);
+		packet = gather_headers(worker, packet);
 		if (packet == NULL)
-			return;
+			return false;
 	}
-	if (!find_ingress(batch, packet))
-		return;
-	ingress = &batch->ingresses[batch->n_ingresses - 1];
+	id = packet_meta(packet)->vport;
+	if (unlikely(*ingress == NULL || (*ingress)->vport->id != id)) {
+		struct vport *vport = vport_get(worker, id);
+
+		if (unlikely(vport == NULL)) {
+			packet_drop(worker, NULL, DROP_STALE_VPORT, packet);
+			return false;
+		}
+		*ingress = add_ingress(batch, vport);
+	}
 	frame->packet = packet;
-	frame->ingress = (uint16_t)(batch->n_ingresses - 1);
-	reason = classify(ingress->port, frame);
+	frame->ingress = *ingress;
+	reason = classify(*ingress, frame);
 	if (unlikely(reason != DROP_REASON_COUNT)) {
-		packet_drop(batch->worker, ingress->vport, reason, packet);
-		return;
+		packet_drop(worker, (*ingress)->vport, reason, packet);
+		return false;
 	}
-	frame->source_hash = mac_hash(batch->array, frame->source, ingress->vport->device);
+	frame->source_hash = mac_hash(batch->array, frame->source, (*ingress)->vport->device);
 	mac_prefetch(batch->array, frame->source_hash);
 	frame->destination_hash =
-		mac_hash(batch->array, frame->destination, ingress->vport->device);
+		mac_hash(batch->array, frame->destination, (*ingress)->vport->device);
 	mac_prefetch(batch->array, frame->destination_hash);
-	batch->n_frames++;
+	return true;
 }
 
 static void
 take_in_all(struct batch *batch, struct rte_mbuf **packets, unsigned count)
 {
+	const struct switch_ingress *ingress = NULL;
+	struct frame *frame = batch->frames;
+
+	batch->n_ingresses = 0;
 	for (unsigned i = 0; i < count && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
 	for (unsigned i = 0; i < count; i++) {
 		if (i + PREFETCH_AHEAD < count)
 			rte_prefetch0(rte_pktmbuf_mtod(packets[i + PREFETCH_AHEAD], void *));
-		take_in(batch, packets[i]);
+		frame += take_in(batch, packets[i], &ingress, frame);
 	}
+	batch->n_frames = (unsigned)(frame - batch->frames);
 }
 
 /* ---- (4.) who sent it
@@ -209,25 +218,25 @@ take_in_all(struct batch *batch, struct rte_mbuf **packets, unsigned count)
 static void
 learn_all(struct batch *batch)
 {
+	const struct switch_ingress *last_ingress = NULL;
 	uint64_t last = 0;
-	uint16_t last_ingress = 0;
 
 	for (unsigned i = 0; i < batch->n_frames; i++) {
 		const struct frame *frame = &batch->frames[i];
-		const struct switch_ingress *ingress = &batch->ingresses[frame->ingress];
+		const struct switch_ingress *ingress = frame->ingress;
 		struct mac_found found;
 
-		if (frame->source == last && frame->ingress == last_ingress)
+		if (frame->source == last && ingress == last_ingress)
 			continue;
-		if (unlikely(packet_meta(frame->packet)->flags & PACKET_DRY_RUN))
-			continue;
-		last = frame->source;
-		last_ingress = frame->ingress;
 		mac_find(batch->array, frame->source_hash, frame->source, ingress->vport->device,
 			&found);
-		if (unlikely(found.vport != ingress->vport->id ||
-			     found.stamp >> 4 != ingress->fresh))
+		if (likely(found.vport == ingress->vport->id &&
+			    found.stamp >> 4 == ingress->fresh)) {
+			last = frame->source;
+			last_ingress = ingress;
+		} else if (!(packet_meta(frame->packet)->flags & PACKET_DRY_RUN)) {
 			switch_learn(batch->worker, batch->array, ingress, frame->source, &found);
+		}
 	}
 }
 
@@ -304,7 +313,7 @@ send_all(struct batch *batch)
 
 	for (unsigned i = 0; i < batch->n_frames; i++) {
 		const struct frame *frame = &batch->frames[i];
-		const struct switch_ingress *ingress = &batch->ingresses[frame->ingress];
+		const struct switch_ingress *ingress = frame->ingress;
 		uint32_t device = ingress->vport->device;
 
 		if (unlikely(frame->group)) {
@@ -329,7 +338,6 @@ switch_input(struct worker *worker, struct rte_mbuf **packets, unsigned count)
 	batch.array = mac_table_array(&switch_macs);
 	batch.second = switch_second(worker->now);
 	for (unsigned i = 0; i < count; i += BATCH) {
-		batch.n_frames = batch.n_ingresses = 0;
 		take_in_all(&batch, &packets[i], count - i < BATCH ? count - i : BATCH);
 		learn_all(&batch);
 		send_all(&batch);

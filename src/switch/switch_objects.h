@@ -10,6 +10,8 @@
 #include "graph/punt.h"
 #include "switch/switch.h"
 
+#include <rte_ether.h>
+
 /* The one table; the engine is one per process, and so is it. */
 extern struct mac_table switch_macs;
 
@@ -101,9 +103,10 @@ switch_second(uint64_t now)
 struct switch_ingress {
 	struct vport *vport;
 	const struct switch_port *port;
-	uint32_t epoch;  /* of the port's station */
-	uint32_t second; /* now */
-	uint32_t fresh;  /* stamp >> 4 of what was heard here in this second */
+	uint32_t epoch;    /* of the port's station */
+	uint32_t second;   /* now */
+	uint32_t fresh;    /* stamp >> 4 of what was heard here in this second */
+	uint16_t untagged; /* VLAN of untagged frames; 0: they are dropped */
 };
 
 /* What is more than a look at a known, fresh entry: learning, refreshing, moving. */
@@ -133,8 +136,21 @@ enum switch_tag {
 struct rte_mbuf *switch_retag(struct worker *worker, struct vport *egress, struct rte_mbuf *packet,
 	enum switch_tag from, enum switch_tag to);
 
+/* Whether it is longer than the port's MTU allows, after it has been cut if it is to be. */
+bool switch_too_long(const struct vport *egress, struct rte_mbuf *packet);
+
 /* Checks the MTU and sends. `tagged`: as the frame is now. Takes the packet. */
-void switch_send(struct worker *worker, struct vport *egress, struct rte_mbuf *packet, bool tagged);
+static inline void
+switch_send(struct worker *worker, struct vport *egress, struct rte_mbuf *packet, bool tagged)
+{
+	uint32_t overhead = RTE_ETHER_HDR_LEN + (tagged ? RTE_VLAN_HLEN : 0);
+
+	if (unlikely(rte_pktmbuf_pkt_len(packet) > egress->mtu + overhead) &&
+		switch_too_long(egress, packet))
+		packet_drop(worker, egress, DROP_TOO_LONG, packet);
+	else
+		vport_send(worker, egress, packet);
+}
 
 /* To all ports of the VLAN in the packet's metadata but the ingress. Takes the packet. */
 void switch_flood(struct worker *worker, const struct switch_ingress *ingress,
