@@ -10,6 +10,8 @@ switch_retag(struct worker *worker, struct vport *egress, struct rte_mbuf *packe
 {
 	uint16_t vlan = packet_meta(packet)->vlan;
 
+	if (unlikely(packet_meta(packet)->trace != 0))
+		switch_trace_tag(worker, egress, packet, from, to);
 	if (to == SWITCH_UNTAGGED)
 		packet = edit_pop_vlan(&worker->pools, packet);
 	else if (from == SWITCH_UNTAGGED)
@@ -158,6 +160,8 @@ switch_flood(struct worker *worker, const struct switch_ingress *ingress, struct
 		packet_drop(worker, ingress->vport, DROP_NO_DESTINATION, packet);
 		return;
 	}
+	if (unlikely(meta->trace != 0))
+		switch_trace_flood(worker, ingress, packet, tag, flood.left);
 	if (flood.left > 1) {
 		flood.share = (uint16_t)(meta->copies / flood.left);
 		if (flood.share == 0) {

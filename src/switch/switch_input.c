@@ -212,36 +212,8 @@ take_in_all(struct batch *batch, struct rte_mbuf **packets, unsigned count)
 	batch->n_frames = (unsigned)(frame - batch->frames);
 }
 
-/* ---- (4.) who sent it
+/* ---- what the table says
  * ---------------------------------------------------------------------------- */
-
-static void
-learn_all(struct batch *batch)
-{
-	const struct switch_ingress *last_ingress = NULL;
-	uint64_t last = 0;
-
-	for (unsigned i = 0; i < batch->n_frames; i++) {
-		const struct frame *frame = &batch->frames[i];
-		const struct switch_ingress *ingress = frame->ingress;
-		struct mac_found found;
-
-		if (frame->source == last && ingress == last_ingress)
-			continue;
-		mac_find(batch->array, frame->source_hash, frame->source, ingress->vport->device,
-			&found);
-		if (likely(found.vport == ingress->vport->id &&
-			    found.stamp >> 4 == ingress->fresh)) {
-			last = frame->source;
-			last_ingress = ingress;
-		} else if (!(packet_meta(frame->packet)->flags & PACKET_DRY_RUN)) {
-			switch_learn(batch->worker, batch->array, ingress, frame->source, &found);
-		}
-	}
-}
-
-/* ---- (5., 6.) where it goes
- * ------------------------------------------------------------------------ */
 
 /* The vport that an entry leads to; NULL: unknown. */
 static struct vport *
@@ -264,6 +236,62 @@ resolve(struct worker *worker, const struct mac_found *found, uint32_t device)
 		return vport;
 	return NULL;
 }
+
+/* ---- (4.) who sent it
+ * ---------------------------------------------------------------------------- */
+
+/* Of a packet that is traced: with words about it. */
+static void
+learn_told(struct batch *batch, const struct frame *frame)
+{
+	const struct switch_ingress *ingress = frame->ingress;
+	bool dry = packet_meta(frame->packet)->flags & PACKET_DRY_RUN;
+	const struct vport *before, *after;
+	struct mac_found found;
+
+	mac_find(batch->array, frame->source_hash, frame->source, ingress->vport->device, &found);
+	before = after = resolve(batch->worker, &found, ingress->vport->device);
+	if (!dry) {
+		switch_learn(batch->worker, batch->array, ingress, frame->source, &found);
+		mac_find(batch->array, frame->source_hash, frame->source, ingress->vport->device,
+			&found);
+		after = resolve(batch->worker, &found, ingress->vport->device);
+	}
+	switch_trace_source(
+		batch->worker, ingress, frame->packet, frame->source, before, dry ? NULL : after);
+}
+
+static void
+learn_all(struct batch *batch)
+{
+	const struct switch_ingress *last_ingress = NULL;
+	uint64_t last = 0;
+
+	for (unsigned i = 0; i < batch->n_frames; i++) {
+		const struct frame *frame = &batch->frames[i];
+		const struct switch_ingress *ingress = frame->ingress;
+		struct mac_found found;
+
+		if (unlikely(packet_meta(frame->packet)->trace != 0)) {
+			learn_told(batch, frame);
+			continue;
+		}
+		if (frame->source == last && ingress == last_ingress)
+			continue;
+		mac_find(batch->array, frame->source_hash, frame->source, ingress->vport->device,
+			&found);
+		if (likely(found.vport == ingress->vport->id &&
+			    found.stamp >> 4 == ingress->fresh)) {
+			last = frame->source;
+			last_ingress = ingress;
+		} else if (!(packet_meta(frame->packet)->flags & PACKET_DRY_RUN)) {
+			switch_learn(batch->worker, batch->array, ingress, frame->source, &found);
+		}
+	}
+}
+
+/* ---- (5., 6.) where it goes
+ * ------------------------------------------------------------------------ */
 
 static void
 find_egress(const struct batch *batch, const struct frame *frame, uint32_t device,
@@ -322,6 +350,9 @@ send_all(struct batch *batch)
 		}
 		if (egress.key != frame->destination || egress.device != device)
 			find_egress(batch, frame, device, &egress);
+		if (unlikely(packet_meta(frame->packet)->trace != 0) && egress.vport != NULL)
+			switch_trace_known(batch->worker, ingress, frame->packet, frame->tag,
+				frame->destination, egress.vport);
 		if (likely(egress.vport != NULL))
 			forward(batch, frame, ingress, &egress);
 		else

@@ -159,4 +159,20 @@ void switch_flood(struct worker *worker, const struct switch_ingress *ingress,
 /* Calls flush the counts of a past epoch: see struct switch_station. Control side. */
 void switch_station_release(struct switch_station *station, uint32_t epoch);
 
+/* ---- switch_trace.c: only for packets that have a trace mark ----------------------------------
+ */
+
+/* The ports where the source was, and is now, known; NULL: nowhere. A dry run learns nothing. */
+void switch_trace_source(struct worker *worker, const struct switch_ingress *ingress,
+	const struct rte_mbuf *packet, uint64_t key, const struct vport *before,
+	const struct vport *after);
+void switch_trace_known(struct worker *worker, const struct switch_ingress *ingress,
+	const struct rte_mbuf *packet, enum switch_tag tag, uint64_t key,
+	const struct vport *egress);
+/* ports: copies that there will be. */
+void switch_trace_flood(struct worker *worker, const struct switch_ingress *ingress,
+	const struct rte_mbuf *packet, enum switch_tag tag, unsigned ports);
+void switch_trace_tag(struct worker *worker, const struct vport *egress,
+	const struct rte_mbuf *packet, enum switch_tag from, enum switch_tag to);
+
 #endif
