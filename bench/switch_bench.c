@@ -66,7 +66,7 @@ static void *
 bounce(void *argument)
 {
 	struct rte_mbuf *packets[NIC_BURST];
-	uint16_t in, out;
+	uint16_t in = 0, out = 0;
 
 	(void)argument;
 	/* as workers do: without it no thread has a cache of the pool */
