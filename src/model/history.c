@@ -426,6 +426,31 @@ history_close(struct history *history)
 
 /* ---- committing -------------------------------------------------------------------------- */
 
+/* An entry's first line, if it is whole: it knows how long the configuration is. */
+static json_t *
+read_head(const char *line, size_t size, size_t length)
+{
+	json_error_t why;
+	json_t *head = json_loadb(line, size, 0, &why);
+
+	if (json_is_object(head) &&
+		json_integer_value(json_object_get(head, "length")) == (json_int_t)length)
+		return head;
+	json_decref(head);
+	return NULL;
+}
+
+/* jansson 2.14 leaves out of a text what it has no memory for, and says nothing. */
+static bool
+is_head(const char *text, size_t length)
+{
+	json_t *head = read_head(text, strlen(text), length);
+	bool whole = head != NULL;
+
+	json_decref(head);
+	return whole;
+}
+
 /* The line before the configuration, malloced. */
 static char *
 describe_entry(uint32_t number, const char *user, const char *note, size_t length)
@@ -441,7 +466,7 @@ describe_entry(uint32_t number, const char *user, const char *note, size_t lengt
 			(json_int_t)time(NULL), "length", (json_int_t)length);
 	text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
 	json_decref(object);
-	if (text != NULL && asprintf(&line, "%s\n", text) < 0)
+	if (text != NULL && is_head(text, length) && asprintf(&line, "%s\n", text) < 0)
 		line = NULL;
 	free(text);
 	return line;
@@ -564,25 +589,23 @@ static const char *
 take_apart(const char *text, size_t length, struct history_entry *entry)
 {
 	const char *newline = memchr(text, '\n', length);
-	const char *user, *note;
-	json_error_t why;
 	json_t *head;
-	bool whole;
 
 	if (newline == NULL)
 		return NULL;
-	head = json_loadb(text, (size_t)(newline - text), 0, &why);
-	whole = json_is_object(head) && json_integer_value(json_object_get(head, "length")) ==
-						(json_int_t)(length - (size_t)(newline + 1 - text));
-	if (whole && entry != NULL) {
-		user = json_string_value(json_object_get(head, "user"));
-		note = json_string_value(json_object_get(head, "note"));
+	newline++;
+	head = read_head(text, (size_t)(newline - text), length - (size_t)(newline - text));
+	if (head == NULL)
+		return NULL;
+	if (entry != NULL) {
 		entry->time = json_integer_value(json_object_get(head, "time"));
-		copy_text(entry->user, sizeof(entry->user), user);
-		copy_text(entry->note, sizeof(entry->note), note);
+		copy_text(entry->user, sizeof(entry->user),
+			json_string_value(json_object_get(head, "user")));
+		copy_text(entry->note, sizeof(entry->note),
+			json_string_value(json_object_get(head, "note")));
 	}
 	json_decref(head);
-	return whole ? newline + 1 : NULL;
+	return newline;
 }
 
 char *

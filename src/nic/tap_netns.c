@@ -81,31 +81,41 @@ forget(struct made_netns *made)
 	free(made);
 }
 
+/* 1: it is there, and weft's; 0: another's. */
+static int
+make_or_know(const char *name, struct weft_error *error)
+{
+	int made = netns_make(name, tap_netns_mark(), error);
+
+	return made == 0 ? is_ours(name, error) : made;
+}
+
+/* All that needs memory first: a namespace that was made is not left behind for want of it. */
 static int
 get_locked(const char *name, char **made_name, struct weft_error *error)
 {
-	int made = netns_make(name, tap_netns_mark(), error);
-	struct made_netns *entry;
+	struct made_netns *entry = find(name);
+	bool known = entry != NULL;
+	char *copy = strdup(name);
+	int result = -1;
 
-	if (made == 0)
-		made = is_ours(name, error);
-	if (made <= 0)
-		return made;
-	entry = find(name);
-	if (entry == NULL)
+	if (!known)
 		entry = add(name);
-	*made_name = strdup(name);
-	if (entry != NULL && *made_name != NULL) {
+	if (copy == NULL || entry == NULL) {
+		error_memory(error);
+		errno = ENOMEM;
+	} else {
+		result = make_or_know(name, error);
+	}
+	if (result == 1) {
 		entry->users++;
+		*made_name = copy;
 		return 0;
 	}
-	free(*made_name);
-	*made_name = NULL;
-	if (entry != NULL && entry->users == 0)
+	if (!known && entry != NULL)
 		forget(entry);
-	error_memory(error);
-	errno = ENOMEM;
-	return -1;
+	free(copy);
+	return result;
 }
 
 int
