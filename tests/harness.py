@@ -143,9 +143,13 @@ class Namespace:
 
 	def iperf3(self, address, seconds=2, port=5201, options=()):
 		"""Runs a client; the decoded JSON of its report."""
-		done = self.run("iperf3", "-c", address, "-p", port, "-t", seconds, "-J", *options,
-			timeout=seconds + 30, check=False)
-		report = json.loads(done.stdout or "{}")
+		for _ in range(50):
+			done = self.run("iperf3", "-c", address, "-p", port, "-t", seconds, "-J", *options,
+				timeout=seconds + 30, check=False)
+			report = json.loads(done.stdout or "{}")
+			if "busy" not in report.get("error", ""):
+				break
+			time.sleep(0.1)  # with the end of the test before
 		assert "error" not in report and "end" in report, f"iperf3: {done.stdout[-400:]}{done.stderr}"
 		return report
 
