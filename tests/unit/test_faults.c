@@ -535,6 +535,7 @@ take_picture(void)
 	free(forward());
 	picture.forwarding = forward();
 	picture.state = tell(false);
+	tap_settle();
 	picture.kernel = tell_kernel();
 	return picture;
 }
