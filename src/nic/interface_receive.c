@@ -268,7 +268,7 @@ interface_receive(struct nic_queue *nic_queue, struct worker *worker, struct rte
 	if (unlikely(losing))
 		count_lost(worker, queue);
 	if (n_long > 0)
-		read_long_frames(workers[worker->index], queue, packets, places, n_long);
+		read_long_frames(queue->io, queue, packets, places, n_long);
 	return n_long > 0 || unlikely(none > 0) ? close_gaps(packets, n) : n;
 }
 
