@@ -279,9 +279,8 @@ static void
 socket_ready(struct wait_source *source, struct worker *worker, int32_t result, uint32_t flags)
 {
 	struct interface_queue *queue = (struct interface_queue *)source;
-
+	socklen_t size = sizeof(int);
 	int error;
-	socklen_t size = sizeof(error);
 
 	(void)flags;
 	/* that the interface was set down: check() sees it; not to be told by the next send */
