@@ -182,12 +182,10 @@ static enum nic_result
 interface_publish(struct weft_nic *nic, struct weft_error *error)
 {
 	struct interface *interface = nic->driver_state;
-	enum nic_result result;
 
 	if (interface_set_promiscuous(interface, error) < 0)
 		return NIC_FAILED;
-	result = look(interface, error);
-	return result;
+	return look(interface, error);
 }
 
 static enum nic_result

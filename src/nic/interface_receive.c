@@ -268,7 +268,7 @@ interface_receive(struct nic_queue *nic_queue, struct worker *worker, struct rte
 	if (unlikely(losing))
 		count_lost(worker, queue);
 	if (n_long > 0)
-		read_long_frames(workers[worker->index], queue, packets, places, n_long);
+		read_long_frames(queue->io, queue, packets, places, n_long);
 	return n_long > 0 || unlikely(none > 0) ? close_gaps(packets, n) : n;
 }
 
@@ -279,9 +279,8 @@ static void
 socket_ready(struct wait_source *source, struct worker *worker, int32_t result, uint32_t flags)
 {
 	struct interface_queue *queue = (struct interface_queue *)source;
-
+	socklen_t size = sizeof(int);
 	int error;
-	socklen_t size = sizeof(error);
 
 	(void)flags;
 	/* that the interface was set down: check() sees it; not to be told by the next send */

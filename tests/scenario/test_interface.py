@@ -38,7 +38,11 @@ class NicSwitch:
 				preexec_fn=harness.die_with_parent)
 		self.reader = threading.Thread(target=self.read, daemon=True)
 		self.reader.start()
-		harness.wait_until(self.is_up.is_set, 10, "the switch is up")
+		harness.wait_until(self.has_started, 10, "the switch is up")
+
+	def has_started(self):
+		assert self.process.poll() is None, self.log_file.read_text()
+		return self.is_up.is_set()
 
 	def read(self):
 		for line in self.process.stdout:
