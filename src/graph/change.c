@@ -78,7 +78,8 @@ bool
 weft_change_failed(const struct weft_change *change, struct weft_error *error)
 {
 	if (change == NULL) {
-		error_set(error, EBUSY, "no change could be begun: another one is open");
+		error_set(error, EBUSY,
+			"no change could be begun: another one is open, or there is no memory");
 		return true;
 	}
 	if (change->failed && error != NULL)

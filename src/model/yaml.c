@@ -308,12 +308,12 @@ is_indented(const struct reader *reader, struct fy_token *block)
 		const char *begin = report->text + report->lines[line], *at = begin;
 		const char *last = report->text + report->length;
 
-		if (report->lines[line] >= end)
-			break;
 		while (at < last && *at == ' ')
 			at++;
-		if (at < last && *at != '\n' && *at != '\r' &&
-			(size_t)(at - begin) < reader->key_place.column)
+		/* the block's end is behind the blanks of the line that follows */
+		if ((size_t)(at - report->text) >= end)
+			break;
+		if (*at != '\n' && *at != '\r' && (size_t)(at - begin) < reader->key_place.column)
 			return false;
 	}
 	return true;

@@ -5,12 +5,15 @@
  * then come packets, each through the vnic that a driver would give it in at, in any pieces,
  * with any virtio-net header. One packet at a time, so that all that comes out is of it:
  * nothing leaves in another network than it came from, what came in is sent or a counted drop
- * at every device, a dry run leaves no trace, and every buffer comes back.
+ * at every device, a dry run leaves no trace, and every buffer comes back. Some runs are
+ * captured and traced.
  */
 #include "fuzz_packet.h"
+#include "graph/capture.h"
 #include "graph/engine.h"
 #include "graph/explain.h"
 #include "graph/punt.h"
+#include "graph/trace.h"
 #include "packet/offload.h"
 
 #include <rte_ether.h>
@@ -75,7 +78,16 @@ static void
 add_network(struct weft_change *change, unsigned n)
 {
 	static const char *const names[] = { "red", "blue" };
-	static const struct weft_nic_config config = { .kind = WEFT_NIC_MEMORY, .mtu = 65521 };
+	/* the same addresses in both, each vnic's own by its last byte */
+	struct weft_prefix addresses[] = { { 4, 24, { 10, 0, 0 } }, { 6, 64, { 0xfd } } };
+	static const struct weft_prefix gateways[] = { { 4, 32, { 10, 0, 0, 1 } },
+		{ 6, 128, { 0xfd, [15] = 1 } } };
+	struct weft_nic_config config = { .kind = WEFT_NIC_MEMORY,
+		.mtu = 65521,
+		.addresses = addresses,
+		.n_addresses = RTE_DIM(addresses),
+		.gateways = gateways,
+		.n_gateways = RTE_DIM(gateways) };
 	struct weft_network *network = weft_network_add(change, names[n], NULL);
 	struct weft_device *device;
 	char name[32];
@@ -90,6 +102,9 @@ add_network(struct weft_change *change, unsigned n)
 		}
 		for (unsigned p = 0; p < 2; p++) {
 			snprintf(name, sizeof(name), "s%u-%u", s, p);
+			station_mac(config.mac, (uint8_t)(s * 2 + p));
+			addresses[0].address[3] = addresses[1].address[15] =
+				(uint8_t)(1 + s * 2 + p);
 			nics[(n * SWITCHES + s) * 2 + p] =
 				weft_nic_add(change, network, name, &config);
 		}
@@ -355,18 +370,43 @@ check_tallies(const struct tally *before, const struct tally *after, unsigned ne
 		require(came_out + drops > 0 || out == links, "what was sent did not come out");
 }
 
+/* The frame itself, or one made of what a user may ask for, out of its bytes. */
+static struct explanation *
+ask(const struct input *input, const uint8_t *frame)
+{
+	struct explain_request request = { .from = nics[input->nic] };
+	struct weft_error error = { 0 };
+	struct explanation *told;
+
+	if (!(input->flags & 128) || input->length < 28)
+		return explain_frame(
+			weft, atomic_load(&nics[input->nic]->vport), frame, input->length, NULL);
+	request.family = frame[0] % 3 * 2; /* 0: none, 2: no such, 4 */
+	if (frame[0] & 0x80)
+		request.family = 6;
+	request.protocol = frame[1] % 3;
+	request.has_mac = frame[1] & 0x80;
+	request.vlan = (uint16_t)((frame[2] << 8 | frame[3]) & 0xfff);
+	memcpy(&request.from_port, frame + 4, 2);
+	memcpy(&request.to_port, frame + 6, 2);
+	memcpy(request.to, frame + 8, 16);
+	memcpy(request.to_mac, frame + 22, 6);
+	told = explain_packet(weft, &request, &error);
+	require(told != NULL || error.text[0] != '\0', "no reason");
+	return told;
+}
+
 /* A dry run through the same tables: nothing leaves, counts or learns. */
 static void
 explain(const struct input *input, const uint8_t *frame)
 {
 	static struct tally before, after;
-	uint32_t vport = atomic_load(&nics[input->nic]->vport);
 	struct explanation *told;
 
-	if (input->nic == UPLINK || vport == 0)
+	if (input->nic == UPLINK || atomic_load(&nics[input->nic]->vport) == 0)
 		return;
 	take_tally(&before);
-	told = explain_frame(weft, vport, frame, input->length, NULL);
+	told = ask(input, frame);
 	if (told != NULL) {
 		require(told->verdict[0] != '\0', "no verdict");
 		require(told->count > 0, "no steps");
@@ -396,6 +436,84 @@ send(const struct input *input, const uint8_t *frame)
 	run();
 	take_tally(&after);
 	check_tallies(&before, &after, network, take_output(network), super);
+}
+
+/* ---- watching ---------------------------------------------------------------------------------
+ */
+
+static struct capture *capture;
+static struct trace *trace;
+
+/* Of all ports, if the choice says so: every packet goes the slow way then. */
+static void
+begin_watching(uint8_t choice)
+{
+	static const struct filter everything;
+	uint32_t ids[ALL_PORTS];
+	struct capture_options options = {
+		.vports = ids, .n_vports = ALL_PORTS, .snaplen = choice & 4 ? 20 : 0
+	};
+
+	for (unsigned i = 0; i < ALL_PORTS; i++)
+		ids[i] = ports[i / PORTS / SWITCHES][i / PORTS % SWITCHES][i % PORTS]->id;
+	capture = choice & 1 ? capture_open(weft, &options, NULL) : NULL;
+	trace = choice & 2 ? trace_open(weft, &everything, 0, NULL) : NULL;
+	require((capture != NULL) == ((choice & 1) != 0), "no capture");
+	require((trace != NULL) == ((choice & 2) != 0), "no trace");
+}
+
+/* Whole blocks, each with its length in front and behind. */
+static void
+check_blocks(const uint8_t *bytes, size_t size)
+{
+	uint32_t length, again;
+
+	for (; size > 0; bytes += length, size -= length) {
+		require(size >= 12, "a block is cut");
+		memcpy(&length, bytes + 4, 4);
+		require(length >= 12 && length % 4 == 0 && length <= size, "no block");
+		memcpy(&again, bytes + length - 4, 4);
+		require(again == length, "another length behind the block");
+	}
+}
+
+static void
+read_capture(void)
+{
+	static uint8_t bytes[CAPTURE_READ_SIZE];
+	size_t size;
+
+	while (capture != NULL && (size = capture_read(capture, bytes, sizeof(bytes))) > 0)
+		check_blocks(bytes, size);
+}
+
+/* A packet in, if its steps are few: the last copy's verdict is among them. */
+static void
+read_trace(void)
+{
+	struct trace_event event;
+	unsigned events = 0, verdicts = 0;
+
+	while (trace != NULL && trace_read(trace, &event)) {
+		require(memchr(event.text, '\0', sizeof(event.text)) != NULL &&
+				memchr(event.describe, '\0', sizeof(event.describe)) != NULL,
+			"no end of a text");
+		require(event.packet > 0, "a step of no packet");
+		require(event.verdict != TRACE_DROPPED || event.reason < DROP_REASON_COUNT,
+			"no reason");
+		events++;
+		verdicts += event.verdict != TRACE_GOES_ON;
+	}
+	require(events == 0 || events > 500 || verdicts > 0, "a trace without a verdict");
+}
+
+static void
+end_watching(void)
+{
+	if (capture != NULL)
+		capture_close(capture);
+	if (trace != NULL)
+		trace_close(trace);
 }
 
 /* Takes the next packet apart; false: there is none. */
@@ -446,16 +564,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < SETUP_SIZE || size > UINT16_MAX)
 		return 0;
 	set_up(data);
+	begin_watching(data[ALL_PORTS]);
 	data += SETUP_SIZE;
 	left = size - SETUP_SIZE;
 	for (unsigned i = 0; i < 32 && next(&data, &left, &input, frame); i++) {
 		if (input.flags & 2)
 			explain(&input, frame);
 		send(&input, frame);
+		read_capture();
+		read_trace();
 		now += input.flags & 32 ? 200 * SECOND : 1000;
 		if (input.flags & 64)
 			engine_tick(weft);
 	}
+	end_watching();
 	now += 11 * SECOND; /* no loop is remembered */
 	if (++runs % 256 == 0)
 		engine_tick(weft);

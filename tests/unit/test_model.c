@@ -121,6 +121,44 @@ values_are_written_one_way(void **state)
 	configuration_free(configuration);
 }
 
+static const char *
+description(const char *text, struct configuration **configuration)
+{
+	*configuration = load(text);
+	assert_non_null(*configuration);
+	return model_text(network(*configuration, "red"), "description");
+}
+
+/* What may stand in a block of text, and behind it. */
+static void
+blocks_of_text_end_where_they_end(void **state)
+{
+	static const struct {
+		const char *yaml, *text;
+	} blocks[] = {
+		{ "networks:\n  red:\n    description: |\n      a\n      b\n# c\n    switches: "
+		  "{}\n",
+			"a\nb\n" },
+		{ "networks:\n  red:\n    description: |\n      a\n\n  # c\n    switches: {}\n",
+			"a\n" },
+		{ "networks:\r\n  red:\r\n    description: >-\r\n      a\r\n\r\n      b\r\n  blue: "
+		  "{}\r\n",
+			"a\nb" },
+		{ "networks:\n  red:\n    description: |\n      a\n  \n      b\n  blue:\n",
+			"a\n\nb\n" },
+		{ "networks:\n  red:\n    description: |2\n        a\n      b\n  blue:\n",
+			"  a\nb\n" },
+		{ "networks:\n  red:\n    description: | # c\n      a\n", "a\n" },
+		{ "networks:\n  red:\n    description:\n      |\n      a\n", "a\n" },
+	};
+	struct configuration *configuration;
+
+	for (unsigned i = 0; i < sizeof(blocks) / sizeof(*blocks); i++) {
+		assert_string_equal(description(blocks[i].yaml, &configuration), blocks[i].text);
+		configuration_free(configuration);
+	}
+}
+
 /* RFC 7951, section 4: with the module's name at the top, and without it below. */
 static void
 json_names_have_one_form(void **state)
@@ -167,6 +205,7 @@ main(void)
 		cmocka_unit_test(defaults_are_in_the_tree),
 		cmocka_unit_test(values_are_written_one_way),
 		cmocka_unit_test(json_names_have_one_form),
+		cmocka_unit_test(blocks_of_text_end_where_they_end),
 	};
 
 	return cmocka_run_group_tests(tests, open_model, close_model);
