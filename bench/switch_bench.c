@@ -15,11 +15,12 @@
  *	-g  no weft: the same devices, pool and burst, but what is received is sent at once. That
  *	    is what the generator and the sink cost.
  *
- * Prints "ready TSC_HZ", then for each line on its stdin how many packets went out; ends with
- * the end of its stdin.
+ * Prints "ready TSC_HZ", then for each line on its stdin (one at a time) how many packets
+ * went out; ends with the end of its stdin.
  */
-#include "graph/nic.h"
+#include "graph/engine.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -221,6 +222,19 @@ count(const struct options *options, const struct weft_vport *out)
 	return counters.out_packets;
 }
 
+/* Ticks the engine once a second, as weftd does. False: the end of stdin. */
+static bool
+wait_for_line(const struct options *options, struct weft *weft)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+	char line[16];
+
+	while (poll(&input, 1, 1000) == 0)
+		if (!options->generator)
+			engine_tick(weft);
+	return read(STDIN_FILENO, line, sizeof(line)) > 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -234,7 +248,6 @@ main(int argc, char **argv)
 	struct weft_vport *out;
 	struct weft *weft = weft_open(&engine, &error);
 	pthread_t thread;
-	char line[16];
 
 	if (weft == NULL)
 		fail(error.text);
@@ -243,7 +256,7 @@ main(int argc, char **argv)
 		fail("no thread");
 	printf("ready %lu\n", rte_get_tsc_hz());
 	fflush(stdout);
-	while (fgets(line, sizeof(line), stdin) != NULL) {
+	while (wait_for_line(&options, weft)) {
 		printf("%lu\n", count(&options, out));
 		fflush(stdout);
 	}

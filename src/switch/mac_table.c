@@ -234,14 +234,50 @@ count_overflow(struct mac_bucket *first)
 		;
 }
 
+/*
+ * Moves an entry of a full bucket on into its second one. Who looks for it meanwhile finds it
+ * in either: it is there, and counted as overflowed, before it goes here. The bucket and `other`
+ * are locked by the caller; for a third one nobody waits.
+ */
+static bool
+make_room(const struct mac_table *table, struct mac_array *array, struct mac_bucket *bucket,
+	const struct mac_bucket *other)
+{
+	for (unsigned slot = 0; slot < MAC_BUCKET_SLOTS; slot++) {
+		struct mac_entry entry = slot_entry(bucket, slot);
+		uint64_t hash = mac_hash(array, entry.key, entry.device);
+		struct mac_bucket *next = &array->buckets[mac_second(array, hash)];
+		bool moved;
+
+		/* not one that is in its second bucket already */
+		if (&array->buckets[mac_first(array, hash)] != bucket || next == other ||
+			!try_lock(next))
+			continue;
+		moved = bucket_insert(table, array, next, &entry);
+		if (moved) {
+			count_overflow(bucket);
+			slot_clear(array, bucket, slot);
+		}
+		unlock(next);
+		if (moved)
+			return true;
+	}
+	return false;
+}
+
 static bool
 pair_insert(const struct mac_table *table, struct mac_array *array, struct mac_bucket *first,
 	struct mac_bucket *second, const struct mac_entry *entry)
 {
 	if (bucket_insert(table, array, first, entry))
 		return true;
-	if (!bucket_insert(table, array, second, entry))
-		return false;
+	if (!bucket_insert(table, array, second, entry)) {
+		if (make_room(table, array, first, second))
+			return bucket_insert(table, array, first, entry);
+		if (!make_room(table, array, second, first) ||
+			!bucket_insert(table, array, second, entry))
+			return false;
+	}
 	count_overflow(first);
 	return true;
 }
@@ -419,7 +455,7 @@ mac_table_maintain(struct mac_table *table)
 	array = mac_table_array(table);
 	/* no room: entries come faster than they are counted */
 	if (atomic_load_explicit(&array->full, memory_order_relaxed))
-		result = grow(table, (array->mask + 1ull) * 4);
+		result = grow(table, (array->mask + 1ull) * 2);
 	else
 		result = reserve(table, 0);
 	pthread_mutex_unlock(&table->lock);

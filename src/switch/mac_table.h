@@ -8,8 +8,8 @@
  *	Buckets of one cache line with three entries; each key has two buckets to be in, chosen
  *	by a keyed hash, so that nobody can choose addresses that collide. An entry is in the
  *	second one only if the first was full; the first counts those, so that nearly every
- *	lookup, misses included, reads one line. When both are full the insertion fails and
- *	the table asks for growth.
+ *	lookup, misses included, reads one line. When both are full an entry there moves on to
+ *	its own second bucket; where none can, the insertion fails and the table asks for growth.
  *
  * Entries
  *	hold the id of the vport, with its generation, and the vport's epoch: an entry whose

@@ -280,13 +280,14 @@ learn_all(struct batch *batch)
 			continue;
 		mac_find(batch->array, frame->source_hash, frame->source, ingress->vport->device,
 			&found);
-		if (likely(found.vport == ingress->vport->id &&
-			    found.stamp >> 4 == ingress->fresh)) {
-			last = frame->source;
-			last_ingress = ingress;
-		} else if (!(packet_meta(frame->packet)->flags & PACKET_DRY_RUN)) {
+		if (unlikely(found.vport != ingress->vport->id ||
+			     found.stamp >> 4 != ingress->fresh)) {
+			if (packet_meta(frame->packet)->flags & PACKET_DRY_RUN)
+				continue;
 			switch_learn(batch->worker, batch->array, ingress, frame->source, &found);
 		}
+		last = frame->source;
+		last_ingress = ingress;
 	}
 }
 

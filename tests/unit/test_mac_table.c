@@ -174,7 +174,7 @@ a_crowded_table_keeps_what_it_has_and_grows(void **state)
 	for (key = 1; key <= 6; key++)
 		assert_int_equal(find(&world, key, 1).vport, 5);
 	assert_int_equal(mac_table_maintain(&world.table), 0);
-	assert_int_equal(mac_table_array(&world.table)->mask, 7);
+	assert_int_equal(mac_table_array(&world.table)->mask, 3);
 	for (key = 1; key <= 6; key++)
 		assert_int_equal(find(&world, key, 1).vport, 5);
 	for (key = 7; key < 2000; key++) {
@@ -186,6 +186,40 @@ a_crowded_table_keeps_what_it_has_and_grows(void **state)
 		assert_int_equal(find(&world, key, 1).vport, 5);
 	for (; key < 4000; key++)
 		assert_int_equal(find(&world, key, 1).vport, 0);
+	mac_table_close(&world.table);
+}
+
+/* What stands in the way moves on to its second bucket: nobody is refused in a table that need
+ * not grow yet. What went on is found, and is counted until it is gone. */
+static void
+a_half_full_table_takes_everybody(void **state)
+{
+	const uint64_t end = 4096 * MAC_BUCKET_SLOTS / 2;
+	struct mac_entry entry = { 0, 1, 5, mac_stamp(1, 0, 0) }, old;
+	struct mac_array *array;
+	struct world world;
+	unsigned overflowed = 0;
+
+	(void)state;
+	world_open(&world, 4096);
+	array = mac_table_array(&world.table);
+	for (entry.key = 1; entry.key <= end; entry.key++) {
+		assert_int_equal(insert(&world, &entry), MAC_DONE);
+		assert_int_equal(insert(&world, &entry), MAC_CHANGED);
+	}
+	for (uint64_t key = 1; key <= end; key++)
+		assert_int_equal(find(&world, key, 1).vport, 5);
+	for (uint32_t i = 0; i <= array->mask; i++)
+		overflowed += array->buckets[i].overflowed;
+	assert_in_range(overflowed, 1, end / 4);
+	for (uint64_t key = 1; key <= end; key++) {
+		assert_true(mac_table_remove(&world.table, key, 1, &old));
+		assert_int_equal(find(&world, key, 1).vport, 0);
+	}
+	for (uint32_t i = 0; i <= array->mask; i++) {
+		assert_int_equal(array->buckets[i].overflowed, 0);
+		assert_int_equal(array->buckets[i].lock, 0);
+	}
 	mac_table_close(&world.table);
 }
 
@@ -518,6 +552,7 @@ main(void)
 		cmocka_unit_test(a_stamp_is_written_when_the_second_differs),
 		cmocka_unit_test(a_move_needs_the_entry_as_it_was_seen),
 		cmocka_unit_test(a_crowded_table_keeps_what_it_has_and_grows),
+		cmocka_unit_test(a_half_full_table_takes_everybody),
 		cmocka_unit_test(a_frozen_table_is_read),
 		cmocka_unit_test(the_slots_of_a_gone_vport_are_free),
 		cmocka_unit_test(the_table_does_what_a_plain_array_does),
