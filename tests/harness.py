@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import http.client
 import json
+import logging
 import os
 import re
 import shutil
@@ -18,6 +19,12 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+
+# scapy warns of routes that it does not need
+logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
+
+from scapy.all import (ARP, BOOTP, DHCP, ICMP, IP, LLC, STP, TCP, UDP, Dot1AD, Dot1Q, Dot3, Ether,
+	ICMPv6EchoRequest, ICMPv6ND_NS, IPv6, Raw)
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("WEFT_BUILD") or ROOT / "build").absolute()
@@ -508,6 +515,64 @@ def marked(mark, destination="ff:ff:ff:ff:ff:ff", source="02:aa:00:00:00:01", ki
 
 def is_marked(mark):
 	return lambda frame: mark.encode() in frame
+
+
+def check_tcp_bytes(source, destination, address, port=9000, size=8 << 20):
+	"""Sends random bytes over TCP; they must arrive, and the same."""
+	sent, received = os.urandom(size), bytearray()
+	listener = destination.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+	listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+	listener.bind((address, port))
+	listener.listen()
+
+	def take():
+		connection, _ = listener.accept()
+		while data := connection.recv(1 << 18):
+			received.extend(data)
+		connection.close()
+
+	thread = threading.Thread(target=take, daemon=True)
+	thread.start()
+	sender = source.socket(listener.family)
+	sender.settimeout(30 * PATIENCE)
+	sender.connect((address, port))
+	sender.sendall(sent)
+	sender.close()
+	thread.join(30 * PATIENCE)
+	listener.close()
+	assert bytes(received) == sent, f"{len(received)} of {len(sent)} bytes came, or others"
+
+
+def every_kind_of_frame(mark, own_ip="10.0.0.10", other_ip="10.0.0.11", other_mac="02:00:00:00:00:11",
+		vlans=(0, 1, 2, 101, 4094, 4095)):
+	"""Frames that a tenant could send to get out, as bytes: all marked, 50 bytes at least."""
+	note = Raw(mark.encode().ljust(40, b"."))
+	own, broadcast = "02:aa:00:00:00:01", "ff:ff:ff:ff:ff:ff"
+	absent = "02:00:00:00:77:77"
+	def ether(to, source=own, **fields):
+		return Ether(src=source, dst=to, **fields)
+	frames = [
+		ether(broadcast) / ARP(op=1, hwsrc=own, psrc=own_ip, pdst=other_ip) / note,
+		ether(broadcast) / ARP(op=2, hwsrc=own, psrc=other_ip, pdst=other_ip, hwdst=broadcast) / note,
+		ether(broadcast) / IP(src=own_ip, dst="255.255.255.255") / UDP(sport=68, dport=67)
+			/ BOOTP(op=1) / DHCP(options=[("message-type", "discover"), "end"]) / note,
+		ether(broadcast) / IP(src=own_ip, dst="10.0.0.255") / ICMP() / note,
+		ether(other_mac) / IP(src=own_ip, dst=other_ip) / UDP(sport=1, dport=2) / note,
+		ether(other_mac) / IP(src=own_ip, dst=other_ip) / TCP(dport=80, flags="S") / note,
+		ether(absent) / IP(src=own_ip, dst="10.0.0.77") / UDP() / note,
+		ether("01:00:5e:00:00:fb") / IP(src=own_ip, dst="224.0.0.251") / UDP(dport=5353) / note,
+		ether("33:33:ff:00:00:01") / IPv6(dst="ff02::1:ff00:1") / ICMPv6ND_NS(tgt="fe80::1") / note,
+		ether("33:33:00:00:00:01") / IPv6(dst="ff02::1") / ICMPv6EchoRequest() / note,
+		Dot3(src=own, dst="01:80:c2:00:00:00") / LLC(dsap=0x42, ssap=0x42, ctrl=3) / STP() / note,
+		ether("01:80:c2:00:00:0e", type=0x88CC) / note,
+		ether(broadcast, type=0x9000) / note,
+		# the neighbour's own MAC as source: it must not draw the other tenant's traffic here
+		ether(broadcast, source=other_mac) / IP(src=other_ip, dst="10.0.0.255") / UDP() / note,
+	]
+	for vlan in vlans:
+		frames.append(ether(broadcast) / Dot1Q(vlan=vlan) / IP(src=own_ip, dst=other_ip) / UDP() / note)
+		frames.append(ether(broadcast) / Dot1AD(vlan=vlan) / Dot1Q(vlan=7) / IP(dst=other_ip) / note)
+	return [bytes(frame) for frame in frames]
 
 
 class Space:

@@ -43,7 +43,7 @@ struct netlink_link {
 	char kind[16];                  /* "tun", "veth"; "": a physical one, lo */
 	/* of kind tun, where the kernel tells (Linux 4.18) */
 	bool tun_known, tun_multi_queue;
-	uint32_t tun_queues; /* attached ones */
+	uint32_t tun_queues; /* attached ones, at most 1 of one that is not multi-queue */
 };
 
 /* What of a link to change: the bits of `set`. */

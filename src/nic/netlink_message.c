@@ -218,6 +218,7 @@ netlink_parse_link(const struct nlmsghdr *message, struct netlink_link *link)
 {
 	const struct ifinfomsg *info = fixed_part(message, RTM_NEWLINK, sizeof(*info));
 	const void *end;
+	uint8_t carrier = 0;
 
 	if (info == NULL || info->ifi_index <= 0)
 		return false;
@@ -248,11 +249,17 @@ netlink_parse_link(const struct nlmsghdr *message, struct netlink_link *link)
 		case IFLA_GROUP:
 			take_bytes(at, &link->group, sizeof(link->group));
 			break;
+		case IFLA_CARRIER:
+			take_bytes(at, &carrier, sizeof(carrier));
+			break;
 		case IFLA_LINKINFO:
 			parse_link_info(at, link);
 			break;
 		}
 	}
+	/* of a tun with one queue the kernel tells no number: it has a carrier while it is held */
+	if (link->tun_known && !link->tun_multi_queue)
+		link->tun_queues = carrier != 0;
 	return link->name[0] != '\0';
 }
 

@@ -2,12 +2,8 @@
 """Two tenants with the same addresses: traffic inside each, and none across."""
 import os
 import re
-import threading
 
 import pytest
-from scapy.all import (ARP, BOOTP, DHCP, ICMP, IP, LLC, STP, TCP, UDP, Dot1AD, Dot1Q, Dot3, Ether,
-	ICMPv6EchoRequest, ICMPv6ND_NS, IPv6, Raw)
-
 import harness
 
 WEB, DB = "10.0.0.10", "10.0.0.11"
@@ -36,55 +32,7 @@ def test_each_tenant_has_its_own_traffic(space, two):
 
 def test_tcp_carries_bytes_unbroken(space, two):
 	"""Partial checksums and super-packets arrive right: the bytes are compared."""
-	web, db = space.namespace("red-web"), space.namespace("red-db")
-	sent, received = os.urandom(8 << 20), bytearray()
-	listener = db.socket()
-	listener.bind((DB, 9000))
-	listener.listen()
-	def take():
-		connection, _ = listener.accept()
-		while data := connection.recv(1 << 18):
-			received.extend(data)
-	thread = threading.Thread(target=take, daemon=True)
-	thread.start()
-	sender = web.socket()
-	sender.connect((DB, 9000))
-	sender.sendall(sent)
-	sender.close()
-	thread.join(30)
-	listener.close()
-	assert bytes(received) == sent
-
-
-def every_kind_of_frame(mark):
-	"""Frames that a tenant could send to get out: all marked."""
-	note = Raw(mark.encode().ljust(40, b"."))
-	own, broadcast = "02:aa:00:00:00:01", "ff:ff:ff:ff:ff:ff"
-	neighbour, absent = "02:00:00:00:00:11", "02:00:00:00:77:77"
-	def ether(to, source=own, **fields):
-		return Ether(src=source, dst=to, **fields)
-	frames = [
-		ether(broadcast) / ARP(op=1, hwsrc=own, psrc=WEB, pdst=DB) / note,
-		ether(broadcast) / ARP(op=2, hwsrc=own, psrc=DB, pdst=DB, hwdst=broadcast) / note,
-		ether(broadcast) / IP(src=WEB, dst="255.255.255.255") / UDP(sport=68, dport=67)
-			/ BOOTP(op=1) / DHCP(options=[("message-type", "discover"), "end"]) / note,
-		ether(broadcast) / IP(src=WEB, dst="10.0.0.255") / ICMP() / note,
-		ether(neighbour) / IP(src=WEB, dst=DB) / UDP(sport=1, dport=2) / note,
-		ether(neighbour) / IP(src=WEB, dst=DB) / TCP(dport=80, flags="S") / note,
-		ether(absent) / IP(src=WEB, dst="10.0.0.77") / UDP() / note,
-		ether("01:00:5e:00:00:fb") / IP(src=WEB, dst="224.0.0.251") / UDP(dport=5353) / note,
-		ether("33:33:ff:00:00:01") / IPv6(dst="ff02::1:ff00:1") / ICMPv6ND_NS(tgt="fe80::1") / note,
-		ether("33:33:00:00:00:01") / IPv6(dst="ff02::1") / ICMPv6EchoRequest() / note,
-		Dot3(src=own, dst="01:80:c2:00:00:00") / LLC(dsap=0x42, ssap=0x42, ctrl=3) / STP() / note,
-		ether("01:80:c2:00:00:0e", type=0x88CC) / note,
-		ether(broadcast, type=0x9000) / note,
-		# the neighbour's own MAC as source: it must not draw the other tenant's traffic here
-		ether(broadcast, source=neighbour) / IP(src=DB, dst="10.0.0.255") / UDP() / note,
-	]
-	for vlan in (0, 1, 2, 101, 4094, 4095):
-		frames.append(ether(broadcast) / Dot1Q(vlan=vlan) / IP(src=WEB, dst=DB) / UDP() / note)
-		frames.append(ether(broadcast) / Dot1AD(vlan=vlan) / Dot1Q(vlan=7) / IP(dst=DB) / note)
-	return [bytes(frame) for frame in frames]
+	harness.check_tcp_bytes(space.namespace("red-web"), space.namespace("red-db"), DB)
 
 
 @pytest.mark.sanitize
@@ -95,7 +43,7 @@ def test_nothing_crosses(space, two):
 	marks = {"red": "MARK-OF-RED", "blue": "MARK-OF-BLUE"}
 	for _ in range(20):
 		for tenant, mark in marks.items():
-			ears[f"{tenant}-web"].send(*every_kind_of_frame(mark))
+			ears[f"{tenant}-web"].send(*harness.every_kind_of_frame(mark))
 	heard = {word: ear.receive(1) for word, ear in ears.items()}
 	for word, frames in heard.items():
 		own = word.split("-")[0]
