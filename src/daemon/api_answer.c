@@ -109,6 +109,7 @@ answer_error(struct api_answer *answer, unsigned status, const char *tag, const 
 void
 answer_failure(struct api_answer *answer, const struct weft_error *error)
 {
+	/* as RFC 8040, section 7, puts tags and statuses together */
 	static const struct {
 		int code;
 		unsigned status;
@@ -116,12 +117,13 @@ answer_failure(struct api_answer *answer, const struct weft_error *error)
 	} known[] = {
 		{ ENOENT, 404, "invalid-value" },
 		{ EINVAL, 400, "invalid-value" },
-		{ E2BIG, 400, "too-big" },
+		{ E2BIG, 413, "too-big" },
 		{ EEXIST, 409, "data-exists" },
 		{ EBUSY, 409, "in-use" },
-		{ ENOTCONN, 409, "operation-failed" },
-		{ ECANCELED, 409, "operation-failed" },
-		{ ENOMEM, 500, "resource-denied" },
+		{ ENOTCONN, 409, "data-missing" },
+		{ EADDRNOTAVAIL, 409, "data-missing" },
+		{ ENETUNREACH, 409, "data-missing" },
+		{ ECANCELED, 409, "resource-denied" },
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -187,10 +189,8 @@ answer_result(struct api_answer *answer, const struct config_result *result)
 		answer_diagnostics(answer, &result->diagnostics);
 		break;
 	case CONFIG_NOT_FOUND:
-		answer_error(answer, 404, "invalid-value", NULL, "%s", result->error.text);
-		break;
 	case CONFIG_CONFLICT:
-		answer_error(answer, 409, "operation-failed", NULL, "%s", result->error.text);
+		answer_failure(answer, &result->error);
 		break;
 	default:
 		answer_error(answer, 500, "operation-failed", NULL, "%s", result->error.text);

@@ -229,7 +229,7 @@ find_operation(struct api_call *call)
 			return &operations[i];
 		nearest_offer(&nearest, operations[i].name);
 	}
-	answer_error(call->answer, 404, "unknown-element", NULL, "there is no operation '%s'%s%s%s",
+	answer_error(call->answer, 404, "invalid-value", NULL, "there is no operation '%s'%s%s%s",
 		name, nearest.best != NULL ? "; did you mean '" : "",
 		nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "'?" : "");
 	return NULL;
