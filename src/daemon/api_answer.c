@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "daemon/api_internal.h"
+#include "daemon/json_text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -56,22 +57,6 @@ answer_nothing(struct api_answer *answer)
 	answer->status = 204;
 }
 
-/* A text that was cut within a character, or is none of UTF-8, loses what is not ASCII. */
-static json_t *
-any_text(const char *text)
-{
-	json_t *string = json_string(text);
-	char copy[600];
-
-	if (string != NULL)
-		return string;
-	snprintf(copy, sizeof(copy), "%s", text);
-	for (char *at = copy; *at != '\0'; at++)
-		if ((unsigned char)*at >= 0x80)
-			*at = '?';
-	return json_string(copy);
-}
-
 static json_t *
 error_json(const char *tag, const char *path, const char *message)
 {
@@ -81,7 +66,7 @@ error_json(const char *tag, const char *path, const char *message)
 
 	if (error == NULL)
 		error = json_pack("{ss, ss}", "error-type", "application", "error-tag", tag);
-	json_object_set_new(error, "error-message", any_text(message));
+	json_object_set_new(error, "error-message", json_text(message));
 	return error;
 }
 

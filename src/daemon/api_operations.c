@@ -294,6 +294,11 @@ api_operations(struct api_call *call)
 			answer_not_allowed(call, "GET, HEAD, OPTIONS");
 		return;
 	}
+	if (call->target->segments[2].key != NULL) {
+		answer_error(call->answer, 404, "invalid-value", NULL,
+			"an operation takes its input from the body, and nothing in the address");
+		return;
+	}
 	operation = find_operation(call);
 	if (operation == NULL)
 		return;
