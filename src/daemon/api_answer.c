@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "daemon/api_internal.h"
+#include "daemon/json_text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -56,22 +57,6 @@ answer_nothing(struct api_answer *answer)
 	answer->status = 204;
 }
 
-/* A text that was cut within a character, or is none of UTF-8, loses what is not ASCII. */
-static json_t *
-any_text(const char *text)
-{
-	json_t *string = json_string(text);
-	char copy[600];
-
-	if (string != NULL)
-		return string;
-	snprintf(copy, sizeof(copy), "%s", text);
-	for (char *at = copy; *at != '\0'; at++)
-		if ((unsigned char)*at >= 0x80)
-			*at = '?';
-	return json_string(copy);
-}
-
 static json_t *
 error_json(const char *tag, const char *path, const char *message)
 {
@@ -81,7 +66,7 @@ error_json(const char *tag, const char *path, const char *message)
 
 	if (error == NULL)
 		error = json_pack("{ss, ss}", "error-type", "application", "error-tag", tag);
-	json_object_set_new(error, "error-message", any_text(message));
+	json_object_set_new(error, "error-message", json_text(message));
 	return error;
 }
 
@@ -109,6 +94,7 @@ answer_error(struct api_answer *answer, unsigned status, const char *tag, const 
 void
 answer_failure(struct api_answer *answer, const struct weft_error *error)
 {
+	/* as RFC 8040, section 7, puts tags and statuses together */
 	static const struct {
 		int code;
 		unsigned status;
@@ -116,12 +102,13 @@ answer_failure(struct api_answer *answer, const struct weft_error *error)
 	} known[] = {
 		{ ENOENT, 404, "invalid-value" },
 		{ EINVAL, 400, "invalid-value" },
-		{ E2BIG, 400, "too-big" },
+		{ E2BIG, 413, "too-big" },
 		{ EEXIST, 409, "data-exists" },
 		{ EBUSY, 409, "in-use" },
-		{ ENOTCONN, 409, "operation-failed" },
-		{ ECANCELED, 409, "operation-failed" },
-		{ ENOMEM, 500, "resource-denied" },
+		{ ENOTCONN, 409, "data-missing" },
+		{ EADDRNOTAVAIL, 409, "data-missing" },
+		{ ENETUNREACH, 409, "data-missing" },
+		{ ECANCELED, 409, "resource-denied" },
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -187,10 +174,8 @@ answer_result(struct api_answer *answer, const struct config_result *result)
 		answer_diagnostics(answer, &result->diagnostics);
 		break;
 	case CONFIG_NOT_FOUND:
-		answer_error(answer, 404, "invalid-value", NULL, "%s", result->error.text);
-		break;
 	case CONFIG_CONFLICT:
-		answer_error(answer, 409, "operation-failed", NULL, "%s", result->error.text);
+		answer_failure(answer, &result->error);
 		break;
 	default:
 		answer_error(answer, 500, "operation-failed", NULL, "%s", result->error.text);

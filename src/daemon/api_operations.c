@@ -229,7 +229,7 @@ find_operation(struct api_call *call)
 			return &operations[i];
 		nearest_offer(&nearest, operations[i].name);
 	}
-	answer_error(call->answer, 404, "unknown-element", NULL, "there is no operation '%s'%s%s%s",
+	answer_error(call->answer, 404, "invalid-value", NULL, "there is no operation '%s'%s%s%s",
 		name, nearest.best != NULL ? "; did you mean '" : "",
 		nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "'?" : "");
 	return NULL;
@@ -292,6 +292,11 @@ api_operations(struct api_call *call)
 			list_operations(call);
 		else
 			answer_not_allowed(call, "GET, HEAD, OPTIONS");
+		return;
+	}
+	if (call->target->segments[2].key != NULL) {
+		answer_error(call->answer, 404, "invalid-value", NULL,
+			"an operation takes its input from the body, and nothing in the address");
 		return;
 	}
 	operation = find_operation(call);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* GET /streams/events, /streams/trace, /streams/capture: answers without end. */
 #include "base/error.h"
-#include "base/nearest.h"
 #include "daemon/api_internal.h"
 #include "daemon/events.h"
+#include "daemon/json_text.h"
 #include "daemon/state.h"
 #include "graph/capture.h"
 #include "graph/engine.h"
@@ -80,8 +80,9 @@ event_json(const struct event *event)
 {
 	char time[STATE_TIME_SIZE];
 
-	return json_pack("{ss, ss, ss, ss}", "time", state_time(event->time, time), "severity",
-		event_severity_name(event->severity), "object", event->object, "text", event->text);
+	return json_pack("{ss, ss, so, so}", "time", state_time(event->time, time), "severity",
+		event_severity_name(event->severity), "object", json_text(event->object), "text",
+		json_text(event->text));
 }
 
 static json_t *

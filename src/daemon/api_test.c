@@ -205,7 +205,7 @@ api_test(struct api_call *call, const json_t *input)
 	else if (run_tests(call->daemon, networks, only, list))
 		answer_json(call->answer, 200, json_pack("{s{sO}}", "weft:output", "tests", list));
 	else
-		answer_error(call->answer, 409, "operation-failed", NULL, "weftd is ending");
+		answer_error(call->answer, 409, "resource-denied", NULL, "weftd is ending");
 	json_decref(list);
 	config_release(running);
 }

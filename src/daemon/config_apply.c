@@ -299,7 +299,7 @@ config_do_confirm(struct config *config, struct config_result *result)
 {
 	result->number = history_unconfirmed(config->history);
 	if (result->number == 0) {
-		config_fail(result, CONFIG_CONFLICT, ENOENT, "nothing waits for a confirmation");
+		config_fail(result, CONFIG_CONFLICT, ENOTCONN, "nothing waits for a confirmation");
 		return;
 	}
 	if (history_confirm(config->history, &result->error) < 0) {

@@ -100,6 +100,12 @@ look_at_member(struct place *place)
 			place->node, find_entry(place->schema, place->node, place->key));
 }
 
+static int
+which_one(const struct lysc_node *list, struct weft_error *error)
+{
+	return error_set(error, EINVAL, "which of the %s? write %s=NAME", list->name, list->name);
+}
+
 /* One segment down from where place->node is. */
 static int
 step(const struct model *model, struct place *place, const struct target_segment *segment,
@@ -115,8 +121,7 @@ step(const struct model *model, struct place *place, const struct target_segment
 			"weft:%.60s",
 			name);
 	if (parent != NULL && parent->nodetype == LYS_LIST && place->key == NULL)
-		return error_set(error, EINVAL, "which of the %s? write %s=NAME", parent->name,
-			parent->name);
+		return which_one(parent, error);
 	schema = parent == NULL || parent->nodetype & (LYS_LIST | LYS_CONTAINER)
 			 ? schema_child(model, parent, name)
 			 : NULL;
@@ -137,15 +142,59 @@ step(const struct model *model, struct place *place, const struct target_segment
 static int
 missing(const struct place *place, struct weft_error *error)
 {
+	struct nearest nearest = { .wanted = place->key };
+	json_t *entry;
+	size_t i;
+
+	if (place->key == NULL)
+		return error_set(error, ENOENT, "%s is not set", place->schema->name);
+	json_array_foreach(json_object_get(place->object, place->member), i, entry)
+	{
+		const char *key = key_of(place->schema, entry);
+
+		if (key != NULL)
+			nearest_offer(&nearest, key);
+	}
+	return error_set(error, ENOENT, "there is no '%.100s' among the %s%s%s%s", place->key,
+		place->schema->name, nearest.best != NULL ? "; did you mean '" : "",
+		nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "'?" : "");
+}
+
+/*
+ * Whether the place is there, written or not: a container is (RFC 7950, 7.5.1), a leaf that has
+ * a default (7.6.1), a list or leaf-list as a whole, which may be empty.
+ */
+static bool
+is_there(const struct model *model, const struct place *place)
+{
+	if (place->node != NULL)
+		return true;
 	if (place->key != NULL)
-		return error_set(error, ENOENT, "there is no '%s' among the %s", place->key,
-			place->schema->name);
-	return error_set(error, ENOENT, "%s is not set", place->schema->name);
+		return false;
+	return place->schema->nodetype != LYS_LEAF || schema_default(model, place->schema) != NULL;
+}
+
+/* Before a step down from the place. */
+static int
+enter(struct place *place, bool make, struct weft_error *error)
+{
+	if (place->node != NULL)
+		return 0;
+	if (place->schema->nodetype == LYS_CONTAINER) {
+		if (make) {
+			json_object_set_new(place->object, place->member, json_object());
+			look_at_member(place);
+		}
+		return 0;
+	}
+	if (place->schema->nodetype == LYS_LIST && place->key == NULL)
+		return which_one(place->schema, error);
+	return missing(place, error);
 }
 
 /*
  * Walks the whole path. A container that is not written is there all the same (RFC 7950,
- * 7.5.1): with `make` it is put in.
+ * 7.5.1): with `make` it is put in, else the way goes on with nothing in it.
  */
 static int
 walk(const struct model *model, json_t *root, const struct data_path *path, bool make,
@@ -153,17 +202,8 @@ walk(const struct model *model, json_t *root, const struct data_path *path, bool
 {
 	*place = (struct place){ .node = root };
 	for (unsigned i = 0; i < path->count; i++) {
-		if (i > 0 && place->node == NULL && make &&
-			place->schema->nodetype == LYS_CONTAINER) {
-			json_object_set_new(place->object, place->member, json_object());
-			look_at_member(place);
-		}
-		if (i > 0 && place->node == NULL && place->schema->nodetype == LYS_LIST &&
-			place->key == NULL)
-			return error_set(error, EINVAL, "which of the %s? write %s=NAME",
-				place->schema->name, place->schema->name);
-		if (i > 0 && place->node == NULL)
-			return missing(place, error);
+		if (i > 0 && enter(place, make, error) < 0)
+			return -1;
 		if (step(model, place, &path->segments[i], error) < 0)
 			return -1;
 	}
@@ -203,6 +243,33 @@ copy_levels(const json_t *node, unsigned depth)
 	return copy;
 }
 
+/* As RFC 7951 writes the type; the model has no numbers of 64 bits, which would be strings. */
+static json_t *
+default_value(const struct model *model, const struct lysc_node *leaf)
+{
+	const char *text = schema_default(model, leaf);
+
+	switch (schema_type(leaf)->basetype) {
+	case LY_TYPE_UINT8:
+	case LY_TYPE_UINT16:
+	case LY_TYPE_UINT32:
+		return json_integer(strtoll(text, NULL, 10));
+	case LY_TYPE_BOOL:
+		return json_boolean(strcmp(text, "true") == 0);
+	default:
+		return json_string(text);
+	}
+}
+
+/* Of a place that is there, but not written. */
+static json_t *
+unwritten_value(const struct model *model, const struct lysc_node *schema)
+{
+	if (schema->nodetype == LYS_LEAF)
+		return default_value(model, schema);
+	return schema->nodetype == LYS_CONTAINER ? json_object() : json_array();
+}
+
 json_t *
 data_get(const struct model *model, const json_t *root, const struct data_path *path,
 	unsigned depth, struct weft_error *error)
@@ -215,14 +282,12 @@ data_get(const struct model *model, const json_t *root, const struct data_path *
 		return json_pack("{so}", "ietf-restconf:data", copy_levels(root, depth));
 	if (walk(model, (json_t *)root, path, false, &place, error) < 0)
 		return NULL;
-	if (place.node == NULL && (place.key != NULL || place.schema->nodetype == LYS_LEAF)) {
+	if (!is_there(model, &place)) {
 		missing(&place, error);
 		return NULL;
 	}
-	if (place.node != NULL)
-		value = copy_levels(place.node, depth);
-	else
-		value = place.schema->nodetype == LYS_CONTAINER ? json_object() : json_array();
+	value = place.node != NULL ? copy_levels(place.node, depth)
+				   : unwritten_value(model, place.schema);
 	if (place.key != NULL)
 		value = json_pack("[o]", value);
 	snprintf(member, sizeof(member), PREFIX "%s", place.schema->name);
@@ -385,7 +450,8 @@ edit_place(const struct model *model, struct place *place, enum data_edit edit, 
 
 	if (value == NULL)
 		return -1;
-	if (edit == DATA_PATCH && place->key != NULL && place->node == NULL)
+	/* RFC 8040, 4.6: it is not made */
+	if (edit == DATA_PATCH && !is_there(model, place))
 		return missing(place, error);
 	if (place->key != NULL)
 		return edit_entry(model, place, edit, value, error);
@@ -393,8 +459,7 @@ edit_place(const struct model *model, struct place *place, enum data_edit edit, 
 		char name[MEMBER_SIZE + sizeof(PREFIX)];
 
 		snprintf(name, sizeof(name), "%s", place->member);
-		merge_member(model, place->schema->parent != NULL ? place->schema->parent : NULL,
-			place->object, name, value);
+		merge_member(model, place->schema->parent, place->object, name, value);
 	} else {
 		json_object_set_new(place->object, place->member, json_deep_copy(value));
 	}
@@ -491,7 +556,7 @@ data_edit(const struct model *model, json_t *root, const struct data_path *path,
 	}
 	if (edit == DATA_DELETE)
 		return remove_place(&place, error);
-	*created = edit == DATA_POST || place.node == NULL;
+	*created = edit == DATA_POST || (edit == DATA_PUT && !is_there(model, &place));
 	if (edit != DATA_POST)
 		return edit_place(model, &place, edit, body, error);
 	if (place.schema != NULL && place.schema->nodetype == LYS_CONTAINER && place.node == NULL) {

@@ -27,12 +27,13 @@ struct data_path {
 	unsigned count;
 };
 
-/* What the path leads to, in a body of its own: {"weft:switches": […]}. depth 0: all of it. */
+/* What the path leads to, in a body of its own: {"weft:switches": […]}. depth 0: all of it. A
+ * leaf that is not set is its default (RFC 8040, 3.5.4). */
 json_t *data_get(const struct model *model, const json_t *root, const struct data_path *path,
 	unsigned depth, struct weft_error *error);
 
-/* Edits `root`. 0 or -1. *created: it was not there before; child: malloced, of a POST the
- * segment that leads to what was made, "switches=lan". */
+/* Edits `root`. 0 or -1. *created: data_get would have failed before; child: malloced, of a POST
+ * the segment that leads to what was made, "switches=lan". */
 int data_edit(const struct model *model, json_t *root, const struct data_path *path,
 	enum data_edit edit, const json_t *body, bool *created, char **child,
 	struct weft_error *error);

@@ -56,6 +56,20 @@ write_log(const struct event *event)
 		log_error("%s%s%s", event->object, colon, event->text);
 }
 
+/* A character that was cut off at the end goes. */
+static void
+end_whole(char *text)
+{
+	size_t length = strlen(text), start = length;
+	unsigned char lead;
+
+	while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+		start--;
+	lead = start > 0 ? (unsigned char)text[start - 1] : 0;
+	if (lead >= 0xc0 && length - start + 1 < (lead >= 0xf0 ? 4u : lead >= 0xe0 ? 3u : 2u))
+		text[start - 1] = '\0';
+}
+
 void
 events_emit(struct events *events, enum event_severity severity, const char *kind,
 	const char *object, const char *format, ...)
@@ -71,6 +85,8 @@ events_emit(struct events *events, enum event_severity severity, const char *kin
 	va_start(arguments, format);
 	vsnprintf(event.text, sizeof(event.text), format, arguments);
 	va_end(arguments);
+	end_whole(event.object);
+	end_whole(event.text);
 	write_log(&event);
 	pthread_mutex_lock(&events->lock);
 	event.number = ++events->last;

@@ -10,6 +10,7 @@
 #define WEFT_DAEMON_STATE_INTERNAL_H
 
 #include "daemon/config.h"
+#include "daemon/json_text.h"
 #include "daemon/state.h"
 #include "graph/engine.h"
 
@@ -117,7 +118,6 @@ void state_set_counters(
 	struct state_view *view, json_t *object, const struct vport_counters *counters);
 /* {reason: count}, only counts above 0 */
 void state_set_drops(struct state_view *view, json_t *object, const struct vport_drops *drops);
-json_t *state_string(const char *text);
 void state_append(struct state_view *view, json_t *array, json_t *value);
 
 #define STATE_MAC_SIZE 18

@@ -51,8 +51,8 @@ add_link(struct state_view *view, const struct name_map *configured, const struc
 	state_set_text(view, object, "network", network);
 	state_set_description(view, object, link);
 	state_set(view, object, "ends", ends);
-	state_append(view, ends, state_string(vport_path(a, path)));
-	state_append(view, ends, state_string(vport_path(b, path)));
+	state_append(view, ends, json_text(vport_path(a, path)));
+	state_append(view, ends, json_text(vport_path(b, path)));
 	state_add(view, object, json_string_value(json_object_get(object, "name")), 0);
 }
 

@@ -110,7 +110,7 @@ set_addresses(struct state_view *view, json_t *object, const char *key,
 		at = strlen(text);
 		if (lengths)
 			snprintf(text + at, sizeof(text) - at, "/%u", prefixes[i].length);
-		state_append(view, array, state_string(text));
+		state_append(view, array, json_text(text));
 	}
 }
 
@@ -133,7 +133,7 @@ set_offloads(struct state_view *view, json_t *object, uint32_t offloads)
 	state_set(view, object, "offloads", array);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (offloads & names[i].bit)
-			state_append(view, array, state_string(names[i].name));
+			state_append(view, array, json_text(names[i].name));
 }
 
 static void

@@ -43,7 +43,7 @@ append_range(struct state_view *view, json_t *array, unsigned first, unsigned la
 		snprintf(text, sizeof(text), "%u", first);
 	else
 		snprintf(text, sizeof(text), "%u-%u", first, last);
-	state_append(view, array, state_string(text));
+	state_append(view, array, json_text(text));
 }
 
 static bool

@@ -29,7 +29,7 @@ set_loop(struct state_view *view, json_t *object, const struct switch_loop *loop
 		char path[VPORT_NAME_SIZE];
 
 		state_append(view, between,
-			vport != NULL ? state_string(vport_path(vport, path)) : json_null());
+			vport != NULL ? json_text(vport_path(vport, path)) : json_null());
 	}
 	state_set_text(
 		view, told, "since", state_time(state_wall_clock(view->daemon, loop->since), text));
@@ -141,9 +141,9 @@ make_words(struct port_words *words, const struct weft_vport *vport)
 
 	free_words(words);
 	words->vport = vport;
-	words->network = state_string(vport->device->network->name);
-	words->device = state_string(state_device_path(vport->device, path));
-	words->port = state_string(vport_path(vport, path));
+	words->network = json_text(vport->device->network->name);
+	words->device = json_text(state_device_path(vport->device, path));
+	words->port = json_text(vport_path(vport, path));
 }
 
 /* VLAN, then address */

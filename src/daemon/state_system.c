@@ -228,7 +228,7 @@ set_capabilities(struct state_view *view, json_t *object)
 		const char *name = capng_capability_to_name(i);
 
 		if (name != NULL && capng_have_capability(CAPNG_EFFECTIVE, i))
-			state_append(view, array, state_string(name));
+			state_append(view, array, json_text(name));
 	}
 }
 

@@ -167,30 +167,13 @@ state_take(struct state_view *view)
 /* ---- objects --------------------------------------------------------------------------------- */
 
 json_t *
-state_string(const char *text)
-{
-	json_t *string = json_string(text);
-	char *copy;
-
-	if (string != NULL)
-		return string;
-	copy = strdup(text);
-	for (char *at = copy; at != NULL && *at != '\0'; at++)
-		if (!isascii((unsigned char)*at))
-			*at = '?';
-	string = copy != NULL ? json_string(copy) : NULL;
-	free(copy);
-	return string;
-}
-
-json_t *
 state_object(struct state_view *view, const char *name)
 {
 	json_t *object = json_object();
 
 	if (object == NULL)
 		view->no_memory = true;
-	state_set(view, object, "name", state_string(name));
+	state_set(view, object, "name", json_text(name));
 	return object;
 }
 
@@ -215,7 +198,7 @@ state_append(struct state_view *view, json_t *array, json_t *value)
 void
 state_set_text(struct state_view *view, json_t *object, const char *key, const char *text)
 {
-	state_set(view, object, key, text != NULL ? state_string(text) : json_null());
+	state_set(view, object, key, text != NULL ? json_text(text) : json_null());
 }
 
 void

@@ -117,6 +117,15 @@ schema_value_kind(const struct lysc_node *leaf)
 	return VALUE_PLAIN;
 }
 
+const char *
+schema_default(const struct model *model, const struct lysc_node *leaf)
+{
+	const struct lyd_value *value =
+		leaf->nodetype == LYS_LEAF ? ((const struct lysc_node_leaf *)leaf)->dflt : NULL;
+
+	return value != NULL ? lyd_value_get_canonical(model->context, value) : NULL;
+}
+
 const struct lysc_node *
 schema_key(const struct lysc_node *list)
 {

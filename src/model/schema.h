@@ -37,6 +37,8 @@ const struct lysc_node *schema_next(
 	const struct model *model, const struct lysc_node *parent, const struct lysc_node *after);
 enum value_kind schema_value_kind(const struct lysc_node *leaf);
 const struct lysc_type *schema_type(const struct lysc_node *leaf);
+/* The value of a leaf that is not set; NULL: it has none then. */
+const char *schema_default(const struct model *model, const struct lysc_node *leaf);
 /* The only key of a list. */
 const struct lysc_node *schema_key(const struct lysc_node *list);
 /* Written as a sequence in YAML, with names that may be left out: links, tests. */
