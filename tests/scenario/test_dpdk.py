@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""DPDK devices as vnics and uplinks: added and removed while it runs, by their arguments."""
+import contextlib
+
+from scapy.all import Ether, Raw, rdpcap, wrpcap
+
+import harness
+
+WEB, DB = "10.0.0.10", "10.0.0.11"
+
+
+def af_xdp_config(space, vlan=None):
+	config = harness.tenants(space, "red", "blue")
+	attach = {"dpdk": "net_af_xdp_far,iface=inside"}
+	if vlan is None:
+		config["networks"]["red"]["nics"]["far"] = {"switch": "lan", "attach": attach}
+	else:
+		config["uplinks"] = {"wire": {"attach": attach}}
+		config["networks"]["red"]["switches"]["lan"]["ports"] = {
+			"up": {"uplink": "wire", "uplink-vlan": vlan}}
+	return config
+
+
+def test_af_xdp(space, weftd):
+	"""A container behind a veth that AF_XDP reads; the device comes and goes, others go on."""
+	host, far = space.namespace("host"), space.namespace("far")
+	host.run("ip", "link", "add", "inside", "type", "veth", "peer", "name", "far", "netns", far)
+	host.run("ip", "link", "set", "inside", "up")
+	far.run("ip", "addr", "add", "10.0.0.99/24", "dev", "far")
+	far.run("ip", "link", "set", "far", "up")
+	# who reads raw frames can finish no checksum
+	far.run("ethtool", "-K", "far", "tx", "off", "tso", "off", "gso", "off")
+	weftd.apply(harness.tenants(space, "red", "blue"))
+	web, db = space.namespace("blue-web"), space.namespace("blue-db")
+	web.reaches(DB)
+	with harness.NumberedStream(web, db, DB) as stream:
+		for _ in range(2):
+			weftd.apply(af_xdp_config(space))
+			# the kernel lets go of a queue only after a while: then it is tried again
+			harness.wait_until(lambda: weftd.show("nics", "red/far")["status"] == "up", 10,
+				"the device is up")
+			space.namespace("red-web").reaches("10.0.0.99")
+			assert far.ping(DB) == 3
+			with far.iperf3_server():
+				report = space.namespace("red-web").iperf3("10.0.0.99", seconds=1)
+			assert report["end"]["sum_received"]["bits_per_second"] > 10e6
+			weftd.apply(harness.tenants(space, "red", "blue"))
+			assert far.ping(DB, count=1) == 0
+	assert stream.lost == []
+
+
+def test_wrong_device_is_refused(space, weftd):
+	config = harness.tenants(space, "red")
+	weftd.apply(config)
+	space.namespace("red-web").reaches(DB)
+	history = weftd.show("history")
+	config["networks"]["red"]["nics"]["far"] = {"switch": "lan",
+		"attach": {"dpdk": "net_pcap_far,rx_pcap=/nowhere/at.all"}}
+	with contextlib.suppress(harness.ApiError):
+		weftd.apply(config)
+		assert weftd.show("nics", "red/far")["status"] == "degraded"
+		return
+	assert weftd.show("history") == history
+	assert space.namespace("red-web").ping(DB) == 3
+
+
+def test_pcap_in_and_out(space, weftd):
+	"""Frames of a file come out at a tap, and what the tap's user sends lands in a file."""
+	given, taken = space.folder / "in.pcap", space.folder / "out.pcap"
+	frames = [Ether(src="02:aa:00:00:00:07", dst="ff:ff:ff:ff:ff:ff", type=0x88B5)
+		/ Raw(f"FROM-FILE-{number:03}".encode().ljust(50, b".")) for number in range(20)]
+	wrpcap(str(given), frames)
+	config = harness.tenants(space, "red")
+	weftd.apply(config)
+	web = space.namespace("red-web")
+	web.reaches(DB)
+	with web.packets("web") as ear:
+		config["networks"]["red"]["nics"]["file"] = {"switch": "lan",
+			"attach": {"dpdk": f"net_pcap_file,rx_pcap={given},tx_pcap={taken}"}}
+		weftd.apply(config)
+		heard = ear.receive(3, count=20, match=harness.is_marked("FROM-FILE-"))
+		assert len(heard) == 20
+		ear.send(*[harness.marked("TO-FILE")] * 10)
+		harness.wait_until(lambda: weftd.show("nics", "red/file")["in-packets"] >= 10, 5,
+			"the frames were written")
+	del config["networks"]["red"]["nics"]["file"]
+	weftd.apply(config)  # closes the file
+	assert sum(harness.is_marked("TO-FILE")(bytes(packet)) for packet in rdpcap(str(taken))) == 10
