@@ -130,6 +130,7 @@ abort_change(struct config *config, struct weft_change *change)
 	pthread_mutex_lock(&config->daemon->engine_lock);
 	weft_change_abort(change);
 	pthread_mutex_unlock(&config->daemon->engine_lock);
+	tap_settle(); /* what was staged is gone when the refusal is told */
 }
 
 /* Stages and prepares: after it nothing of the engine can fail. NULL: result says why. */

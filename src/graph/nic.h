@@ -17,7 +17,8 @@
  * What is not there yet
  *	When the world is not ready (the namespace or the interface does not exist), open() says
  *	NIC_ABSENT with the reason in the error: the vnic then exists, is shown as degraded with
- *	that reason, drops what is sent to it (nic-down), and open() is tried again each second.
+ *	that reason, drops what is sent to it (nic-down), and open() is tried again at the commit
+ *	(a vnic that the same change removes may have been in the way) and then each second.
  *	Only what cannot come right by waiting is NIC_FAILED, and makes the change fail.
  *
  * Threads

@@ -196,7 +196,8 @@ open_driver(struct weft_nic *nic, struct weft_error *error)
 		nic->queues[i]->polled = nic->queues[i]->wakes = false;
 	result = nic->driver->open(nic, error);
 	nic->opened = result == NIC_OK;
-	if (result == NIC_ABSENT) {
+	/* of one that is only staged nobody is told: the commit tries it again */
+	if (result == NIC_ABSENT && nic->state == OBJECT_LIVE) {
 		nic->next_try = engine_now(nic->weft) + RETRY_NS;
 		set_status(nic, NIC_STATUS_DEGRADED, error->text);
 	}
@@ -353,7 +354,11 @@ nic_add_finish(void *object)
 
 	if (nic->removed)
 		return;
-	bring_up(nic);
+	/* what was in its way may have gone with this very change */
+	if (nic->opened)
+		bring_up(nic);
+	else
+		reopen(nic, nic->driver);
 	pthread_mutex_lock(&nic->weft->nics_lock);
 	__atomic_store_n(&nic->weft->nics[id_index(nic->id)], nic, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&nic->weft->nics_lock);
