@@ -69,6 +69,12 @@ def wait_until(condition, timeout=5, what="condition"):
 		time.sleep(0.02)
 
 
+def is_stopped(pid):
+	"""Whether SIGSTOP has reached every thread."""
+	return all(stat.read_text().rsplit(")", 1)[1].split()[0] == "T"
+		for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+
+
 class Namespace:
 	"""A network namespace with a name under /run/netns."""
 
@@ -628,9 +634,10 @@ class Space:
 		own = {namespace.name for namespace in self.namespaces.values()}
 		made = [name for name in self.existing() if name not in own]
 		assert not made, f"weftd left namespaces behind: {made}"
+		# those of weft carry its mark; peers have taps of their own
 		taps = [f"{name}: {link}" for name in self.existing()
 			for link, info in Namespace(name, create=False).links().items()
-			if info.get("linkinfo", {}).get("info_kind") == "tun"]
+			if info.get("ifalias", "").startswith("weft:")]
 		assert not taps, f"weftd left taps behind: {taps}"
 
 	def sweep(self):

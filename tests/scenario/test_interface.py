@@ -437,6 +437,7 @@ def test_overrun_is_counted(space, site):
 		site.web.reaches(FAR)
 		with site.web.packets("e0") as web, site.far.packets("wire") as far:
 			switch.process.send_signal(signal.SIGSTOP)
+			harness.wait_until(lambda: harness.is_stopped(switch.process.pid), 5, "it stands still")
 			for number in range(count):
 				far.send(harness.marked(f"OVER{number:06}"))
 			switch.process.send_signal(signal.SIGCONT)
