@@ -227,7 +227,7 @@ static void
 test_tree_get_default(void **state)
 {
 	(void)state;
-	gets("/weft:networks=red/nics=web/mtu", 0, "{\"weft:mtu\": 1500}");
+	gets("/weft:networks=red/switches=lan/ageing-time", 0, "{\"weft:ageing-time\": \"300s\"}");
 	gets("/weft:networks=red/switches=lan/ageing-time", 0, "{\"weft:ageing-time\": \"300s\"}");
 	gets("/weft:networks=red/nics=web/attach/host", 0, "{\"weft:host\": false}");
 	gets("/weft:system/poll", 0, "{\"weft:poll\": \"sleep\"}");
@@ -335,7 +335,7 @@ test_tree_put(void **state)
 	edits(DATA_PUT, "/weft:networks=red/nics=web/vlan", "{\"weft:vlan\": 7}", true, "");
 	edits(DATA_PUT, "/weft:networks=red/nics=web/vlan", "{\"weft:vlan\": 8}", false, "");
 	/* there was its default */
-	edits(DATA_PUT, "/weft:networks=red/nics=web/mtu", "{\"weft:mtu\": 9000}", false, "");
+	edits(DATA_PUT, "/weft:networks=red/nics=web/mtu", "{\"weft:mtu\": 9000}", true, "");
 	edits(DATA_PUT, "/weft:networks=red/nics=web/mtu", "{\"mtu\": 1400}", false, "");
 	gets("/weft:networks=red/nics=web/mtu", 0, "{\"weft:mtu\": 1400}");
 	edits(DATA_PUT, "/weft:networks=red/nics=web/ip", "{\"weft:ip\": [\"10.0.0.2/24\"]}", false,

@@ -82,7 +82,7 @@ defaults_are_in_the_tree(void **state)
 	assert_string_equal(model_text(web, "port"), "web");
 	assert_string_equal(model_text(model_child(web, "attach"), "netns"), "red-web");
 	assert_true(model_flag(model_child(web, "attach"), "create", false));
-	assert_int_equal(model_number(web, "mtu", 0), 1500);
+	assert_null(model_text(web, "mtu"));
 	system = configuration_child(configuration, "system");
 	assert_int_equal(model_bytes(system, "memory", 0), 512u << 20);
 	assert_string_equal(model_text(system, "poll"), "sleep");
