@@ -31,7 +31,7 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
-#define MEMORY_MB 1024
+#define MEMORY_MB 512
 #define CHAIN_LIMIT 16
 #define IN "net_pcap0"
 #define OUT "net_null0"
