@@ -48,33 +48,45 @@ cross_link(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 	vport_receive(worker, peer, packet);
 }
 
-/*
- * To one VLAN of a shared uplink. A frame with a tag of its own must not leave where the
- * uplink is untagged: there the tag would say which network it belongs to.
- */
-static struct rte_mbuf *
-tag_for_uplink(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
+static bool
+is_untagged(struct rte_mbuf *packet)
 {
 	struct ether_view view;
 
-	if (vport->uplink_vlan != 0)
-		return edit_push_vlan(
-			&worker->pools, packet, RTE_ETHER_TYPE_VLAN, vport->uplink_vlan);
-	if (parse_ether(packet, &view) == PARSE_OK && view.n_tags == 0)
-		return packet;
-	packet_drop(worker, vport, DROP_VLAN_NOT_ALLOWED, packet);
-	return NULL;
+	return parse_ether(packet, &view) == PARSE_OK && view.n_tags == 0;
 }
 
+/* NULL: it was dropped. */
+static struct rte_mbuf *
+tag_for_uplink(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
+{
+	bool dry_run = packet_meta(packet)->flags & PACKET_DRY_RUN;
+
+	packet = edit_push_vlan(&worker->pools, packet, RTE_ETHER_TYPE_VLAN, vport->uplink_vlan);
+	if (unlikely(packet == NULL) && !dry_run)
+		worker->drops[id_index(vport->id)].by_reason[DROP_NO_BUFFER]++;
+	return packet;
+}
+
+/* Bytes are counted without the uplink's tag, as are those that come in. */
 static void
 send_to_nic(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 {
+	uint32_t size = rte_pktmbuf_pkt_len(packet);
+
 	if (vport->attachment == ATTACHED_NIC &&
 		(atomic_load_explicit(vport->watch, memory_order_relaxed) & WATCH_PROBE) &&
 		probe_take(worker, vport, packet))
 		return;
+	/* a tag of its own must not leave where the uplink is untagged: there it would say which
+	 * network the frame belongs to */
+	if (vport->attachment == ATTACHED_UPLINK && vport->uplink_vlan == 0 &&
+		!is_untagged(packet)) {
+		packet_drop(worker, vport, DROP_VLAN_NOT_ALLOWED, packet);
+		return;
+	}
 	watch_out(worker, vport, packet);
-	if (vport->attachment == ATTACHED_UPLINK)
+	if (vport->attachment == ATTACHED_UPLINK && vport->uplink_vlan != 0)
 		packet = tag_for_uplink(worker, vport, packet);
 	if (packet == NULL)
 		return;
@@ -82,7 +94,7 @@ send_to_nic(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 		rte_pktmbuf_free(packet);
 		return;
 	}
-	vport_count_out(worker, vport, 1, rte_pktmbuf_pkt_len(packet));
+	vport_count_out(worker, vport, 1, size);
 	nic_enqueue(worker, vport->nic, packet);
 }
 

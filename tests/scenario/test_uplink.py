@@ -184,6 +184,8 @@ def test_untagged_vlan_of_an_uplink(space, one):
 		frames = wire.receive(1, match=harness.is_marked("OF-ALONE"))
 		assert len(frames) >= 8
 		assert {outer_vlan(frame) for frame in frames} == {0}
+		refused = weftd.show("ports", "alone/lan:up")
+		assert refused["drops"]["vlan-not-allowed"] >= 4, "what bears a tag of its own"
 		wire.send(harness.marked("FROM-WIRE"))
 		priority = harness.marked("PRIORITY")
 		wire.send(priority[:12] + struct.pack("!HH", 0x8100, 5 << 13) + priority[12:])
