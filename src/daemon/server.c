@@ -22,7 +22,8 @@
 #define CONNECTION_LIMIT 256
 #define BODY_LIMIT (64u << 20)
 #define STACK_SIZE (1u << 20)
-#define BACKLOG 128
+#define BACKLOG 1024     /* a client that does not block is refused where there is no room */
+#define IDLE_SECONDS 20u /* a connection that says nothing makes room for others */
 
 struct server {
 	struct daemon *daemon;
@@ -272,8 +273,6 @@ make_response(struct api_answer *answer, struct MHD_Connection *connection)
 		return response;
 	}
 	stream->peer = descriptor_of(connection);
-	/* a quiet stream is no dead one */
-	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 	response = MHD_create_response_from_callback(
 		MHD_SIZE_UNKNOWN, API_STREAM_SIZE, read_stream, stream, close_stream);
 	if (response != NULL)
@@ -318,12 +317,15 @@ answer_exchange(struct server *server, struct MHD_Connection *connection, const 
 	};
 	struct api_answer answer = { 0 };
 
-	if (exchange->too_long)
-		answer.status = MHD_HTTP_CONTENT_TOO_LARGE;
-	else if (exchange->no_memory || exchange->target == NULL)
-		answer.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+	/* its time does not run while the answer is made, which may take minutes */
+	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+	if (exchange->too_long || exchange->no_memory || exchange->target == NULL)
+		api_refuse(&answer, exchange->too_long);
 	else
 		api_answer(server->daemon, &request, &answer);
+	/* a quiet stream is no dead one */
+	if (answer.stream == NULL)
+		MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, IDLE_SECONDS);
 	exchange->ends = answer.ends;
 	return send_answer(connection, &answer);
 }
@@ -377,7 +379,7 @@ server_start(struct server *server, struct daemon *daemon, struct weft_error *er
 		MHD_OPTION_LISTEN_SOCKET, server->listener, MHD_OPTION_URI_LOG_CALLBACK,
 		begin_exchange, server, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, server,
 		MHD_OPTION_UNESCAPE_CALLBACK, leave_as_it_is, NULL, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT, 120u,
+		(unsigned)CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_END);
 	if (server->http == NULL)
 		return error_errno(error, errno, "cannot start the server of the API");
