@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define GROUP "weft"
@@ -25,9 +26,12 @@
 #define BACKLOG 1024     /* a client that does not block is refused where there is no room */
 #define IDLE_SECONDS 20u /* a connection that says nothing makes room for others */
 
+#define FAREWELL_MS 2000
+
 struct server {
 	struct daemon *daemon;
 	struct MHD_Daemon *http;
+	_Atomic unsigned exchanges; /* under way */
 	int listener;
 	char *path;
 	dev_t device; /* of the socket's file, to remove no other one */
@@ -152,12 +156,14 @@ server_bind(const char *path, struct weft_error *error)
 static void *
 begin_exchange(void *context, const char *uri, struct MHD_Connection *connection)
 {
+	struct server *server = context;
 	struct exchange *exchange = calloc(1, sizeof(*exchange));
 
-	(void)context;
 	(void)connection;
-	if (exchange != NULL)
-		exchange->target = strdup(uri);
+	if (exchange == NULL)
+		return NULL;
+	exchange->target = strdup(uri);
+	atomic_fetch_add(&server->exchanges, 1);
 	return exchange;
 }
 
@@ -178,6 +184,7 @@ end_exchange(void *context, struct MHD_Connection *connection, void **state,
 	free(exchange->body);
 	free(exchange);
 	*state = NULL;
+	atomic_fetch_sub(&server->exchanges, 1);
 }
 
 static size_t
@@ -397,13 +404,26 @@ remove_socket(const struct server *server)
 		unlink(server->path);
 }
 
+/* libmicrohttpd cuts off what is under way: streams get the time to say that this was all. */
+static void
+wait_for_exchanges(const struct server *server)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+
+	for (unsigned i = 0; i < FAREWELL_MS / 10 && atomic_load(&server->exchanges) > 0; i++)
+		nanosleep(&pause, NULL);
+}
+
 void
 server_close(struct server *server)
 {
 	if (server == NULL)
 		return;
-	if (server->http != NULL)
+	if (server->http != NULL) {
+		server->listener = MHD_quiesce_daemon(server->http);
+		wait_for_exchanges(server);
 		MHD_stop_daemon(server->http);
+	}
 	if (server->listener >= 0)
 		close(server->listener);
 	if (server->path != NULL)
