@@ -117,6 +117,16 @@ dispatch(struct api_call *call)
 }
 
 void
+api_refuse(struct api_answer *answer, bool too_long)
+{
+	*answer = (struct api_answer){ 0 };
+	if (too_long)
+		answer_error(answer, 413, "too-big", NULL, "the body of the request is too long");
+	else
+		answer_error(answer, 500, "operation-failed", NULL, "out of memory");
+}
+
+void
 api_answer(struct daemon *daemon, const struct api_request *request, struct api_answer *answer)
 {
 	struct weft_error error = { 0 };

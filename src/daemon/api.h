@@ -50,6 +50,8 @@ struct api_answer {
 
 void api_answer(
 	struct daemon *daemon, const struct api_request *request, struct api_answer *answer);
+/* For a request that cannot be read as a whole: 413, or 500. */
+void api_refuse(struct api_answer *answer, bool too_long);
 /* Frees what the answer holds; a stream that nobody has taken is closed. */
 void api_answer_free(struct api_answer *answer);
 

@@ -421,6 +421,7 @@ config_start(struct config *config, struct config_result *result)
 		.user = "weftd",
 		.note = config->first_note,
 	};
+	int code;
 
 	commit.save = config->first_is_new && !ran_last(config, config->first);
 	config->first = NULL;
@@ -429,24 +430,29 @@ config_start(struct config *config, struct config_result *result)
 	config_refresh(config);
 	if (result->outcome != CONFIG_DONE)
 		return -1;
+	/* before anybody else knows the config */
 	config->started = true;
-	if (pthread_create(&config->thread, NULL, run_thread, config) == 0)
+	code = pthread_create(&config->thread, NULL, run_thread, config);
+	if (code == 0)
 		return 0;
 	config->started = false;
-	config_fail(result, CONFIG_FAILED, errno, "cannot start a thread");
+	config_fail(result, CONFIG_FAILED, code, "cannot start a thread: %s", strerror(code));
 	return -1;
 }
 
 void
 config_stop(struct config *config)
 {
+	bool started;
+
 	pthread_mutex_lock(&config->lock);
 	config->stopping = true;
+	started = config->started;
+	config->started = false;
 	pthread_cond_signal(&config->work);
 	pthread_mutex_unlock(&config->lock);
-	if (config->started)
+	if (started)
 		pthread_join(config->thread, NULL);
-	config->started = false;
 }
 
 void

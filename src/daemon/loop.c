@@ -196,9 +196,10 @@ int
 loop_run(struct loop *loop, struct weft_error *error)
 {
 	uint64_t interval;
+	int code = pthread_create(&loop->ticker, NULL, tick, loop);
 
-	if (pthread_create(&loop->ticker, NULL, tick, loop) != 0)
-		return error_set(error, errno, "cannot start a thread");
+	if (code != 0)
+		return error_errno(error, code, "cannot start a thread");
 	loop->ticking = true;
 	uv_timer_start(&loop->drain, drain, QUIET_MS, 0);
 	if (sd_watchdog_enabled(0, &interval) > 0)

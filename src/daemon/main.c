@@ -3,6 +3,7 @@
  * weftd: its start and its end. What can fail for reasons of the machine (socket, history)
  * comes first; then rights are dropped; then threads start.
  */
+#include "base/error.h"
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/engine_start.h"
@@ -84,8 +85,12 @@ start(struct parts *parts, const struct options *options)
 	struct weft_error error = { 0 };
 
 	daemon->events = events_open();
+	if (daemon->events == NULL) {
+		error_memory(&error);
+		return failed(&error);
+	}
 	parts->loop = loop_open(daemon, &error);
-	if (daemon->events == NULL || parts->loop == NULL)
+	if (parts->loop == NULL)
 		return failed(&error);
 	daemon->weft = engine_start(config_first(daemon->config), options->workers, &error);
 	if (daemon->weft == NULL)

@@ -16,17 +16,22 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define GROUP "weft"
 #define CONNECTION_LIMIT 256
 #define BODY_LIMIT (64u << 20)
 #define STACK_SIZE (1u << 20)
-#define BACKLOG 128
+#define BACKLOG 1024     /* a client that does not block is refused where there is no room */
+#define IDLE_SECONDS 20u /* a connection that says nothing makes room for others */
+
+#define FAREWELL_MS 2000
 
 struct server {
 	struct daemon *daemon;
 	struct MHD_Daemon *http;
+	_Atomic unsigned exchanges; /* under way */
 	int listener;
 	char *path;
 	dev_t device; /* of the socket's file, to remove no other one */
@@ -151,12 +156,14 @@ server_bind(const char *path, struct weft_error *error)
 static void *
 begin_exchange(void *context, const char *uri, struct MHD_Connection *connection)
 {
+	struct server *server = context;
 	struct exchange *exchange = calloc(1, sizeof(*exchange));
 
-	(void)context;
 	(void)connection;
-	if (exchange != NULL)
-		exchange->target = strdup(uri);
+	if (exchange == NULL)
+		return NULL;
+	exchange->target = strdup(uri);
+	atomic_fetch_add(&server->exchanges, 1);
 	return exchange;
 }
 
@@ -177,6 +184,7 @@ end_exchange(void *context, struct MHD_Connection *connection, void **state,
 	free(exchange->body);
 	free(exchange);
 	*state = NULL;
+	atomic_fetch_sub(&server->exchanges, 1);
 }
 
 static size_t
@@ -272,8 +280,6 @@ make_response(struct api_answer *answer, struct MHD_Connection *connection)
 		return response;
 	}
 	stream->peer = descriptor_of(connection);
-	/* a quiet stream is no dead one */
-	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 	response = MHD_create_response_from_callback(
 		MHD_SIZE_UNKNOWN, API_STREAM_SIZE, read_stream, stream, close_stream);
 	if (response != NULL)
@@ -318,12 +324,15 @@ answer_exchange(struct server *server, struct MHD_Connection *connection, const 
 	};
 	struct api_answer answer = { 0 };
 
-	if (exchange->too_long)
-		answer.status = MHD_HTTP_CONTENT_TOO_LARGE;
-	else if (exchange->no_memory || exchange->target == NULL)
-		answer.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+	/* its time does not run while the answer is made, which may take minutes */
+	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+	if (exchange->too_long || exchange->no_memory || exchange->target == NULL)
+		api_refuse(&answer, exchange->too_long);
 	else
 		api_answer(server->daemon, &request, &answer);
+	/* a quiet stream is no dead one */
+	if (answer.stream == NULL)
+		MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, IDLE_SECONDS);
 	exchange->ends = answer.ends;
 	return send_answer(connection, &answer);
 }
@@ -377,7 +386,7 @@ server_start(struct server *server, struct daemon *daemon, struct weft_error *er
 		MHD_OPTION_LISTEN_SOCKET, server->listener, MHD_OPTION_URI_LOG_CALLBACK,
 		begin_exchange, server, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, server,
 		MHD_OPTION_UNESCAPE_CALLBACK, leave_as_it_is, NULL, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT, 120u,
+		(unsigned)CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_END);
 	if (server->http == NULL)
 		return error_errno(error, errno, "cannot start the server of the API");
@@ -395,13 +404,26 @@ remove_socket(const struct server *server)
 		unlink(server->path);
 }
 
+/* libmicrohttpd cuts off what is under way: streams get the time to say that this was all. */
+static void
+wait_for_exchanges(const struct server *server)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+
+	for (unsigned i = 0; i < FAREWELL_MS / 10 && atomic_load(&server->exchanges) > 0; i++)
+		nanosleep(&pause, NULL);
+}
+
 void
 server_close(struct server *server)
 {
 	if (server == NULL)
 		return;
-	if (server->http != NULL)
+	if (server->http != NULL) {
+		server->listener = MHD_quiesce_daemon(server->http);
+		wait_for_exchanges(server);
 		MHD_stop_daemon(server->http);
+	}
 	if (server->listener >= 0)
 		close(server->listener);
 	if (server->path != NULL)

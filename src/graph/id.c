@@ -36,7 +36,13 @@ id_pool_take(struct id_pool *pool)
 
 	if (pool->n_free == 0 && pool->used == pool->capacity && grow(pool) < 0)
 		return 0;
-	index = pool->n_free > 0 ? pool->free[--pool->n_free] : pool->used++;
+	if (pool->n_free > 0) {
+		index = pool->free[--pool->n_free];
+	} else {
+		index = pool->used;
+		/* the tick walks what was ever used, while a change stages */
+		__atomic_store_n(&pool->used, index + 1, __ATOMIC_RELAXED);
+	}
 	generation = (pool->generations[index] + 1u) % GENERATION_COUNT;
 	/* generation 0 is left out, so that no id is 0 */
 	pool->generations[index] = (uint16_t)(generation > 0 ? generation : 1);

@@ -303,11 +303,12 @@ void
 nic_check_all(struct weft *weft)
 {
 	uint64_t now = engine_now(weft);
+	uint32_t used = __atomic_load_n(&weft->nic_ids.used, __ATOMIC_RELAXED);
 	unsigned budget = CHECKS_PER_TICK;
 
 	pthread_mutex_lock(&weft->nics_lock);
-	for (uint32_t seen = 0; seen < weft->nic_ids.used; seen++) {
-		uint32_t index = (weft->nic_check_next + seen) % weft->nic_ids.used;
+	for (uint32_t seen = 0; seen < used; seen++) {
+		uint32_t index = (weft->nic_check_next + seen) % used;
 		struct weft_nic *nic = weft->nics[index];
 
 		if (nic == NULL || (nic->opened && !atomic_load(&nic->lost) && budget == 0))

@@ -12,6 +12,7 @@
 #include "daemon/state.h"
 #include "daemon/target.h"
 #include "graph/engine.h"
+#include "graph/punt.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -628,13 +629,27 @@ remove_folder(void)
 	rmdir(folder);
 }
 
+static unsigned
+buffers_in_use(void)
+{
+	pthread_mutex_lock(&weftd.engine_lock);
+	punt_drain(weftd.weft);
+	pthread_mutex_unlock(&weftd.engine_lock);
+	return rte_mempool_in_use_count(weftd.weft->pools.small) +
+	       rte_mempool_in_use_count(weftd.weft->pools.large);
+}
+
 static int
 close_weftd(void **state)
 {
-	unsigned used = rte_mempool_in_use_count(weftd.weft->pools.small) +
-			rte_mempool_in_use_count(weftd.weft->pools.large);
+	unsigned used = buffers_in_use();
 
 	(void)state;
+	/* a worker with a thread may have some under way */
+	for (unsigned i = 0; i < 500 && used != 0; i++) {
+		pause_ms(10);
+		used = buffers_in_use();
+	}
 	config_stop(weftd.config);
 	weft_close(weftd.weft);
 	config_close(weftd.config);
@@ -1295,7 +1310,7 @@ tick_on_and_on(void *argument)
 }
 
 static void *
-edit_on_and_on(void *argument)
+explain_on_and_on(void *argument)
 {
 	static const char body[] =
 		"{\"weft:input\": {\"from\": \"red/web\", \"to\": \"10.0.0.2\"}}";
@@ -1340,7 +1355,7 @@ test_many_at_once(void **state)
 	for (size_t i = 0; i < 4; i++)
 		pthread_create(&threads[i], NULL, ask_on_and_on, (void *)(i * 3));
 	pthread_create(&threads[4], NULL, tick_on_and_on, NULL);
-	pthread_create(&threads[5], NULL, edit_on_and_on, NULL);
+	pthread_create(&threads[5], NULL, explain_on_and_on, NULL);
 	for (unsigned i = 0; seconds_now() < end; i++) {
 		apply(RED(PORTS "links: [{ ends: [lan:a, dmz:a] }], nics: { " NIC(
 			"web", "ip: 10.0.0.1/24, ") ", " NIC("db", "ip: 10.0.0.2/24, ") " }") WIRE);
