@@ -162,6 +162,14 @@ refuse_jobs(struct config *config)
 	pthread_cond_broadcast(&config->done);
 }
 
+/* What was asked for in time comes before the roll back, however long it had to wait. */
+static bool
+is_too_late(const struct config *config)
+{
+	return config->deadline != 0 && config_clock() >= config->deadline &&
+	       (config->jobs == NULL || config->jobs->queued >= config->deadline);
+}
+
 static void *
 run_thread(void *argument)
 {
@@ -170,7 +178,7 @@ run_thread(void *argument)
 	pthread_setname_np(pthread_self(), "config");
 	pthread_mutex_lock(&config->lock);
 	while (!config->stopping) {
-		if (config->deadline != 0 && config_clock() >= config->deadline) {
+		if (is_too_late(config)) {
 			pthread_mutex_unlock(&config->lock);
 			config_time_out(config);
 			pthread_mutex_lock(&config->lock);
@@ -192,6 +200,7 @@ config_call(struct config *config, void (*function)(void *context), void *contex
 	struct config_job **at;
 
 	pthread_mutex_lock(&config->lock);
+	job.queued = config_clock();
 	job.refused = config->stopping || !config->started;
 	if (!job.refused) {
 		for (at = &config->jobs; *at != NULL; at = &(*at)->next)

@@ -8,6 +8,7 @@
 struct config_job {
 	void (*run)(void *context);
 	void *context;
+	uint64_t queued; /* ns of CLOCK_MONOTONIC */
 	bool done, refused;
 	struct config_job *next;
 };
