@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
-static void
+static _Noreturn void
 fail(const char *what)
 {
 	fprintf(stderr, "scale_bench: %s\n", what);

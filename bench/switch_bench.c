@@ -44,7 +44,7 @@ struct options {
 
 static _Atomic uint64_t bounced;
 
-static void
+static _Noreturn void
 fail(const char *what)
 {
 	fprintf(stderr, "switch_bench: %s\n", what);
