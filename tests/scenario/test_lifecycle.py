@@ -2,9 +2,11 @@
 """weftd's life: starting, crashing, coming back, ending; and changes that move what is there."""
 import contextlib
 import copy
+import http.client
 import json
 import signal
 import struct
+import threading
 import time
 from pathlib import Path
 
@@ -102,6 +104,27 @@ def test_killed_before_the_first_configuration_is_confirmed(space, weftd):
 	assert space.namespace("red-web").links() == {}
 
 
+def test_killed_in_the_middle_of_an_apply(space, weftd, red):
+	"""Whatever the moment: what ran before comes back, or what was applied."""
+	both = {True: with_cache(space, red), False: red}
+	cache, wanted = space.namespace("red-cache"), False
+	for turn in range(12):
+		def apply(config=both[not wanted]):
+			with contextlib.suppress(OSError, http.client.HTTPException):
+				weftd.apply(config)
+		thread = threading.Thread(target=apply)
+		thread.start()
+		time.sleep(turn * 0.004)
+		weftd.kill()
+		thread.join()
+		weftd.start()
+		wanted = "red/cache" in nics(weftd)
+		assert nics(weftd) == {"red/web", "red/db"} | ({"red/cache"} if wanted else set())
+		assert ("cache" in cache.links()) == wanted
+		assert weftd.weft("plan", "-", input=harness.as_yaml(both[wanted])).returncode == 0
+	space.namespace("red-web").reaches(DB)
+
+
 def test_leftovers_are_removed_at_the_start(space, weftd):
 	"""The configuration lost its nics while nobody ran."""
 	config = harness.tenants(space, "red", "blue")
@@ -167,6 +190,54 @@ def test_confirm_keeps(space, weftd, red):
 	weftd.kill()
 	weftd.start()
 	assert "red/cache" in nics(weftd)
+
+
+def test_another_apply_inside_the_confirm_window(space, weftd, red):
+	"""What is applied for good is kept; what waits in turn rolls back to what was kept last."""
+	def note(text):
+		red["networks"]["red"]["description"] = text
+		return red
+
+	def runs():
+		return weftd.show("networks", "red")["description"]
+
+	weftd.apply(note("kept"))
+	with weftd.events() as events:
+		def rolled_back():
+			return [event for event in events if event["kind"] == "rollback"]
+		weftd.apply(note("waits"), **{"confirm-timeout": 1})
+		weftd.apply(note("for good"))
+		assert weftd.show("system")["unconfirmed"] is None
+		weftd.apply(note("waits long"), **{"confirm-timeout": 300})
+		start = time.monotonic()
+		weftd.apply(note("waits a moment"), **{"confirm-timeout": 1.5})
+		harness.wait_until(rolled_back, 5, "it rolls back")
+		assert time.monotonic() - start >= 1.4
+		assert len(rolled_back()) == 1
+	assert runs() == "for good"
+	weftd.kill()
+	weftd.start()
+	assert runs() == "for good"
+	space.namespace("red-web").reaches(DB)
+
+
+def test_export_loads_back(space, weftd, red):
+	config = with_cache(space, red)
+	network = config["networks"]["red"]
+	network["switches"]["lan"] = {"ageing-time": "60s", "ports": {"x": {"vlans": ["7", "10-20"]}},
+		"static-macs": {"02:00:00:00:00:99": {"port": "web", "vlan": 7}}}
+	network["switches"]["dmz"] = {"ports": {"y": {"mtu": 1500}}}
+	network["links"] = [{"ends": ["lan:x", "dmz:y"]}]
+	network["tests"] = [{"from": "web", "ping": DB, "name": "it's: a test"}]
+	config["system"] = {"history": {"keep": 7}}
+	weftd.apply(config)
+	file = space.folder / "export.yaml"
+	weftd.weft("export", file)
+	assert weftd.weft("plan", file).returncode == 0
+	weftd.apply("networks: {}")
+	weftd.weft("apply", file)
+	assert weftd.weft("plan", "-", input=harness.as_yaml(config)).returncode == 0
+	assert weftd.weft("export").stdout == file.read_text()
 
 
 def test_rollback_and_history(space, weftd, red):
