@@ -44,15 +44,25 @@ nearest_distance(const char *a, const char *b)
 	return rows[n % 3][m];
 }
 
-/* Near enough: at most one edit per three letters of what was written, and one more if the
- * word is that short. */
+/* Near enough: one edit in a short word, one more and one per three letters in a longer one. */
+static unsigned
+limit_of(size_t length)
+{
+	return length > 3 ? (unsigned)length / 3 + 1 : 1;
+}
+
 void
 nearest_offer(struct nearest *nearest, const char *name)
 {
-	unsigned distance = nearest_distance(nearest->wanted, name);
-	unsigned limit = (unsigned)strlen(nearest->wanted) / 3 + (strlen(nearest->wanted) < 3);
+	size_t wanted = strlen(nearest->wanted), length = strlen(name);
+	size_t gap = wanted > length ? wanted - length : length - wanted;
+	unsigned below = nearest->best != NULL ? nearest->distance : limit_of(wanted) + 1;
+	unsigned distance;
 
-	if (distance > limit || (nearest->best != NULL && distance >= nearest->distance))
+	if (wanted > NAME_LIMIT || gap >= below)
+		return;
+	distance = nearest_distance(nearest->wanted, name);
+	if (distance >= below)
 		return;
 	nearest->best = name;
 	nearest->distance = distance;

@@ -2,7 +2,7 @@
 #include "model/build.h"
 
 #include "base/name_map.h"
-#include "model/nearest.h"
+#include "base/nearest.h"
 #include "model/value.h"
 
 #include <stdio.h>
@@ -151,7 +151,7 @@ guess_key(const struct builder *builder, const struct lysc_node *schema, const c
 	char hint[HINT_SIZE])
 {
 	const struct lysc_node *child = NULL;
-	struct nearest nearest;
+	struct nearest nearest = { 0 };
 	const char *key;
 	size_t used;
 
@@ -164,12 +164,12 @@ guess_key(const struct builder *builder, const struct lysc_node *schema, const c
 		snprintf(hint, HINT_SIZE, "a colon: %s: %s", key, text + strlen(key) + 1);
 		return true;
 	}
-	nearest_begin(&nearest, text);
+	nearest.wanted = text;
 	while ((child = schema_next(builder->model, schema, child)) != NULL)
 		if (!lysc_is_key(child))
-			nearest_try(&nearest, child->name);
-	if (nearest.name != NULL) {
-		snprintf(hint, HINT_SIZE, "did you mean '%s'?", nearest.name);
+			nearest_offer(&nearest, child->name);
+	if (nearest.best != NULL) {
+		snprintf(hint, HINT_SIZE, "did you mean '%s'?", nearest.best);
 		return true;
 	}
 	used = (size_t)snprintf(hint, HINT_SIZE, "there are:");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "model/check.h"
 
+#include "base/nearest.h"
 #include "model/build.h"
-#include "model/nearest.h"
 #include "model/value.h"
 
 #include <stdarg.h>
@@ -108,17 +108,17 @@ const char *
 check_reference_hint(
 	struct checker *checker, const struct lyd_node *first, const char *list, const char *wanted)
 {
-	struct nearest nearest;
+	struct nearest nearest = { 0 };
 	char text[TEXT_SIZE];
 	const struct lyd_node *entry;
 	unsigned count = 0;
 	size_t used;
 
-	nearest_begin(&nearest, wanted);
+	nearest.wanted = wanted;
 	for (entry = first; entry != NULL; entry = model_next(entry))
-		nearest_try(&nearest, model_key(entry));
-	if (nearest.name != NULL)
-		return check_key(checker, "did you mean '%s'?", nearest.name);
+		nearest_offer(&nearest, model_key(entry));
+	if (nearest.best != NULL)
+		return check_key(checker, "did you mean '%s'?", nearest.best);
 	if (first == NULL)
 		return check_key(checker, "there are no %s; declare it under %s:", list, list);
 	used = (size_t)snprintf(text, sizeof(text), "%s are:", list);

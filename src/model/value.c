@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "model/value.h"
 
-#include "model/nearest.h"
+#include "base/nearest.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -258,15 +258,15 @@ static const char *
 enumeration_hint(const struct lysc_type *type, const char *text, char *memory, size_t size)
 {
 	const struct lysc_type_enum *enumeration = (const struct lysc_type_enum *)type;
-	struct nearest nearest;
+	struct nearest nearest = { 0 };
 	LY_ARRAY_COUNT_TYPE i;
 
-	nearest_begin(&nearest, text);
+	nearest.wanted = text;
 	LY_ARRAY_FOR(enumeration->enums, i)
-	nearest_try(&nearest, enumeration->enums[i].name);
-	if (nearest.name == NULL)
+	nearest_offer(&nearest, enumeration->enums[i].name);
+	if (nearest.best == NULL)
 		return NULL;
-	snprintf(memory, size, "did you mean '%s'?", nearest.name);
+	snprintf(memory, size, "did you mean '%s'?", nearest.best);
 	return memory;
 }
 
