@@ -377,6 +377,7 @@ static void
 close_device(struct weft_nic *nic)
 {
 	struct dpdk_nic *state = nic->driver_state;
+	unsigned kept;
 
 	rte_eth_dev_callback_unregister(state->port, RTE_ETH_EVENT_INTR_RMV, device_removed, nic);
 	dpdk_afxdp_closing(state->afxdp);
@@ -384,9 +385,9 @@ close_device(struct weft_nic *nic)
 	rte_eth_dev_close(state->port);
 	if (rte_dev_remove(state->device) != 0)
 		log_warning("%s: DPDK could not unplug the device", nic->config->devargs);
-	dpdk_afxdp_closed(state->afxdp); /* before the pool: the kernel writes there till then */
+	kept = dpdk_afxdp_closed(state->afxdp); /* the kernel writes into the pool till then */
 	if (state->pool != NULL)
-		dpdk_pool_give(nic->weft, state->pool);
+		dpdk_pool_give(nic->weft, state->pool, kept);
 	free(state);
 	nic->driver_state = NULL;
 }
@@ -417,7 +418,7 @@ open_device(struct weft_nic *nic, struct weft_error *error)
 	result = bring_up(nic, state, &info, true, error);
 	if (result == NIC_ABSENT)
 		result = bring_up(nic, state, &info, false, error);
-	dpdk_afxdp_opened(state->afxdp);
+	dpdk_afxdp_opened(state->afxdp, state->pool, result == NIC_OK);
 	if (result != NIC_OK) {
 		close_device(nic);
 		return result;
