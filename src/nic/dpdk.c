@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "graph/engine.h"
 #include "graph/waiter.h"
+#include "nic/dpdk_afxdp.h"
 #include "nic/dpdk_offload.h"
 #include "nic/dpdk_pool.h"
 #include "nic/drivers.h"
@@ -52,6 +53,7 @@ struct dpdk_nic {
 	uint16_t port;
 	struct rte_device *device;
 	struct rte_mempool *pool;
+	struct dpdk_afxdp *afxdp; /* NULL but for net_af_xdp */
 	struct dpdk_queue queues[NIC_QUEUE_LIMIT];
 };
 
@@ -375,14 +377,17 @@ static void
 close_device(struct weft_nic *nic)
 {
 	struct dpdk_nic *state = nic->driver_state;
+	unsigned kept;
 
 	rte_eth_dev_callback_unregister(state->port, RTE_ETH_EVENT_INTR_RMV, device_removed, nic);
+	dpdk_afxdp_closing(state->afxdp);
 	rte_eth_dev_stop(state->port);
 	rte_eth_dev_close(state->port);
 	if (rte_dev_remove(state->device) != 0)
 		log_warning("%s: DPDK could not unplug the device", nic->config->devargs);
+	kept = dpdk_afxdp_closed(state->afxdp); /* the kernel writes into the pool till then */
 	if (state->pool != NULL)
-		dpdk_pool_give(nic->weft, state->pool);
+		dpdk_pool_give(nic->weft, state->pool, kept);
 	free(state);
 	nic->driver_state = NULL;
 }
@@ -408,10 +413,12 @@ open_device(struct weft_nic *nic, struct weft_error *error)
 	state->device = info.device;
 	nic->mtu = nic->config->mtu != 0 ? nic->config->mtu : MTU_DEFAULT;
 	rte_eth_macaddr_get(state->port, (struct rte_ether_addr *)nic->mac);
+	state->afxdp = dpdk_afxdp_opening(state->port, &info);
 	/* a device may say that it has interrupts, and then not start with them */
 	result = bring_up(nic, state, &info, true, error);
 	if (result == NIC_ABSENT)
 		result = bring_up(nic, state, &info, false, error);
+	dpdk_afxdp_opened(state->afxdp, state->pool, result == NIC_OK);
 	if (result != NIC_OK) {
 		close_device(nic);
 		return result;

@@ -19,7 +19,10 @@
 #define LEFT_LIMIT 64
 
 /* Pools of devices that have gone. */
-static struct rte_mempool *left[LEFT_LIMIT];
+static struct left_pool {
+	struct rte_mempool *pool; /* NULL: none */
+	unsigned lost;            /* buffers that do not come home */
+} left[LEFT_LIMIT];
 static pthread_mutex_t left_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- net_pcap's infinite_rx ----------------------------------------------------------------- */
@@ -100,12 +103,12 @@ sweep(struct weft *weft)
 {
 	pthread_mutex_lock(&left_lock);
 	for (unsigned i = 0; i < LEFT_LIMIT; i++) {
-		if (left[i] == NULL || !rte_mempool_full(left[i]))
+		if (left[i].pool == NULL || rte_mempool_in_use_count(left[i].pool) > left[i].lost)
 			continue;
 		/* the worker that freed the last one may be inside the pool still */
 		engine_synchronize(weft);
-		rte_mempool_free(left[i]);
-		left[i] = NULL;
+		rte_mempool_free(left[i].pool);
+		left[i].pool = NULL;
 	}
 	pthread_mutex_unlock(&left_lock);
 }
@@ -145,15 +148,15 @@ dpdk_pool_take(struct weft_nic *nic, const struct rte_eth_dev_info *info, unsign
 }
 
 void
-dpdk_pool_give(struct weft *weft, struct rte_mempool *pool)
+dpdk_pool_give(struct weft *weft, struct rte_mempool *pool, unsigned lost)
 {
 	unsigned i;
 
 	pthread_mutex_lock(&left_lock);
-	for (i = 0; i < LEFT_LIMIT && left[i] != NULL; i++)
+	for (i = 0; i < LEFT_LIMIT && left[i].pool != NULL; i++)
 		;
-	if (i < LEFT_LIMIT)
-		left[i] = pool; /* else it is lost: memory, but nobody's packet */
+	if (i < LEFT_LIMIT) /* else it is lost: memory, but nobody's packet */
+		left[i] = (struct left_pool){ pool, lost };
 	pthread_mutex_unlock(&left_lock);
 	sweep(weft);
 }

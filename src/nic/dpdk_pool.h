@@ -22,6 +22,7 @@
 /* NULL: no memory, or a pcap file that cannot be read. nic->mtu is set. */
 struct rte_mempool *dpdk_pool_take(struct weft_nic *nic, const struct rte_eth_dev_info *info,
 	unsigned descriptors, struct weft_error *error);
-void dpdk_pool_give(struct weft *weft, struct rte_mempool *pool);
+/* The device has gone, and as many buffers with it: these do not come home. */
+void dpdk_pool_give(struct weft *weft, struct rte_mempool *pool, unsigned lost);
 
 #endif
