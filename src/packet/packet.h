@@ -36,7 +36,7 @@ enum packet_gso {
 
 #define PACKET_OFFSET_NONE 0xffff
 
-/* How many copies one packet may become on its whole way (DESIGN 3, "flooding is bounded"). */
+/* How many copies one packet may become on its whole way (docs/architecture.md, "The life of a packet"). */
 #define PACKET_COPY_BUDGET 4096
 /* How many devices a packet may cross. */
 #define PACKET_HOP_LIMIT 32
@@ -83,7 +83,7 @@ packet_meta_reset(struct rte_mbuf *packet)
  */
 #define PACKET_HEADROOM RTE_PKTMBUF_HEADROOM
 #define PACKET_SMALL_ROOM 2048
-#define PACKET_LARGE_ROOM (62 * 1024) /* a tap takes gso_max_size 61,440; FACTS */
+#define PACKET_LARGE_ROOM (62 * 1024) /* a tap is given gso_max_size 61,440 */
 
 struct packet_pools {
 	struct rte_mempool *small;
