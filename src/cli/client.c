@@ -455,8 +455,8 @@ client_daemon_pid(const struct client *client)
 void
 json_print(json_t *value, size_t flags)
 {
-	char *text = output_memory(
-		json_dumps(output_memory(value), flags | JSON_ENSURE_ASCII | JSON_ENCODE_ANY));
+	char *text = output_memory(json_dumps(output_memory(value),
+		flags | JSON_ENSURE_ASCII | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12)));
 
 	puts(text);
 	free(text);

@@ -10,17 +10,16 @@
 
 static const struct option apply_options[] = {
 	{ "confirm", 0, "TIME", false, WORD_NONE,
-		"roll back by itself unless `weft confirm` comes within TIME (60s, 2m)" },
+		"roll back unless confirmed within TIME (60s, 2m)" },
 	{ "note", 0, "TEXT", false, WORD_NONE, "kept in the history" },
 	{ 0 },
 };
 
 static const struct option up_options[] = {
 	{ "confirm", 0, "TIME", false, WORD_NONE,
-		"roll back by itself unless `weft confirm` comes within TIME (60s, 2m)" },
+		"roll back unless confirmed within TIME (60s, 2m)" },
 	{ "note", 0, "TEXT", false, WORD_NONE, "kept in the history" },
-	{ "state", 0, "FOLDER", false, WORD_FILE,
-		"where a daemon that is started keeps its configurations" },
+	{ "state", 0, "FOLDER", false, WORD_FILE, "where a weftd that is started keeps its state" },
 	{ 0 },
 };
 
@@ -64,10 +63,10 @@ static const struct option explain_options[] = {
 const struct command commands[] = {
 	{ "up", "start weftd if there is none, and apply FILE", "[FILE]", 0, 1, { WORD_FILE },
 		up_options, command_up,
-		"Starts the daemon if none answers (by systemd where its unit is enabled), waits\n"
-		"until it is ready, and applies FILE. Without FILE the daemon comes back with the\n"
+		"Starts weftd if none answers (by systemd where its unit is enabled), waits\n"
+		"until it is ready, and applies FILE. Without FILE weftd comes back with the\n"
 		"configuration that it had. FILE may be - for standard input.",
-		"weft up examples/two-tenants.yaml" },
+		"weft up examples/demo.yaml" },
 	{ "down", "take everything away and end weftd", "", 0, 0, { WORD_NONE }, NULL, command_down,
 		"Whatever weft made is removed: taps, namespaces that it created, forwarding. The\n"
 		"configuration stays on disk, and `weft up` brings it back.",
@@ -99,18 +98,17 @@ const struct command commands[] = {
 		show_options, command_show,
 		"OBJECT is one of networks, switches, ports, nics, uplinks, links, macs, drops,\n"
 		"workers, history, system. Without NAME a table of all; with NAME all about one.\n"
-		"A network's name shows what is in the network, a switch's name its ports, MACs "
-		"or\n"
-		"drops. --json prints the same data as the API has it.",
+		"`show nics red` lists those of a network; `show ports red/lan`, macs and drops\n"
+		"those of a switch. --json prints the same data as the API has it.",
 		"weft show ports red/lan --watch" },
 	{ "trace", "print every step of live packets", "[FILTER...]", 0, ANY, { WORD_FILTER },
 		trace_options, command_trace, FILTER_TEXT, "weft trace ip=10.0.0.10 --count 5" },
 	{ "explain", "walk a made-up packet through the live tables",
 		"NETWORK/NIC to ADDRESS [PROTOCOL]", 0, 4,
 		{ WORD_NIC, WORD_TO, WORD_NONE, WORD_PROTOCOL }, explain_options, command_explain,
-		"Nothing is sent, learned or counted. PROTOCOL is icmp (the default), tcp/PORT or\n"
-		"udp/PORT. With --frame only NETWORK/NIC is given. Exit status 1: it would not\n"
-		"arrive.",
+		"Nothing is sent, learned or counted. ADDRESS is of IP, or a MAC. PROTOCOL is\n"
+		"icmp (the default), tcp/PORT or udp/PORT. With --frame only NETWORK/NIC is\n"
+		"given. Exit status 1: it would not arrive.",
 		"weft explain red/web to 10.0.0.11 tcp/443" },
 	{ "capture", "record packets, as pcapng", "PORT... [FILTER...]", 1, ANY,
 		{ WORD_PORT, WORD_FILTER }, capture_options, command_capture,
@@ -140,10 +138,9 @@ const struct command commands[] = {
 };
 
 const struct option global_options[] = {
-	{ "socket", 'S', "PATH", false, WORD_FILE,
-		"weftd's socket (else WEFT_SOCKET, else " CLI_SOCKET ")" },
+	{ "socket", 'S', "PATH", false, WORD_FILE, "weftd's (WEFT_SOCKET, " CLI_SOCKET ")" },
 	{ "json", 'j', NULL, false, WORD_NONE, "print JSON instead of tables and text" },
-	{ "timeout", 0, "TIME", false, WORD_NONE, "how long to wait for weftd (30s; changes 10m)" },
+	{ "timeout", 0, "TIME", false, WORD_NONE, "to wait for weftd (30s; changes 10m)" },
 	{ "color", 0, "WHEN", false, WORD_COLOUR, "auto, always or never; NO_COLOR is respected" },
 	{ "help", 'h', NULL, false, WORD_NONE, "more about a command" },
 	{ "version", 'V', NULL, false, WORD_NONE, "print the version" },

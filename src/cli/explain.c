@@ -5,7 +5,9 @@
 #include "cli/query.h"
 #include "cli/steps.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +88,20 @@ add_text(json_t *input, const char *name, const char *text)
 	return true;
 }
 
+static bool
+is_address(const char *text)
+{
+	unsigned char bytes[sizeof(struct in6_addr)];
+	unsigned m[6];
+	int end = 0;
+
+	if (inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1)
+		return true;
+	return sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5],
+		       &end) == 6 &&
+	       text[end] == '\0';
+}
+
 /* What the command line asks for; false: wrong usage, told. */
 static bool
 fill_input(json_t *input, const struct arguments *arguments)
@@ -109,6 +125,10 @@ fill_input(json_t *input, const struct arguments *arguments)
 		output_error("where to? weft explain %s to ADDRESS [tcp/443]", words[0]);
 		return false;
 	}
+	if (!is_address(words[2])) {
+		output_error("ADDRESS is of IPv4, of IPv6, or a MAC, not '%s'", words[2]);
+		return false;
+	}
 	return add_text(input, "to", words[2]) &&
 	       add_protocol(input, arguments->count > 3 ? words[3] : "icmp") &&
 	       add_number(input, arguments, "vlan", 4094) &&
@@ -121,18 +141,20 @@ print_steps(struct cli *cli, const json_t *output)
 	const json_t *list = json_object_get(output, "steps"), *step;
 	const char *verdict = answer_text(output, "verdict"), *last = NULL;
 	struct steps steps = { 0 };
-	size_t i;
+	size_t i, verdicts = 0;
 
 	json_array_foreach(list, i, step)
 	{
-		if (answer_text(step, "verdict") != NULL)
+		if (answer_text(step, "verdict") != NULL) {
 			last = answer_text(step, "verdict");
+			verdicts++;
+		}
 		if (!cli->json)
 			steps_print(stdout, &steps, step);
 	}
 	if (cli->json)
 		json_print(json_incref((json_t *)output), JSON_INDENT(2));
-	else if (verdict != NULL && (last == NULL || strcmp(last, verdict) != 0)) {
+	else if (verdict != NULL && verdicts != 1) { /* of one copy the step told it */
 		answer_put(stdout, verdict);
 		putchar('\n');
 	}

@@ -91,6 +91,16 @@ absolute(const char *path)
 	return joined;
 }
 
+static void
+cannot(const char *verb, const char *path)
+{
+	int code = errno;
+
+	output_error("cannot %s %s: %s", verb, path, strerror(code));
+	if (geteuid() != 0 && (code == EACCES || code == EPERM))
+		output_hint("weftd is started as root: sudo weft up");
+}
+
 /* weftd.log beside the socket, whose folder is made. -1: told. */
 static int
 open_log(const char *socket, struct started *started)
@@ -101,9 +111,9 @@ open_log(const char *socket, struct started *started)
 
 	started->log = output_format("%s/weftd.log", folder);
 	if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-		output_error("cannot make %s: %s", folder, strerror(errno));
+		cannot("make", folder);
 	else if ((log = open(started->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640)) < 0)
-		output_error("cannot open %s: %s", started->log, strerror(errno));
+		cannot("open", started->log);
 	else if (fstat(log, &status) == 0)
 		started->begin = status.st_size;
 	free(copy);
@@ -280,6 +290,34 @@ shut_down(struct cli *cli)
 	return exit;
 }
 
+/* Whoever names a state folder wants that one: false when weftd has another, told. */
+static bool
+has_state(struct cli *cli)
+{
+	const char *state = arguments_value(cli->arguments, "state");
+	struct request request = { .path = "/restconf/data/weft-state:system", .seconds = 5 };
+	struct reply reply;
+	const char *folder;
+	char *here, *there;
+	bool same;
+
+	if (state == NULL)
+		return true;
+	client_do(cli->client, &request, &reply);
+	folder = answer_text(json_object_get(reply.body, "weft-state:system"), "state");
+	here = realpath(state, NULL);
+	there = folder == NULL ? NULL : realpath(folder, NULL);
+	same = folder == NULL || (here != NULL && there != NULL && strcmp(here, there) == 0);
+	if (!same) {
+		output_error("weftd runs already, with its state in %s", folder);
+		output_hint("`weft down` ends it; --socket lets another run beside it");
+	}
+	free(here);
+	free(there);
+	reply_free(&reply);
+	return same;
+}
+
 /* Starts weftd if there is none. *started tells whether it was. */
 static enum cli_exit
 ensure_daemon(struct cli *cli, bool *did)
@@ -290,7 +328,7 @@ ensure_daemon(struct cli *cli, bool *did)
 
 	*did = false;
 	if (answers(cli, &reply))
-		return CLI_DONE;
+		return has_state(cli) ? CLI_DONE : CLI_FAILED;
 	if (reply.end != REPLY_NO_DAEMON)
 		return answer_failed(cli, &reply, CLI_FAILED);
 	good = start(cli, &started) && wait_ready(cli, &started);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/duration.h"
-#include "base/nearest.h"
 #include "cli/answer.h"
 #include "cli/arguments.h"
 #include "cli/kinds.h"
@@ -124,34 +123,6 @@ data_of(const struct query *query, const json_t *body)
 	return kept;
 }
 
-/* There is no such object: which one was meant? */
-static void
-suggest(struct cli *cli, const struct query *query)
-{
-	char *path = output_format("/restconf/data/weft-state:%s", query->kind->name);
-	struct request request = { .path = path };
-	struct query all = { .kind = query->kind };
-	struct nearest nearest = { .wanted = query->name };
-	struct reply reply;
-	json_t *list = NULL, *object;
-	size_t i;
-
-	client_do(cli->client, &request, &reply);
-	if (reply.end == REPLY_OK && !query->kind->single)
-		list = data_of(&all, reply.body);
-	json_array_foreach(list, i, object) if (answer_text(object, "name") != NULL)
-		nearest_offer(&nearest, answer_text(object, "name"));
-	if (nearest.best != NULL) {
-		char *clean = output_clean(nearest.best, strlen(nearest.best), false);
-
-		output_hint("did you mean %s?", clean);
-		free(clean);
-	}
-	json_decref(list);
-	reply_free(&reply);
-	free(path);
-}
-
 static void
 print(struct cli *cli, const struct query *query, json_t *data, bool watching)
 {
@@ -205,8 +176,6 @@ show_once(struct cli *cli, const struct query *query, bool watching, bool *ended
 		return CLI_DONE;
 	if (reply.end != REPLY_OK) {
 		exit = answer_failed(cli, &reply, CLI_USAGE);
-		if (exit == CLI_NO_OBJECT && query->name != NULL && !cli->json)
-			suggest(cli, query);
 	} else if ((data = data_of(query, reply.body)) == NULL) {
 		output_error("the answer of weftd is not a list of %s", query->kind->name);
 		exit = CLI_FAILED;

@@ -84,11 +84,8 @@ command_test(struct cli *cli)
 		json_print(json_incref(output), JSON_INDENT(2));
 	else if (count == 0)
 		puts("the configuration has no tests");
-	else if (failed == 0)
-		printf("%s: all hold\n", output_plural(count, "test", "tests"));
 	else
-		printf("%s: %zu of them %s not hold\n", output_plural(count, "test", "tests"),
-			failed, failed == 1 ? "does" : "do");
+		printf("%zu of %zu tests hold\n", count - failed, count);
 	json_decref(output);
 	return failed == 0 ? CLI_DONE : CLI_FAILED;
 }

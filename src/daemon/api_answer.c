@@ -30,7 +30,7 @@ answer_memory(struct api_answer *answer)
 void
 answer_json(struct api_answer *answer, unsigned status, json_t *json)
 {
-	char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+	char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
 
 	json_decref(json);
 	answer_text(answer, API_JSON, text);

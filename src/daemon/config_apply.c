@@ -239,15 +239,17 @@ tell_applied(struct config *config, const struct config_request *request,
 	const char *kind = request->source == CONFIG_NUMBER ? "rollback" : "apply";
 	const char *user = request->user != NULL ? request->user : "somebody";
 	unsigned changes = changes_of(result);
+	const char *s = changes == 1 ? "" : "s";
 
 	if (request->confirm_timeout > 0)
 		events_emit(events, EVENT_INFO, kind, "",
-			"configuration %u of %s runs (%u changes); it rolls back by itself in %.0f "
-			"s",
-			result->number, user, changes, request->confirm_timeout);
+			"configuration %u of %s runs (%u change%s); it rolls back by itself in "
+			"%.0f s",
+			result->number, user, changes, s, request->confirm_timeout);
 	else
 		events_emit(events, EVENT_INFO, kind, "",
-			"configuration %u of %s runs (%u changes)", result->number, user, changes);
+			"configuration %u of %s runs (%u change%s)", result->number, user, changes,
+			s);
 }
 
 /* What to note in the history: what the user says, else where it is from. */

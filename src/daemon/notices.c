@@ -114,7 +114,7 @@ take_status(void *context, const struct weft_nic *nic, enum nic_status status, c
 	snprintf(name, sizeof(name), "%s%s%s", nic->network != NULL ? nic->network->name : "",
 		nic->network != NULL ? "/" : "", nic->name);
 	if (status == NIC_STATUS_UP)
-		events_emit(daemon->events, EVENT_INFO, "nic-up", name, "the nic is up");
+		events_emit(daemon->events, EVENT_INFO, "nic-up", name, "up");
 	else
 		events_emit(
 			daemon->events, EVENT_WARNING, "nic-degraded", name, "degraded: %s", text);

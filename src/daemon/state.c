@@ -66,7 +66,7 @@ find_kind(const char *name, struct weft_error *error)
 			return &kinds[i];
 	for (size_t i = 0; i < KINDS; i++)
 		nearest_offer(&nearest, kinds[i].name);
-	error_set(error, ENOENT, "there are no objects \"%.100s\"%s", name,
+	error_set(error, ENOENT, "there are no objects '%.100s'%s", name,
 		state_hint(nearest.best, hint));
 	return NULL;
 }
@@ -80,7 +80,7 @@ read_vlan(struct state_view *view, const char *text, struct weft_error *error)
 	unsigned long vlan = strtoul(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end != '\0' || vlan < 1 || vlan > WEFT_VLAN_MAX)
-		return error_set(error, EINVAL, "\"%.100s\" is not a VLAN: they are 1 to %u", text,
+		return error_set(error, EINVAL, "'%.100s' is not a VLAN: they are 1 to %u", text,
 			WEFT_VLAN_MAX);
 	view->vlan = (int)vlan;
 	return 0;
@@ -93,7 +93,7 @@ read_mac(struct state_view *view, const char *text, struct weft_error *error)
 	if (strlen(text) == STATE_MAC_SIZE - 1 && model_parse_mac(text, view->mac) == 0)
 		return 0;
 	return error_set(
-		error, EINVAL, "\"%.100s\" is not a MAC address like 02:00:00:00:00:0a", text);
+		error, EINVAL, "'%.100s' is not a MAC address like 02:00:00:00:00:0a", text);
 }
 
 static int
@@ -111,7 +111,7 @@ read_reason(struct state_view *view, const char *text, struct weft_error *error)
 	}
 	if (view->reason >= 0)
 		return 0;
-	return error_set(error, EINVAL, "there is no reason to drop called \"%.100s\"%s", text,
+	return error_set(error, EINVAL, "there is no reason to drop called '%.100s'%s", text,
 		state_hint(nearest.best, hint));
 }
 
@@ -214,8 +214,8 @@ missing(struct state_view *view, const struct state_kind *kind, const char *name
 		if (view->items[i].name != NULL)
 			nearest_offer(&nearest, view->items[i].name);
 	error_set(error, ENOENT, "there is no %s %s%.100s%s%s", kind->one,
-		kind->selector == SELECT_NUMBER ? "" : "\"", name,
-		kind->selector == SELECT_NUMBER ? "" : "\"", state_hint(nearest.best, hint));
+		kind->selector == SELECT_NUMBER ? "" : "'", name,
+		kind->selector == SELECT_NUMBER ? "" : "'", state_hint(nearest.best, hint));
 }
 
 static json_t *

@@ -182,7 +182,7 @@ state_select(struct state_view *view, enum state_selector_kind kind, const char 
 		return error_memory(error);
 	if (result < 0)
 		return error_set(
-			error, EINVAL, "\"%.200s\" does not name %s", text, forms[kind].form);
+			error, EINVAL, "'%.200s' does not name %s", text, forms[kind].form);
 	return 0;
 }
 
@@ -205,7 +205,7 @@ state_hint(const char *nearest, char text[STATE_HINT_SIZE])
 {
 	if (nearest == NULL)
 		return "";
-	snprintf(text, STATE_HINT_SIZE, "; did you mean \"%.250s\"?", nearest);
+	snprintf(text, STATE_HINT_SIZE, "; did you mean '%.250s'?", nearest);
 	return text;
 }
 
@@ -218,7 +218,7 @@ missing(struct weft_error *error, const char *what, const char *before, const ch
 
 	if (nearest != NULL)
 		snprintf(whole, sizeof(whole), "%s%s", before, nearest);
-	return error_set(error, ENOENT, "there is no %s \"%.100s%.64s\"%s", what, before, name,
+	return error_set(error, ENOENT, "there is no %s '%.100s%.64s'%s", what, before, name,
 		state_hint(nearest != NULL ? whole : NULL, hint));
 }
 

@@ -136,9 +136,9 @@ static int
 no_such(struct weft_error *error, const char *what, const char *name, const struct nearest *nearest)
 {
 	if (nearest->best != NULL)
-		return error_set(error, ENOENT, "filter: there is no %s \"%s\"; is it \"%s\"?",
+		return error_set(error, ENOENT, "filter: there is no %s '%s'; did you mean '%s'?",
 			what, name, nearest->best);
-	return error_set(error, ENOENT, "filter: there is no %s \"%s\"", what, name);
+	return error_set(error, ENOENT, "filter: there is no %s '%s'", what, name);
 }
 
 static int
@@ -284,10 +284,10 @@ parse_word(struct filter *filter, char *text, struct weft *weft, struct weft_err
 		return parse_value(term, &words[i], value, weft, error);
 	}
 	if (nearest.best != NULL)
-		return error_set(error, EINVAL, "filter: \"%s\" is not known; is it \"%s=\"?", text,
-			nearest.best);
+		return error_set(error, EINVAL, "filter: '%s' is not known; did you mean '%s='?",
+			text, nearest.best);
 	return error_set(error, EINVAL,
-		"filter: \"%s\" is not known; words are network= port= mac= src-mac= dst-mac= ip= "
+		"filter: '%s' is not known; words are network= port= mac= src-mac= dst-mac= ip= "
 		"src= dst= proto= tcp-port= udp-port= sport= dport= vlan= ethertype=",
 		text);
 }

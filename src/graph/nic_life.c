@@ -444,7 +444,7 @@ weft_nic_add(struct weft_change *change, struct weft_network *network, const cha
 		return NULL;
 	}
 	if (name_map_get(map, name) != NULL) {
-		change_fail(change, EEXIST, "vnic \"%s\" is there already", name);
+		change_fail(change, EEXIST, "vnic '%s' is there already", name);
 		return NULL;
 	}
 	nic = nic_make(change, network, name, config);

@@ -31,7 +31,7 @@ enter_name(struct weft_change *change, struct name_map *map, const char *what, c
 	void *object)
 {
 	if (name_map_get(map, name) != NULL)
-		return change_fail(change, EEXIST, "%s \"%s\" is there already", what, name);
+		return change_fail(change, EEXIST, "%s '%s' is there already", what, name);
 	/* one place more, so that an abort can always put back a name that was removed */
 	if (name_map_reserve(map, 2) < 0 || name_map_put(map, name, object) < 0)
 		return change_fail(change, ENOMEM, "out of memory");

@@ -222,6 +222,14 @@ trace_leave(struct worker *worker, const struct rte_mbuf *packet, const struct v
 	snprintf(event.text, sizeof(event.text), "out to %s", side);
 	if (vport->attachment != ATTACHED_VPORT)
 		event.verdict = TRACE_SENT;
+	/* nic_flush will find it so, where nothing tells traces any more */
+	if (vport->attachment != ATTACHED_VPORT &&
+		!atomic_load_explicit(&vport->nic->usable, memory_order_relaxed)) {
+		event.verdict = TRACE_DROPPED;
+		event.reason = DROP_NIC_DOWN;
+		snprintf(event.text, sizeof(event.text), "%.50s: dropped: %s", side,
+			drop_text(DROP_NIC_DOWN));
+	}
 	deliver(worker, mark, &event);
 }
 

@@ -236,7 +236,7 @@ plug(struct weft_nic *nic, uint16_t *port, struct weft_error *error)
 	if (devargs == NULL || rte_devargs_parse(&parsed, devargs) != 0 || *parsed.name == '\0') {
 		free(parsed.data);
 		error_set(error, EINVAL,
-			"device arguments \"%s\" name no device that DPDK knows (like "
+			"device arguments '%s' name no device that DPDK knows (like "
 			"net_pcap0,rx_pcap=FILE or 0000:03:00.0)",
 			devargs != NULL ? devargs : "");
 		return NIC_FAILED;

@@ -34,13 +34,13 @@ read_prefix(const char *text, struct weft_prefix *prefix, struct weft_error *err
 
 	*prefix = (struct weft_prefix){ .family = family == AF_INET6 ? 6 : 4 };
 	if (length >= sizeof(address))
-		return error_set(error, EINVAL, "\"%s\" is not an address", text);
+		return error_set(error, EINVAL, "'%s' is not an address", text);
 	memcpy(address, text, length);
 	address[length] = '\0';
 	if (slash != NULL)
 		bits = strtoul(slash + 1, NULL, 10);
 	if (inet_pton(family, address, prefix->address) != 1 || bits > most)
-		return error_set(error, EINVAL, "\"%s\" is not an address", text);
+		return error_set(error, EINVAL, "'%s' is not an address", text);
 	prefix->length = (uint8_t)bits;
 	return 0;
 }

@@ -497,6 +497,8 @@ def test_up_and_down(space):
 		space.namespace("red-web").reaches(DB)
 		assert weft("up", file, *state).returncode == 0
 		assert weft("plan", file).returncode == 0
+		other = weft("up", file, "--state", weftd.folder / "other")
+		assert other.returncode == 1 and str(weftd.state) in other.stderr, other
 		assert weft("show", "nics", "red/none").returncode == 3
 	finally:
 		pid = json.loads(weft("show", "system", "--json").stdout)["pid"]

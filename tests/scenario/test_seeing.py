@@ -205,6 +205,22 @@ def test_capture_into_a_pipe(space, weftd, red):
 	assert not (space.folder / "none").exists()
 
 
+def test_explain_and_trace_of_a_nic_that_is_down(space, weftd, red):
+	mac = weftd.show("nics", "red/db")["mac"]
+	space.namespaces.pop("red-db").delete()
+	harness.wait_until(lambda: weftd.show("nics", "red/db")["status"] == "degraded", 10)
+	done = weftd.weft("explain", "red/web", "to", mac, check=False)
+	assert done.returncode == 1, done.stdout
+	assert "vnic db: dropped: the vnic is down" in done.stdout and "sent" not in done.stdout
+	assert done.stdout.count("nic-down") == 1, "a single verdict is told once"
+	with following(weftd, "trace", f"dst-mac={mac}", "--count", "1") as process:
+		web = space.namespace("red-web")
+		web.run("ip", "neigh", "replace", DB, "lladdr", mac, "dev", "web")
+		harness.wait_until(lambda: web.ping(DB, count=1) == 0 and process.poll() is not None,
+			10, "a packet was traced")
+		assert "dropped: nic-down" in process.stdout.read()
+
+
 # ---- events, tests, doctor
 
 @pytest.mark.sanitize
@@ -255,7 +271,7 @@ def test_test(space, weftd, red):
 	listener.bind((OUT, 8888))
 	listener.listen()
 	done = weftd.weft("test")
-	assert "6 tests: all hold" in done.stdout, done.stdout
+	assert "6 of 6 tests hold" in done.stdout, done.stdout
 	assert "web to db" in done.stdout
 	results = [test["result"] for test in
 		json.loads(weftd.weft("test", "red", "--json").stdout)["tests"]]

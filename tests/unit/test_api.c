@@ -1262,7 +1262,7 @@ test_api_methods(void **state)
 	refused("GET", "/x", "", 404, "invalid-value", "/restconf");
 	refused("POST", "/restconf/operations/weft:aply", "", 404, "invalid-value", "'apply'");
 	refused("POST", "/restconf/operations/weft:export=1", "", 404, "invalid-value", "body");
-	refused("GET", "/restconf/data/weft-state:nisc", "", 404, "invalid-value", "\"nics\"");
+	refused("GET", "/restconf/data/weft-state:nisc", "", 404, "invalid-value", "'nics'");
 	refused("GET", "/restconf/data/weft-state:nics?netwrok=a", "", 400, "invalid-value",
 		"'network'");
 	refused("GET", "/restconf/data?with=x", "", 400, "invalid-value", "depth");

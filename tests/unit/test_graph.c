@@ -327,7 +327,7 @@ one_failed_call_fails_the_whole_change(void **state)
 	assert_null(weft_network_add(change, "blue", NULL)); /* nothing more is staged */
 	assert_int_equal(weft_change_commit(change, &error), -1);
 	assert_int_equal(error.code, EEXIST);
-	assert_string_equal(error.text, "network \"red\" is there already");
+	assert_string_equal(error.text, "network 'red' is there already");
 	assert_null(weft_network_find(weft, "red"));
 }
 

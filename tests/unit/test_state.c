@@ -470,8 +470,8 @@ links_by_their_configured_names(void **state)
 		" \"ends\": [\"red/core:p0\", \"red/lan:p0\"]}");
 	leaves_are(ASK(.kind = "links", .network = "red"), "name", "red/core:p1~lan:p1 red/trunk");
 	ONE_HAS(ASK(.kind = "links", .name = "red/core:p1~lan:p1"), "{\"network\": \"red\"}");
-	REFUSED(ENOENT, "there is no link \"red/trnuk\"; did you mean \"red/trunk\"?",
-		.kind = "links", .name = "red/trnuk");
+	REFUSED(ENOENT, "there is no link 'red/trnuk'; did you mean 'red/trunk'?", .kind = "links",
+		.name = "red/trnuk");
 }
 
 /* ---- MACs, loops, drops ------------------------------------------------------------------------
@@ -595,7 +595,7 @@ history_newest_first(void **state)
 		"{\"user\": null, \"note\": null, \"running\": false, \"unconfirmed\": false,"
 		" \"confirm-left\": null}");
 	REFUSED(ENOENT, "there is no entry of the history 9", .kind = "history", .name = "9");
-	REFUSED(EINVAL, "\"last\" does not name a number", .kind = "history", .name = "last");
+	REFUSED(EINVAL, "'last' does not name a number", .kind = "history", .name = "last");
 }
 
 static void
@@ -708,44 +708,42 @@ wrong_questions(void **state)
 	(void)state;
 	lab_switch(red, "lan", NULL, 2, NULL);
 	lab_network("blue", 0);
-	REFUSED(ENOENT, "there are no objects \"prots\"; did you mean \"ports\"?", .kind = "prots");
-	REFUSED(ENOENT, "there are no objects \"elephants\"", .kind = "elephants");
-	REFUSED(ENOENT, "there is no network \"rde\"; did you mean \"red\"?", .kind = "ports",
+	REFUSED(ENOENT, "there are no objects 'prots'; did you mean 'ports'?", .kind = "prots");
+	REFUSED(ENOENT, "there are no objects 'elephants'", .kind = "elephants");
+	REFUSED(ENOENT, "there is no network 'rde'; did you mean 'red'?", .kind = "ports",
 		.network = "rde");
-	REFUSED(ENOENT, "there is no network \"rde\"; did you mean \"red\"?", .kind = "networks",
+	REFUSED(ENOENT, "there is no network 'rde'; did you mean 'red'?", .kind = "networks",
 		.name = "rde");
-	REFUSED(ENOENT, "there is no switch \"red/lna\"; did you mean \"red/lan\"?",
-		.kind = "switches", .name = "red/lna");
-	REFUSED(ENOENT, "there is no switch \"blue/lan\"", .kind = "macs", .device = "blue/lan");
-	REFUSED(ENOENT, "there is no port \"red/lan:p01\"; did you mean \"red/lan:p0\"?",
+	REFUSED(ENOENT, "there is no switch 'red/lna'; did you mean 'red/lan'?", .kind = "switches",
+		.name = "red/lna");
+	REFUSED(ENOENT, "there is no switch 'blue/lan'", .kind = "macs", .device = "blue/lan");
+	REFUSED(ENOENT, "there is no port 'red/lan:p01'; did you mean 'red/lan:p0'?",
 		.kind = "ports", .name = "red/lan:p01");
-	REFUSED(ENOENT, "there is no port \"red/lan:px\"; did you mean \"red/lan:p0\"?",
+	REFUSED(ENOENT, "there is no port 'red/lan:px'; did you mean 'red/lan:p0'?",
 		.kind = "drops", .port = "red/lan:px");
-	REFUSED(ENOENT, "there is no nic \"red/lam-1\"; did you mean \"red/lan-1\"?",
-		.kind = "nics", .name = "red/lam-1");
-	REFUSED(ENOENT, "there is no uplink \"wire\"", .kind = "uplinks", .name = "wire");
-	REFUSED(ENOENT, "there is no link \"red/x\"", .kind = "links", .name = "red/x");
-	REFUSED(EINVAL, "\"lan:p0\" does not name a port as NETWORK/SWITCH:PORT", .kind = "ports",
+	REFUSED(ENOENT, "there is no nic 'red/lam-1'; did you mean 'red/lan-1'?", .kind = "nics",
+		.name = "red/lam-1");
+	REFUSED(ENOENT, "there is no uplink 'wire'", .kind = "uplinks", .name = "wire");
+	REFUSED(ENOENT, "there is no link 'red/x'", .kind = "links", .name = "red/x");
+	REFUSED(EINVAL, "'lan:p0' does not name a port as NETWORK/SWITCH:PORT", .kind = "ports",
 		.name = "lan:p0");
-	REFUSED(EINVAL, "\"red/lan\" does not name a port as NETWORK/SWITCH:PORT", .kind = "macs",
+	REFUSED(EINVAL, "'red/lan' does not name a port as NETWORK/SWITCH:PORT", .kind = "macs",
 		.port = "red/lan");
-	REFUSED(EINVAL, "\"red/lan:\" does not name a port as NETWORK/SWITCH:PORT", .kind = "ports",
+	REFUSED(EINVAL, "'red/lan:' does not name a port as NETWORK/SWITCH:PORT", .kind = "ports",
 		.name = "red/lan:");
-	REFUSED(EINVAL, "\"web\" does not name a nic as NETWORK/NIC", .kind = "nics",
-		.name = "web");
-	REFUSED(EINVAL, "\"\" does not name a network", .kind = "ports", .network = "");
+	REFUSED(EINVAL, "'web' does not name a nic as NETWORK/NIC", .kind = "nics", .name = "web");
+	REFUSED(EINVAL, "'' does not name a network", .kind = "ports", .network = "");
 	REFUSED(EINVAL, "ports cannot be limited by vlan", .kind = "ports", .vlan = "1");
 	REFUSED(EINVAL, "uplinks cannot be limited by network", .kind = "uplinks",
 		.network = "red");
 	REFUSED(EINVAL, "macs have no names: limit them by port or switch", .kind = "macs",
 		.name = "red");
 	REFUSED(EINVAL, "there is one system, without a name", .kind = "system", .name = "x");
-	REFUSED(EINVAL, "\"4095\" is not a VLAN: they are 1 to 4094", .kind = "macs",
-		.vlan = "4095");
-	REFUSED(EINVAL, "\"-1\" is not a VLAN: they are 1 to 4094", .kind = "macs", .vlan = "-1");
-	REFUSED(EINVAL, "\"02:00\" is not a MAC address like 02:00:00:00:00:0a", .kind = "macs",
+	REFUSED(EINVAL, "'4095' is not a VLAN: they are 1 to 4094", .kind = "macs", .vlan = "4095");
+	REFUSED(EINVAL, "'-1' is not a VLAN: they are 1 to 4094", .kind = "macs", .vlan = "-1");
+	REFUSED(EINVAL, "'02:00' is not a MAC address like 02:00:00:00:00:0a", .kind = "macs",
 		.mac = "02:00");
-	REFUSED(EINVAL, "there is no reason to drop called \"too-lng\"; did you mean \"too-long\"?",
+	REFUSED(EINVAL, "there is no reason to drop called 'too-lng'; did you mean 'too-long'?",
 		.kind = "drops", .reason = "too-lng");
 }
 
@@ -1057,7 +1055,7 @@ many_are_no_burden(void **state)
 	json_decref(answer);
 	begin = seconds_now();
 	ONE_HAS(ASK(.kind = "ports", .name = "red/s7777:p1"), "{\"device\": \"s7777\"}");
-	REFUSED(ENOENT, "there is no switch \"red/s77777\"; did you mean \"red/s7777\"?",
+	REFUSED(ENOENT, "there is no switch 'red/s77777'; did you mean 'red/s7777'?",
 		.kind = "ports", .name = "red/s77777:p1");
 	print_message("one of them, and one that is not: %.3f s\n", seconds_now() - begin);
 	begin = seconds_now();
