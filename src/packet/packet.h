@@ -36,7 +36,7 @@ enum packet_gso {
 
 #define PACKET_OFFSET_NONE 0xffff
 
-/* How many copies one packet may become on its whole way (docs/architecture.md, "The life of a packet"). */
+/* How many copies one packet may become on its whole way; divided among them at each flood. */
 #define PACKET_COPY_BUDGET 4096
 /* How many devices a packet may cross. */
 #define PACKET_HOP_LIMIT 32
