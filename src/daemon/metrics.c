@@ -376,6 +376,7 @@ static void
 put_workers(FILE *out, const struct weft *weft)
 {
 	const char *busy = "weft_worker_busy_seconds_total";
+	const char *dropped = "weft_worker_dropped_packets_total";
 
 	put_worker_counts(out, weft, "weft_worker_packets_total", "Packets that the worker moved.",
 		offsetof(struct worker, packets));
@@ -383,6 +384,15 @@ put_workers(FILE *out, const struct weft *weft)
 		offsetof(struct worker, turns));
 	put_worker_counts(out, weft, "weft_worker_sleeps_total", "Times that it fell asleep.",
 		offsetof(struct worker, sleeps));
+	put_head(out, dropped, "counter", "Packets whose port or nic was gone.");
+	for (unsigned i = 0; i < weft->n_workers; i++) {
+		struct vport_drops drops = { 0 };
+		char label[32];
+
+		counters_add_drops(&drops, &weft->workers[i]->lost);
+		snprintf(label, sizeof(label), "worker=\"%u\"", i);
+		put_drops(out, dropped, label, &drops);
+	}
 	put_head(out, busy, "counter", "Time that it was not asleep.");
 	for (unsigned i = 0; i < weft->n_workers; i++)
 		fprintf(out, "%s{worker=\"%u\"} %.6f\n", busy, i, busy_seconds(weft->workers[i]));

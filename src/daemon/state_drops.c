@@ -45,9 +45,22 @@ add_of_nic(struct state_view *view, const struct weft_nic *nic)
 	add_drops(view, state_nic_path(nic, path), &drops);
 }
 
+/* Of packets whose port or vnic was gone by then: no place of any network. */
+static void
+add_lost(struct state_view *view)
+{
+	struct vport_drops drops;
+
+	if (view->n_selectors > 0)
+		return;
+	engine_read_lost(view->weft, &drops);
+	add_drops(view, "(gone)", &drops);
+}
+
 void
 state_drops(struct state_view *view)
 {
 	state_each_vport(view, add_of_vport);
 	state_each_nic(view, add_of_nic);
+	add_lost(view);
 }

@@ -65,13 +65,27 @@ clear(struct vport *draft)
 	draft->uplink_vlan = 0;
 }
 
+/* How the vport is at this point of the change; NULL: removed, and the change has failed. */
+static const struct vport *
+look_at(struct weft_change *change, const struct weft_vport *vport)
+{
+	const struct vport *now = change_vport_after(vport);
+
+	if (now == NULL)
+		change_fail_removed(change, "vport", vport->name);
+	return now;
+}
+
 void
 weft_detach(struct weft_change *change, struct weft_vport *vport)
 {
+	const struct vport *now;
 	struct vport *draft;
 
-	if (weft_change_failed(change, NULL) || vport == NULL ||
-		change_vport_after(vport)->attachment == ATTACHED_NOTHING)
+	if (weft_change_failed(change, NULL) || vport == NULL)
+		return;
+	now = look_at(change, vport);
+	if (now == NULL || now->attachment == ATTACHED_NOTHING)
 		return;
 	draft = change_vport(change, vport);
 	if (draft == NULL)
@@ -87,9 +101,12 @@ weft_detach(struct weft_change *change, struct weft_vport *vport)
 static bool
 is_free(struct weft_change *change, const struct weft_vport *vport)
 {
+	const struct vport *now = look_at(change, vport);
 	char path[VPORT_NAME_SIZE];
 
-	if (change_vport_after(vport)->attachment == ATTACHED_NOTHING)
+	if (now == NULL)
+		return false;
+	if (now->attachment == ATTACHED_NOTHING)
 		return true;
 	change_fail(change, EBUSY, "vport %s has something attached to it already",
 		vport_path(vport, path));

@@ -74,6 +74,12 @@ change_fail(struct weft_change *change, int code, const char *format, ...)
 	return -1;
 }
 
+int
+change_fail_removed(struct weft_change *change, const char *what, const char *name)
+{
+	return change_fail(change, ENOENT, "%s %s is removed by this change", what, name);
+}
+
 bool
 weft_change_failed(const struct weft_change *change, struct weft_error *error)
 {

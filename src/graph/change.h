@@ -31,6 +31,9 @@ int change_failed_with(struct weft_change *change);
 
 struct weft *change_weft(struct weft_change *change);
 
+/* Fails the change for having removed the object itself, so that nothing can be done to it. */
+int change_fail_removed(struct weft_change *change, const char *what, const char *name);
+
 /* The device's class will be asked to prepare it when all calls are staged. 0 or -1. */
 int change_touch(struct weft_change *change, struct weft_device *device);
 

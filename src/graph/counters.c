@@ -47,6 +47,13 @@ peek(const uint64_t *counter)
 }
 
 void
+counters_add_drops(struct vport_drops *sum, const struct vport_drops *more)
+{
+	for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
+		sum->by_reason[reason] += peek(&more->by_reason[reason]);
+}
+
+void
 counters_sum(const struct counters *const *workers, unsigned n, uint32_t index,
 	struct vport_counters *sum, struct vport_drops *drops)
 {
@@ -54,13 +61,11 @@ counters_sum(const struct counters *const *workers, unsigned n, uint32_t index,
 	memset(drops, 0, sizeof(*drops));
 	for (unsigned i = 0; i < n; i++) {
 		const struct vport_counters *one = &workers[i]->vports[index];
-		const struct vport_drops *dropped = &workers[i]->drops[index];
 
 		sum->in_packets += peek(&one->in_packets);
 		sum->in_bytes += peek(&one->in_bytes);
 		sum->out_packets += peek(&one->out_packets);
 		sum->out_bytes += peek(&one->out_bytes);
-		for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
-			drops->by_reason[reason] += peek(&dropped->by_reason[reason]);
+		counters_add_drops(drops, &workers[i]->drops[index]);
 	}
 }

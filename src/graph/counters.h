@@ -32,6 +32,9 @@ struct counters {
 int counters_open(struct counters *counters);
 void counters_close(struct counters *counters);
 
+/* Adds what another thread may be counting. */
+void counters_add_drops(struct vport_drops *sum, const struct vport_drops *more);
+
 /* Sums over the workers' arrays, `n` of them. Relaxed reads: any thread. */
 void counters_sum(const struct counters *const *workers, unsigned n, uint32_t index,
 	struct vport_counters *sum, struct vport_drops *drops);

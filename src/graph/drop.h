@@ -23,6 +23,7 @@
 	X(DROP_FLOOD_BUDGET, "flood-budget", "the packet used up its budget of copies") \
 	X(DROP_GRAPH_FULL, "graph-full", "too many packets were under way in one worker") \
 	X(DROP_HANDOFF_FULL, "handoff-full", "the ring to another worker was full") \
+	X(DROP_PUNT_FULL, "punt-full", "the ring to weft's own control side was full") \
 	X(DROP_UNKNOWN_VLAN, "unknown-vlan", "no vport takes this VLAN of the uplink") \
 	X(DROP_STALE_VPORT, "stale-vport", \
 		"the vport was removed while the packet was on its way") \

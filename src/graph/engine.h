@@ -81,5 +81,7 @@ void vport_sum_counters(
 	struct weft *weft, uint32_t id, struct vport_counters *counters, struct vport_drops *drops);
 void vport_read_counters(
 	const struct weft_vport *vport, struct vport_counters *counters, struct vport_drops *drops);
+/* Any thread: drops of packets whose vport or vnic was gone by then, of all workers. */
+void engine_read_lost(const struct weft *weft, struct vport_drops *drops);
 
 #endif

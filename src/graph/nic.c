@@ -68,9 +68,7 @@ nic_read_drops(const struct weft_nic *nic, struct vport_drops *drops)
 {
 	memset(drops, 0, sizeof(*drops));
 	for (unsigned i = 0; i < nic->weft->n_workers; i++)
-		for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
-			drops->by_reason[reason] += __atomic_load_n(
-				&nic->transmit[i]->drops.by_reason[reason], __ATOMIC_RELAXED);
+		counters_add_drops(drops, &nic->transmit[i]->drops);
 }
 
 /* ---- in ----------------------------------------------------------------------------------------
@@ -209,7 +207,7 @@ nic_take_handoff(struct worker *worker, struct rte_mbuf *packet)
 	struct weft_nic *nic = __atomic_load_n(&worker->weft->nics[id_index(id)], __ATOMIC_ACQUIRE);
 
 	if (nic == NULL || nic->id != id)
-		rte_pktmbuf_free(packet);
+		packet_drop(worker, NULL, DROP_NIC_DOWN, packet);
 	else
 		nic_enqueue(worker, nic, packet);
 }

@@ -623,6 +623,10 @@ weft_nic_remove(struct weft_change *change, struct weft_nic *nic)
 {
 	if (weft_change_failed(change, NULL) || nic == NULL)
 		return;
+	if (nic->removed) {
+		change_fail_removed(change, "vnic", nic->name);
+		return;
+	}
 	detach_all(change, nic);
 	if (weft_change_failed(change, NULL) || change_stage(change, &nic_remove_step, nic) < 0)
 		return;

@@ -224,6 +224,10 @@ weft_network_remove(struct weft_change *change, struct weft_network *network)
 
 	if (weft_change_failed(change, NULL) || network == NULL)
 		return;
+	if (weft_network_find(network->weft, network->name) != network) {
+		change_fail_removed(change, "network", network->name);
+		return;
+	}
 	objects = objects_of(change, &network->device_names, &count);
 	for (size_t i = 0; objects != NULL && i < count; i++)
 		weft_device_remove(change, objects[i]);
@@ -376,6 +380,10 @@ weft_device_remove(struct weft_change *change, struct weft_device *device)
 
 	if (weft_change_failed(change, NULL) || device == NULL)
 		return;
+	if (device->removed) {
+		change_fail_removed(change, "device", device->name);
+		return;
+	}
 	for (vport = TAILQ_FIRST(&device->staged_vports); vport != NULL; vport = next) {
 		next = TAILQ_NEXT(vport, staged_entry);
 		weft_vport_remove(change, vport);
@@ -551,7 +559,7 @@ weft_vport_remove(struct weft_change *change, struct weft_vport *vport)
 {
 	struct vport_removal *removal;
 
-	weft_detach(change, vport);
+	weft_detach(change, vport); /* or fails: it is removed already */
 	if (weft_change_failed(change, NULL) || vport == NULL)
 		return;
 	removal = calloc(1, sizeof(*removal));

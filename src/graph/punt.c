@@ -38,9 +38,13 @@ punt_close(struct weft *weft)
 void
 worker_punt(struct worker *worker, enum punt_reason reason, struct rte_mbuf *packet)
 {
-	packet_meta(packet)->reserved = (uint8_t)reason;
-	if (rte_ring_sp_enqueue(worker->punt, packet) != 0)
-		rte_pktmbuf_free(packet);
+	struct packet_meta *meta = packet_meta(packet);
+
+	meta->reserved = (uint8_t)reason;
+	if (likely(rte_ring_sp_enqueue(worker->punt, packet) == 0))
+		return;
+	meta->trace = 0; /* whoever punts may have put something else there */
+	packet_drop(worker, vport_get(worker, meta->vport), DROP_PUNT_FULL, packet);
 }
 
 void
@@ -50,6 +54,9 @@ worker_notice(struct worker *worker, enum punt_reason reason, const struct punt_
 	struct rte_mbuf *carrier;
 
 	if (*last != 0 && worker->now - *last < NOTICE_INTERVAL_NS)
+		return;
+	/* no packet of anybody's: when there is no room for it, it is not missed as one */
+	if (rte_ring_full(worker->punt))
 		return;
 	carrier = packet_from_bytes(&worker->pools, notice, sizeof(*notice));
 	if (carrier == NULL)
@@ -132,7 +139,7 @@ punt_take_injected(struct worker *worker)
 		struct vport *vport = vport_get(worker, packet_meta(packets[i])->vport);
 
 		if (vport == NULL)
-			rte_pktmbuf_free(packets[i]);
+			packet_drop(worker, NULL, DROP_STALE_VPORT, packets[i]);
 		else if (packet_meta(packets[i])->reserved == INJECT_OUT)
 			vport_send(worker, vport, packets[i]);
 		else

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Punt and inject: the way of single packets and of notices between the workers and the
- * control side. Bounded: a flood fills the ring and is counted, the data path goes on.
+ * control side. Bounded: what finds the ring full is dropped (punt-full), and the data path
+ * goes on.
  *
  * A worker punts by worker_punt or punt_notice (no allocation but the mbuf's); the control
  * side drains all rings in punt_drain and calls what is registered for the reason.
@@ -28,7 +29,7 @@ struct punt_notice {
 
 /* Worker. The packet, with the vport's id in its metadata, goes to the control side. */
 void worker_punt(struct worker *worker, enum punt_reason reason, struct rte_mbuf *packet);
-/* Worker. At most one per reason and worker each 100 ms; the rest is only counted. */
+/* Worker. At most one per reason and worker each 100 ms; the rest is not told. */
 void worker_notice(
 	struct worker *worker, enum punt_reason reason, const struct punt_notice *notice);
 
@@ -41,7 +42,8 @@ unsigned punt_drain(struct weft *weft);
 
 /*
  * Control thread. The packet enters at the vport as if its vnic had received it
- * (inject_in), or goes out of the vport to what is attached there (inject_out).
+ * (inject_in), or goes out of the vport to what is attached there (inject_out). Worker 0 does
+ * it. When its ring is full the packet is lost, as it may be anywhere on its way.
  */
 void inject_in(struct weft *weft, uint32_t vport, struct rte_mbuf *packet);
 void inject_out(struct weft *weft, uint32_t vport, struct rte_mbuf *packet);

@@ -50,8 +50,11 @@ void
 packet_drop(struct worker *worker, struct vport *vport, enum drop_reason reason,
 	struct rte_mbuf *packet)
 {
-	if (vport != NULL && !(packet_meta(packet)->flags & PACKET_DRY_RUN))
-		worker->drops[id_index(vport->id)].by_reason[reason]++;
+	struct vport_drops *drops =
+		vport != NULL ? &worker->drops[id_index(vport->id)] : &worker->lost;
+
+	if (!(packet_meta(packet)->flags & PACKET_DRY_RUN))
+		drops->by_reason[reason]++;
 	watch_drop(worker, vport, reason, packet);
 	rte_pktmbuf_free(packet);
 }

@@ -8,6 +8,7 @@
 #include "packet/parse.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void
 vport_receive(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
@@ -134,6 +135,14 @@ vport_sum_counters(
 	for (unsigned i = 0; i < weft->n_workers; i++)
 		workers[i] = &weft->workers[i]->counters_memory;
 	counters_sum(workers, weft->n_workers, id_index(id), counters, drops);
+}
+
+void
+engine_read_lost(const struct weft *weft, struct vport_drops *drops)
+{
+	memset(drops, 0, sizeof(*drops));
+	for (unsigned i = 0; i < weft->n_workers; i++)
+		counters_add_drops(drops, &weft->workers[i]->lost);
 }
 
 void

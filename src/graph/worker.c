@@ -119,6 +119,14 @@ flush_all(struct worker *worker)
 	}
 }
 
+/* What it has put before vnics goes before the quiescent state: they may be gone after it. */
+static void
+run_call(struct worker *worker, void (*function)(struct worker *, void *), void *argument)
+{
+	function(worker, argument);
+	flush_all(worker);
+}
+
 static void
 run_calls(struct worker *worker)
 {
@@ -136,7 +144,7 @@ run_calls(struct worker *worker)
 		struct call *call = calls;
 
 		calls = call->next; /* the caller's memory: gone once it is done */
-		call->function(worker, call->argument);
+		run_call(worker, call->function, call->argument);
 		pthread_mutex_lock(&control->lock);
 		call->done = true;
 		pthread_cond_broadcast(&control->done);
@@ -301,7 +309,7 @@ worker_call(struct worker *worker, void (*function)(struct worker *, void *), vo
 
 	if (!control->started) {
 		worker->now = engine_now(worker->weft);
-		function(worker, argument);
+		run_call(worker, function, argument);
 		return;
 	}
 	pthread_mutex_lock(&control->lock);

@@ -40,9 +40,9 @@ struct worker {
 	unsigned index;                  /* 0 .. number of workers - 1 */
 	struct vport *const *vports;     /* by vport index; RCU */
 	struct vport_counters *counters; /* by vport index */
-	struct vport_drops *drops;
-	struct nic_transmit *dirty;  /* vnics with packets to flush */
-	struct nic_queue *receiving; /* queues to receive from in this turn */
+	struct vport_drops *drops;       /* by vport index */
+	struct nic_transmit *dirty;      /* vnics with packets to flush */
+	struct nic_queue *receiving;     /* queues to receive from in this turn */
 	struct node_queue *queues[NODE_LIMIT];
 	struct packet_pools pools;
 	struct waiter *waiter;
@@ -65,6 +65,7 @@ struct worker {
 	int thread;                                /* the kernel's id of it; 0: the caller's */
 	uint64_t notice_times[8];                  /* by punt reason: when the last one was sent */
 	struct counters counters_memory;
+	struct vport_drops lost; /* packets whose vport or vnic is gone: nowhere to count them */
 	struct worker_control *control; /* what other threads touch */
 };
 
@@ -100,7 +101,7 @@ worker_enqueue_all(struct worker *worker, unsigned node, struct rte_mbuf **packe
 	worker->ready |= 1u << node;
 }
 
-/* Counts the drop at the vport, tells trace and capture, frees the packet. */
+/* Counts the drop at the vport (NULL: it is gone), tells trace and capture, frees the packet. */
 void packet_drop(struct worker *worker, struct vport *vport, enum drop_reason reason,
 	struct rte_mbuf *packet);
 

@@ -18,13 +18,38 @@
 #define CHECKSUM_REACH PACKET_SMALL_ROOM
 #define SEGMENT_HEADERS_LIMIT 1024
 
+/*
+ * Where a transport header may begin at the earliest. Whoever finishes the checksum writes into
+ * the frame, maybe long after a device has judged it by its MACs, tag and addresses: those
+ * must be out of reach. 0: there is none.
+ */
+static unsigned
+transport_first(const struct rte_mbuf *packet)
+{
+	struct ether_view view;
+	const uint8_t *version;
+	uint8_t copy;
+
+	if (unlikely(parse_ether(packet, &view) != PARSE_OK))
+		return 0;
+	if (view.type == RTE_ETHER_TYPE_IPV6)
+		return view.offset + sizeof(struct rte_ipv6_hdr);
+	if (view.type != RTE_ETHER_TYPE_IPV4)
+		return view.offset;
+	version = rte_pktmbuf_read(packet, view.offset, 1, &copy);
+	if (unlikely(version == NULL))
+		return 0;
+	return view.offset + RTE_MAX((*version & 0x0f) * 4u, sizeof(struct rte_ipv4_hdr));
+}
+
 static bool
 checksum_from_header(struct rte_mbuf *packet, const struct virtio_net_hdr *header)
 {
 	struct packet_meta *meta = packet_meta(packet);
 	unsigned end = (unsigned)header->csum_start + header->csum_offset + sizeof(uint16_t);
+	unsigned first = transport_first(packet);
 
-	if (header->csum_start < RTE_ETHER_HDR_LEN || end > CHECKSUM_REACH ||
+	if (first == 0 || header->csum_start < first || end > CHECKSUM_REACH ||
 		end > rte_pktmbuf_pkt_len(packet))
 		return false;
 	meta->offload = PACKET_NEEDS_CHECKSUM;

@@ -20,9 +20,9 @@
 
 /*
  * Takes what the header says into the packet's metadata, after checking it against the
- * frame: offsets inside the packet, GSO type that fits the frame's own protocol, a segment
- * size that is not zero. False: it lies (drop bad-offload). Headers are little endian here as
- * the kernel gives them on this machine (native).
+ * frame: a checksum inside the packet and behind its network header, a GSO type that fits the
+ * frame's own protocol, a segment size that is not zero. False: it lies (drop bad-offload).
+ * Headers are little endian here as the kernel gives them on this machine (native).
  */
 bool offload_from_header(struct rte_mbuf *packet, const struct virtio_net_hdr *header);
 

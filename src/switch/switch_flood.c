@@ -173,4 +173,7 @@ switch_flood(struct worker *worker, const struct switch_ingress *ingress, struct
 	 * the priority is not lost */
 	send_to_those(&flood, tag != SWITCH_UNTAGGED);
 	send_to_those(&flood, tag == SWITCH_UNTAGGED);
+	/* a port that was counted is gone by now: what was for it is left over */
+	if (unlikely(flood.packet != NULL))
+		packet_drop(worker, ingress->vport, DROP_STALE_VPORT, flood.packet);
 }

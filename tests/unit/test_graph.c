@@ -558,6 +558,93 @@ ids_tell_former_owners_apart(void **state)
 	id_pool_free(&pool);
 }
 
+static void
+what_is_gone_is_counted_all_the_same(void **state)
+{
+	struct weft *weft = *state;
+	const uint8_t frame[60] = { 2 };
+	const uint32_t nobody = 0xfff00007;
+	struct vport_drops drops;
+	struct rte_mbuf *packet;
+
+	inject_in(weft, nobody, packet_from_bytes(&weft->pools, frame, 60));
+	inject_out(weft, nobody, packet_from_bytes(&weft->pools, frame, 60));
+	weft_run(weft);
+	packet = packet_from_bytes(&weft->pools, frame, 60);
+	packet_meta(packet)->vport = nobody;
+	nic_take_handoff(weft->workers[0], packet);
+	engine_read_lost(weft, &drops);
+	assert_int_equal(drops.by_reason[DROP_STALE_VPORT], 2);
+	assert_int_equal(drops.by_reason[DROP_NIC_DOWN], 1);
+	assert_int_equal(rte_mempool_in_use_count(weft->pools.small), 0);
+}
+
+static void
+punts_that_find_no_room_are_counted(void **state)
+{
+	struct weft *weft = *state;
+	struct worker *worker = weft->workers[0];
+	const struct punt_notice notice = { .vlan = 1 };
+	const uint8_t frame[60] = { 2 };
+	struct vport_drops drops;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < 2000; i++)
+		worker_punt(worker, PUNT_PROBE, packet_from_bytes(&weft->pools, frame, 60));
+	worker_notice(worker, PUNT_FLOOD, &notice);
+	engine_read_lost(weft, &drops);
+	for (unsigned drained; (drained = punt_drain(weft)) > 0;)
+		kept += drained;
+	assert_in_range(kept, 1, 1999);
+	assert_int_equal(drops.by_reason[DROP_PUNT_FULL], 2000 - kept);
+	assert_int_equal(rte_mempool_in_use_count(weft->pools.small), 0);
+}
+
+static void
+what_the_change_has_removed_is_refused(void **state)
+{
+	struct weft *weft = *state;
+	struct weft_change *change = weft_change_begin(weft);
+	struct weft_network *network = weft_network_add(change, "red", NULL);
+	struct pipe pipe = pipe_add(change, network, "first");
+	struct weft_nic *nic = weft_nic_add(change, network, "web", &well_config);
+
+	weft_attach(change, pipe.a, nic);
+	commit(change);
+	for (unsigned which = 0; which < 7; which++) {
+		struct weft_error error = { 0 };
+
+		change = weft_change_begin(weft);
+		weft_vport_remove(change, pipe.a);
+		if (which == 0)
+			weft_vport_remove(change, pipe.a);
+		else if (which == 1)
+			weft_detach(change, pipe.a);
+		else if (which == 2)
+			weft_attach(change, pipe.a, nic);
+		else if (which == 3)
+			weft_link(change, pipe.b, pipe.a);
+		weft_nic_remove(change, nic);
+		if (which == 4)
+			weft_nic_remove(change, nic);
+		weft_device_remove(change, pipe.device);
+		if (which == 5)
+			weft_device_remove(change, pipe.device);
+		weft_network_remove(change, network);
+		if (which == 6)
+			weft_network_remove(change, network);
+		assert_true(weft_change_failed(change, &error));
+		assert_int_equal(error.code, ENOENT);
+		weft_change_abort(change);
+	}
+	put(weft, nic, 60);
+	weft_run(weft);
+	assert_ptr_equal(weft_vport_find(pipe.device, "a"), pipe.a);
+	change = weft_change_begin(weft);
+	weft_network_remove(change, network);
+	commit(change);
+}
+
 /* Real threads: packets go through while networks come and go. */
 static void
 changes_run_beside_traffic(void **state)
@@ -612,6 +699,9 @@ main(void)
 		WITH_ENGINE(a_ring_of_devices_ends_at_the_hop_limit),
 		WITH_ENGINE(uplinks_keep_networks_apart_by_vlan),
 		WITH_ENGINE(what_is_too_short_is_dropped),
+		WITH_ENGINE(what_is_gone_is_counted_all_the_same),
+		WITH_ENGINE(punts_that_find_no_room_are_counted),
+		WITH_ENGINE(what_the_change_has_removed_is_refused),
 		cmocka_unit_test(ids_tell_former_owners_apart),
 		cmocka_unit_test(changes_run_beside_traffic),
 	};

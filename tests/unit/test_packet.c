@@ -1017,13 +1017,13 @@ headers_that_lie_are_refused(void **state)
 	REFUSED(csum_offset, 6)
 	REFUSED(csum_offset, 65535)
 #undef REFUSED
-	header = (struct virtio_net_hdr){
-		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34, .csum_offset = 6
-	};
+	header = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.csum_start = (uint16_t)frame.l4,
+		.csum_offset = 6 };
 	assert_true(accepts(&header));
-	frame.length = 41;
+	frame.length = frame.l4 + 7;
 	assert_false(accepts(&header));
-	frame.length = 42;
+	frame.length = frame.l4 + 8;
 	assert_true(accepts(&header));
 	header.flags = VIRTIO_NET_HDR_F_DATA_VALID;
 	header.csum_start = header.csum_offset = 0;
@@ -1032,6 +1032,44 @@ headers_that_lie_are_refused(void **state)
 	make_frame(&frame, false, IPPROTO_TCP, 1, 4000);
 	frame.bytes[frame.l3 + 6] = 0x20; /* a fragment is no super-packet */
 	assert_false(accepts(&good));
+}
+
+/*
+ * Whoever finishes the checksum writes into the frame, maybe after a switch has put it into a
+ * VLAN by its tag: what is in front of the transport header is out of reach.
+ */
+static void
+a_checksum_lies_behind_tags_and_network_header(void **state)
+{
+	struct virtio_net_hdr header = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM };
+
+	(void)state;
+	for (unsigned six = 0; six < 2; six++) {
+		for (unsigned tags = 0; tags < 3; tags++) {
+			make_frame(&frame, six != 0, IPPROTO_UDP, tags, 200);
+			for (unsigned start = 0; start < frame.l3 + (six ? 40 : 20); start += 2) {
+				header.csum_start = (uint16_t)start;
+				header.csum_offset = 0;
+				assert_false(accepts(&header));
+				header.csum_offset = (uint16_t)(frame.l4 + 6 - start);
+				assert_false(accepts(&header));
+			}
+			header.csum_start = (uint16_t)frame.l4;
+			header.csum_offset = 6;
+			assert_true(accepts(&header));
+			/* of what is in a tunnel */
+			header.csum_start = (uint16_t)frame.l4 + 58;
+			assert_true(accepts(&header));
+		}
+	}
+	/* neither: behind the tags alone */
+	make_frame(&frame, false, IPPROTO_UDP, 1, 200);
+	frame.bytes[frame.l3 - 2] = 0x88;
+	frame.bytes[frame.l3 - 1] = 0xb5;
+	header.csum_start = (uint16_t)frame.l3 - 2;
+	assert_false(accepts(&header));
+	header.csum_start = (uint16_t)frame.l3;
+	assert_true(accepts(&header));
 }
 
 /* ---- segmentation ------------------------------------------------------------------------ */
@@ -1212,6 +1250,7 @@ main(void)
 		cmocka_unit_test(room_is_made_where_there_is_none),
 		cmocka_unit_test(packets_come_from_bytes_of_any_length),
 		cmocka_unit_test(headers_that_lie_are_refused),
+		cmocka_unit_test(a_checksum_lies_behind_tags_and_network_header),
 		cmocka_unit_test(segments_equal_those_made_by_hand),
 		cmocka_unit_test(a_full_super_packet_is_cut),
 		cmocka_unit_test(without_buffers_nothing_is_cut_and_nothing_lost),

@@ -571,6 +571,11 @@ drops_by_place_and_reason(void **state)
 	ONE_HAS(ASK(.kind = "nics", .name = "red/spare"), "{\"drops\": {\"no-attachment\": 1}}");
 	ONE_HAS(ASK(.kind = "nics", .name = "red/lan-0"),
 		"{\"drops\": {\"bad-source-mac\": 2, \"bad-vlan-tag\": 1}}");
+	/* and one whose port was removed while it was on its way */
+	inject_in(lab, 0xfff00007, packet_from_bytes(&lab->pools, "12345678901234", 14));
+	lab_run();
+	leaves_are(ASK(.kind = "drops"), "port", "(gone) red/lan:p0 red/lan:p0 red/spare");
+	leaves_are(ASK(.kind = "drops", .network = "red"), "count", "1 2 1");
 	lab_drain(lan.nics[0]);
 }
 

@@ -2,7 +2,9 @@
 /* The switch on memory vnics: learning, ageing, moves, limits, static entries, filters. */
 #include "../switch_fixture.h"
 
+#include "graph/explain.h"
 #include "graph/vport.h"
+#include "nic/drivers.h"
 
 /* ---- learning ------------------------------------------------------------------------------ */
 
@@ -650,6 +652,61 @@ removing_ports_and_switches_gives_the_counts_back(void **state)
 	assert_int_equal(network->macs, 11);
 }
 
+/* ---- what changes under a worker's hands ------------------------------------------------------
+ */
+
+static struct weft_vport *vanishing;
+
+/* As if a commit on another thread took a port away in the middle of a turn. */
+static void
+transmit_while_a_port_goes(
+	struct nic_queue *queue, struct worker *worker, struct rte_mbuf **packets, unsigned count)
+{
+	lab->vports[id_index(vanishing->id)] = NULL;
+	memory_driver.transmit(queue, worker, packets, count);
+}
+
+static void
+a_flood_survives_a_port_that_goes_meanwhile(void **state)
+{
+	struct bench_switch sw = lab_switch(lab_network("red", 0), "lan", NULL, 4, NULL);
+	struct nic_driver spy = memory_driver;
+
+	(void)state;
+	spy.transmit = transmit_while_a_port_goes;
+	vanishing = sw.ports[3];
+	sw.nics[1]->driver = &spy;
+	/* more than are sent at once: the first are sent while the last are flooded */
+	for (unsigned i = 0; i < NIC_BURST; i++) {
+		lab_put(sw.nics[0], BROADCAST, 1, NO_TAG);
+		lab_put(sw.nics[2], BROADCAST, 2, NO_TAG);
+	}
+	lab_run();
+	sw.nics[1]->driver = &memory_driver;
+	lab->vports[id_index(vanishing->id)] = vanishing->live;
+	assert_int_equal(lab_drain(sw.nics[1]), 2 * NIC_BURST);
+	assert_int_equal(
+		lab_drops(sw.ports[0], DROP_STALE_VPORT) + lab_drops(sw.ports[2], DROP_STALE_VPORT),
+		1);
+}
+
+static void
+an_explanation_leaves_nothing_to_be_sent(void **state)
+{
+	struct bench_switch sw = lab_switch(lab_network("red", 0), "lan", NULL, 2, NULL);
+	struct worker *worker = lab->workers[0];
+	uint8_t frame[128];
+	size_t length = make_frame(frame, BROADCAST, 1, NO_TAG, 0x5a);
+
+	(void)state;
+	/* one is still on its way when the explanation begins */
+	vport_receive(worker, sw.ports[0]->live, packet_from_bytes(&lab->pools, frame, length));
+	free(explain_frame(lab, sw.ports[0]->id, frame, length, NULL));
+	/* a change may take the vnics away before the next turn */
+	assert_null(worker->dirty);
+	lab_expect(sw.nics[1], BROADCAST, 1, NO_TAG);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close)
 
 int
@@ -674,6 +731,8 @@ main(void)
 		TEST(what_was_learned_goes_with_the_attachment),
 		TEST(what_was_learned_goes_with_the_vlan),
 		TEST(removing_ports_and_switches_gives_the_counts_back),
+		TEST(a_flood_survives_a_port_that_goes_meanwhile),
+		TEST(an_explanation_leaves_nothing_to_be_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
