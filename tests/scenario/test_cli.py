@@ -642,6 +642,8 @@ def test_completion_candidates(api):
 	assert complete(api, "apply", "f", "") == []
 	assert complete(api, "trace", "tcp") == ["tcp-port="]
 	assert complete(api, "trace", "ip=1.2.3.4", "proto") == ["proto="]
+	assert complete(api, "trace", "network=") == ["network=red"]
+	assert complete(api, "capture", "red/lan:web", "port=red/lan:") == ["port=red/lan:web"]
 	assert complete(api, "explain", "red/web", "") == ["to"]
 	assert "red/lan:web" in complete(api, "capture", "red/lan2:db", "")
 	assert complete(api, "--socket", "") == [":file"]
@@ -661,6 +663,8 @@ def test_completion_in_bash(api):
 	assert press_tab("weft mon") == ["monitor"]
 	# behind the colon, which breaks words in bash
 	assert press_tab("weft show ports red/lan:") == ["web"]
+	assert press_tab("weft trace port=red/lan:") == ["web"]
+	assert sorted(press_tab("weft trace port=re")) == ["red/lan2:db", "red/lan:web"]
 	assert press_tab("weft show po") == ["ports"]
 	assert sorted(press_tab("weft show ports ")) == ["red/lan2:db", "red/lan:web"]
 	assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
