@@ -103,7 +103,7 @@ def test_help_of_everything(api):
 	(["rollback", "0"], "not '0'"),
 	(["trace", "fast"], "'fast' is no condition"),
 	(["trace", "--count", "0"], "--count takes a number"),
-	(["explain"], "from which nic?"),
+	(["explain"], "from which vnic?"),
 	(["explain", "red/web", "10.0.0.1"], "where to?"),
 	(["explain", "red/web", "to", "10.0.0.1", "tcp"], "tcp/PORT"),
 	(["explain", "red/web", "to", "10.0.0.1", "tcp/65536"], "tcp/PORT"),
