@@ -143,6 +143,16 @@ def test_show_json_is_the_same_data(api):
 	assert json.loads(weft(api, "show", "port", "red/lan:web", "-j").stdout) == PORTS[0]
 
 
+def test_what_a_port_without_vlans_carries(api):
+	port = {"name": "red/lan:up", "vlan-mode": "trunk", "vlan": None, "vlans": None, "to": None}
+	api.state("ports", [port])
+	trunk = weft(api, "show", "port", "red/lan:up").stdout
+	assert re.search(r"^vlan +none$", trunk, re.M) and re.search(r"^vlans +all$", trunk, re.M)
+	assert re.search(r"^to +-$", trunk, re.M)
+	api.state("ports", [{**port, "vlan-mode": "access", "vlan": 7}])
+	assert re.search(r"^vlans +-$", weft(api, "show", "port", "red/lan:up").stdout, re.M)
+
+
 def test_show_one(api):
 	api.state("ports", PORTS)
 	done = weft(api, "show", "port", "red/lan:web")
