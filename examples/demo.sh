@@ -117,8 +117,8 @@ grep transmitted "$work/ping"
 claim "blue lost nothing" grep -q ' 0% packet loss' "$work/ping"
 
 step "A mistake is told where it is, and changes nothing"
-sed 's/switch: lan/switch: lna/' "$work/demo.yaml" >"$work/wrong.yaml"
-run weft apply "$work/wrong.yaml" 2>&1 | head -n 12
+sed '0,/switch: lan/s//switch: lna/' "$work/demo.yaml" >"$work/wrong.yaml"
+run weft apply "$work/wrong.yaml" 2>&1
 claim "the mistake was refused" eval '! weft apply "$work/wrong.yaml"'
 claim "everything goes on" answers red-web 10.0.0.12
 

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static _Atomic enum log_level threshold = LOG_LEVEL_WARNING;
@@ -15,13 +16,26 @@ log_set_level(enum log_level level)
 	atomic_store(&threshold, level);
 }
 
+bool
+log_to_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+
+	/* a child inherits the variable, but not always the stream */
+	return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
+	       status.st_ino == inode;
+}
+
 static void
 write_line(enum log_level level, const char *format, va_list args)
 {
 	/* sd-daemon(3) priorities */
 	static const char *const journal[] = { "<3>", "<4>", "<6>", "<7>" };
 	static const char *const plain[] = { "error: ", "warning: ", "", "debug: " };
-	const char *prefix = getenv("JOURNAL_STREAM") != NULL ? journal[level] : plain[level];
+	const char *prefix = log_to_journal() ? journal[level] : plain[level];
 	char line[1024];
 	int used, more;
 

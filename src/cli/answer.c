@@ -97,7 +97,7 @@ answer_diagnostic(FILE *stream, const json_t *error)
 	fprintf(stream, ":%s %s%s:%s ", output_plain(stream),
 		output_style(stream, warning ? STYLE_WARN : STYLE_BAD),
 		warning ? "warning" : "error", output_plain(stream));
-	answer_put(stream, message != NULL ? message : "the daemon does not say why");
+	answer_put(stream, message != NULL ? message : "weftd does not say why");
 	fputc('\n', stream);
 	if (source != NULL && line > 0)
 		print_source(stream, line, column, source);

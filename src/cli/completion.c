@@ -14,18 +14,19 @@
 
 #define ASK_SECONDS 0.5
 
-/* A colon is a word break to bash: what is left of it was typed already. */
+/* Colons and equals signs are word breaks to bash: what is left of the last was typed already. */
 static const char bash_script[] =
 	"# bash completion of weft\n"
 	"_weft() {\n"
-	"\tlocal line word before typed\n"
+	"\tlocal line word last before typed words\n"
 	"\ttyped=${COMP_LINE:0:COMP_POINT}\n"
 	"\tread -ra words <<<\"$typed\"\n"
 	"\t[[ $typed == *[[:space:]] ]] && words+=(\"\")\n"
 	"\tword=${words[${#words[@]}-1]}\n"
-	"\tbefore=\n"
-	"\t[[ $COMP_WORDBREAKS == *:* && $word == *:* ]] && before=${word%:*}:\n"
-	"\t[[ $COMP_WORDBREAKS == *=* && $word == *=* ]] && before=${word%%=*}=\n"
+	"\tlast=$word\n"
+	"\t[[ $COMP_WORDBREAKS == *:* ]] && last=${last##*:}\n"
+	"\t[[ $COMP_WORDBREAKS == *=* ]] && last=${last##*=}\n"
+	"\tbefore=${word%\"$last\"}\n"
 	"\tCOMPREPLY=()\n"
 	"\twhile IFS=$'\\t' read -r line _; do\n"
 	"\t\tif [[ $line == :file ]]; then\n"
@@ -87,9 +88,21 @@ offer(const struct position *at, const char *candidate, const char *meaning)
 		printf("%s\t%s\n", candidate, meaning != NULL ? meaning : "");
 }
 
-/* Names of a kind's objects; what a shell could take for more than a name is left out. */
 static void
-offer_names(const struct position *at, const char *kind_name)
+offer_joined(const struct position *at, const char *before, const char *name)
+{
+	char *candidate = output_format("%s%s", before, name);
+
+	offer(at, candidate, NULL);
+	free(candidate);
+}
+
+/*
+ * Names of a kind's objects, with what stands before them in the word; what a shell could take
+ * for more than a name is left out.
+ */
+static void
+offer_names(const struct position *at, const char *kind_name, const char *before)
 {
 	const struct kind *kind = kind_find(kind_name);
 	char *path;
@@ -110,7 +123,7 @@ offer_names(const struct position *at, const char *kind_name)
 
 		if (name != NULL && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR"
 						      "STUVWXYZ0123456789-_.:/@+~")] == '\0')
-			offer(at, name, NULL);
+			offer_joined(at, before, name);
 		else if (name == NULL && answer_number(object, "number") > 0)
 			printf("%llu\t\n", (unsigned long long)answer_number(object, "number"));
 	}
@@ -126,7 +139,12 @@ offer_filters(const struct position *at)
 		"dport=", "vlan=", "ethertype=" };
 
 	for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
-		offer(at, conditions[i], NULL);
+		if (strchr(at->word, '=') == NULL)
+			offer(at, conditions[i], NULL);
+	if (strncmp(at->word, "network=", strlen("network=")) == 0)
+		offer_names(at, "networks", "network=");
+	else if (strncmp(at->word, "port=", strlen("port=")) == 0)
+		offer_names(at, "ports", "port=");
 }
 
 static void
@@ -154,22 +172,22 @@ offer_word(const struct position *at, enum word word)
 			offer(at, kind->name, kind->summary);
 		return;
 	case WORD_NAME:
-		offer_names(at, at->kind);
+		offer_names(at, at->kind, "");
 		return;
 	case WORD_NETWORK:
-		offer_names(at, "networks");
+		offer_names(at, "networks", "");
 		return;
 	case WORD_SWITCH:
-		offer_names(at, "switches");
+		offer_names(at, "switches", "");
 		return;
 	case WORD_PORT:
-		offer_names(at, "ports");
+		offer_names(at, "ports", "");
 		return;
 	case WORD_NIC:
-		offer_names(at, "nics");
+		offer_names(at, "nics", "");
 		return;
 	case WORD_NUMBER:
-		offer_names(at, "history");
+		offer_names(at, "history", "");
 		return;
 	case WORD_FILTER:
 		offer_filters(at);

@@ -275,7 +275,7 @@ check_limits(struct doctor *doctor)
 	if (files.rlim_max < 4096)
 		doctor_tell(doctor, "files", FINDING_WARN,
 			"ulimit -Hn 65536, or LimitNOFILE= of the service",
-			"at most %llu open files: each nic takes one a queue",
+			"at most %llu open files: each vnic takes one a queue",
 			(unsigned long long)files.rlim_max);
 	else
 		doctor_tell(doctor, "files", FINDING_OK, NULL, "up to %llu open",

@@ -110,7 +110,7 @@ fill_input(json_t *input, const struct arguments *arguments)
 	const char *const *words = arguments->operands;
 
 	if (arguments->count == 0) {
-		output_error("from which nic? weft explain NETWORK/NIC to ADDRESS [tcp/443]");
+		output_error("from which vnic? weft explain NETWORK/NIC to ADDRESS [tcp/443]");
 		return false;
 	}
 	if (!add_text(input, "from", words[0]))

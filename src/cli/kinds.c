@@ -166,7 +166,7 @@ const struct kind kinds[] = {
 			{ "OUT", "out-packets", NULL }, { "OUT BYTES", "out-bytes", NULL },
 			{ "DROPS", "drops", NULL } },
 		{ "network" }, NULL },
-	{ "nics", "nic", "virtual NICs: where packets enter and leave", false, false,
+	{ "nics", "nic", "vnics (virtual NICs): where packets enter and leave", false, false,
 		{ { "NIC", "name", NULL }, { "DRIVER", "driver", NULL },
 			{ "STATUS", "status", NULL }, { "PORT", "port", NULL },
 			{ "WHERE", NULL, place_cell }, { "MAC", "mac", NULL },
@@ -174,7 +174,7 @@ const struct kind kinds[] = {
 			{ "IN", "in-packets", NULL }, { "OUT", "out-packets", NULL },
 			{ "DROPS", "drops", NULL } },
 		{ "network" }, reason_note },
-	{ "uplinks", "uplink", "NICs on the physical network, shared by VLAN", false, false,
+	{ "uplinks", "uplink", "vnics on the physical network, shared by VLAN", false, false,
 		{ { "UPLINK", "name", NULL }, { "DRIVER", "driver", NULL },
 			{ "STATUS", "status", NULL }, { "WHERE", NULL, place_cell },
 			{ "MTU", "mtu", NULL }, { "VLANS", NULL, uplink_vlans_cell },
@@ -202,7 +202,7 @@ const struct kind kinds[] = {
 			{ "USER", "user", NULL }, { "STATE", NULL, state_cell },
 			{ "NOTE", "note", NULL } },
 		{ NULL }, NULL },
-	{ "system", "system", "the daemon itself", true, false, { { NULL } }, { NULL }, NULL },
+	{ "system", "system", "weftd itself", true, false, { { NULL } }, { NULL }, NULL },
 	{ 0 },
 };
 

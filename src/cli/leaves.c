@@ -156,7 +156,19 @@ leaf_style(const char *leaf, const json_t *value)
 	return strcmp(text, "down") == 0 ? STYLE_BAD : STYLE_WARN;
 }
 
-static void print_member(FILE *stream, const char *name, const json_t *value, unsigned indent);
+static void print_member(FILE *stream, const char *name, const json_t *value, const char *otherwise,
+	unsigned indent);
+
+/* What a leaf without a value means. */
+static const char *
+meaning_of_none(const json_t *object, const char *name)
+{
+	const char *mode = answer_text(object, "vlan-mode");
+
+	if (mode == NULL || strcmp(mode, "trunk") != 0)
+		return "-";
+	return strcmp(name, "vlans") == 0 ? "all" : strcmp(name, "vlan") == 0 ? "none" : "-";
+}
 
 static void
 print_members(FILE *stream, const json_t *object, unsigned indent)
@@ -165,7 +177,7 @@ print_members(FILE *stream, const json_t *object, unsigned indent)
 	json_t *value;
 
 	json_object_foreach((json_t *)object, name, value)
-		print_member(stream, name, value, indent);
+		print_member(stream, name, value, meaning_of_none(object, name), indent);
 }
 
 /* A list of objects: each on its own lines, the first leaf marked. */
@@ -199,7 +211,8 @@ print_list(FILE *stream, const char *name, const json_t *list, unsigned indent)
 }
 
 static void
-print_member(FILE *stream, const char *name, const json_t *value, unsigned indent)
+print_member(
+	FILE *stream, const char *name, const json_t *value, const char *otherwise, unsigned indent)
 {
 	char *clean = output_clean(name, strlen(name), false), *text, *line;
 	enum style style = leaf_style(name, value);
@@ -211,8 +224,8 @@ print_member(FILE *stream, const char *name, const json_t *value, unsigned inden
 		print_list(stream, clean, value, indent);
 	} else {
 		text = json_is_object(value) ? NULL : leaf_text(name, value);
-		line = output_clean(
-			text == NULL ? "-" : text, text == NULL ? 1 : strlen(text), false);
+		line = output_clean(text == NULL ? otherwise : text,
+			strlen(text == NULL ? otherwise : text), false);
 		fprintf(stream, "%*s%-*s  %s%s%s\n", (int)indent, "",
 			indent < 18 ? 20 - (int)indent : 2, clean, output_style(stream, style),
 			*line ? line : "-", style == STYLE_PLAIN ? "" : output_plain(stream));

@@ -17,6 +17,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,11 +37,28 @@ failed(const struct weft_error *error)
 }
 
 /* What is wrong with a configuration, as the command line would tell it. */
+/* What is wrong with a file, of several lines each: the journal takes a priority on each line. */
+static void
+print_diagnostics(const struct config_result *result, const char *priority)
+{
+	char *text = NULL, *rest, *line;
+	size_t size = 0;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (stream == NULL)
+		return;
+	diagnostics_print(&result->diagnostics, stream, false);
+	if (fclose(stream) == 0)
+		for (rest = text; (line = strsep(&rest, "\n")) != NULL && rest != NULL;)
+			fprintf(stderr, "%s%s\n", log_to_journal() ? priority : "", line);
+	free(text);
+}
+
 static int
 failed_with(struct config_result *result)
 {
 	if (result->outcome == CONFIG_WRONG)
-		diagnostics_print(&result->diagnostics, stderr, false);
+		print_diagnostics(result, "<3>");
 	log_error("%s", result->error.text);
 	config_result_free(result);
 	return -1;
@@ -50,7 +68,7 @@ static void
 print_warnings(const struct config_result *result)
 {
 	if (result->diagnostics.count > 0)
-		diagnostics_print(&result->diagnostics, stderr, false);
+		print_diagnostics(result, "<4>");
 }
 
 /* Files, folders, sockets; then the rights go. */
@@ -63,8 +81,12 @@ prepare(struct parts *parts, const struct options *options)
 
 	rights_raise_limits();
 	daemon->config = config_open(daemon, options->state, options->config, &result);
-	if (daemon->config == NULL)
-		return failed_with(&result);
+	if (daemon->config == NULL) {
+		failed_with(&result);
+		if (geteuid() != 0)
+			log_error("weftd is started as root");
+		return -1;
+	}
 	print_warnings(&result);
 	config_result_free(&result);
 	if (engine_name_instance(options->state, &error) < 0)

@@ -190,7 +190,7 @@ make_or_take(struct tap *tap, struct weft_error *error)
 	case FOREIGN:
 		error_set(error, EEXIST,
 			"there is an interface %s already, which is not this vnic's: "
-			"give the vnic another one (attach: { interface: ... })",
+			"give its tap another name (attach: { name: ... })",
 			tap->interface);
 		return NIC_FAILED;
 	case HELD:

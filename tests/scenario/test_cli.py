@@ -103,7 +103,7 @@ def test_help_of_everything(api):
 	(["rollback", "0"], "not '0'"),
 	(["trace", "fast"], "'fast' is no condition"),
 	(["trace", "--count", "0"], "--count takes a number"),
-	(["explain"], "from which nic?"),
+	(["explain"], "from which vnic?"),
 	(["explain", "red/web", "10.0.0.1"], "where to?"),
 	(["explain", "red/web", "to", "10.0.0.1", "tcp"], "tcp/PORT"),
 	(["explain", "red/web", "to", "10.0.0.1", "tcp/65536"], "tcp/PORT"),
@@ -141,6 +141,16 @@ def test_show_json_is_the_same_data(api):
 	api.state("ports", PORTS)
 	assert json.loads(weft(api, "show", "ports", "--json").stdout) == PORTS
 	assert json.loads(weft(api, "show", "port", "red/lan:web", "-j").stdout) == PORTS[0]
+
+
+def test_what_a_port_without_vlans_carries(api):
+	port = {"name": "red/lan:up", "vlan-mode": "trunk", "vlan": None, "vlans": None, "to": None}
+	api.state("ports", [port])
+	trunk = weft(api, "show", "port", "red/lan:up").stdout
+	assert re.search(r"^vlan +none$", trunk, re.M) and re.search(r"^vlans +all$", trunk, re.M)
+	assert re.search(r"^to +-$", trunk, re.M)
+	api.state("ports", [{**port, "vlan-mode": "access", "vlan": 7}])
+	assert re.search(r"^vlans +-$", weft(api, "show", "port", "red/lan:up").stdout, re.M)
 
 
 def test_show_one(api):
@@ -642,6 +652,8 @@ def test_completion_candidates(api):
 	assert complete(api, "apply", "f", "") == []
 	assert complete(api, "trace", "tcp") == ["tcp-port="]
 	assert complete(api, "trace", "ip=1.2.3.4", "proto") == ["proto="]
+	assert complete(api, "trace", "network=") == ["network=red"]
+	assert complete(api, "capture", "red/lan:web", "port=red/lan:") == ["port=red/lan:web"]
 	assert complete(api, "explain", "red/web", "") == ["to"]
 	assert "red/lan:web" in complete(api, "capture", "red/lan2:db", "")
 	assert complete(api, "--socket", "") == [":file"]
@@ -661,6 +673,8 @@ def test_completion_in_bash(api):
 	assert press_tab("weft mon") == ["monitor"]
 	# behind the colon, which breaks words in bash
 	assert press_tab("weft show ports red/lan:") == ["web"]
+	assert press_tab("weft trace port=red/lan:") == ["web"]
+	assert sorted(press_tab("weft trace port=re")) == ["red/lan2:db", "red/lan:web"]
 	assert press_tab("weft show po") == ["ports"]
 	assert sorted(press_tab("weft show ports ")) == ["red/lan2:db", "red/lan:web"]
 	assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0

@@ -4,8 +4,10 @@ import contextlib
 import copy
 import http.client
 import json
+import os
 import signal
 import struct
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -426,6 +428,22 @@ def test_wrong_file_at_the_start(space, text, said):
 		assert words in weftd.log, weftd.log
 	assert not weftd.socket.exists()
 	weftd.process = None
+
+
+def test_priorities_in_the_journal_alone(space):
+	file = space.folder / "wrong.yaml"
+	file.write_text("networks: { red: { swiches: {} } }")
+	log = space.folder / "log"
+
+	def lines(off_by):
+		with open(log, "w") as stream:
+			status = os.fstat(stream.fileno())
+			subprocess.run([harness.BUILD / "src/daemon/weftd", "--config", file, "--state",
+				space.folder / "state", "--socket", space.folder / "socket"], stderr=stream,
+				env={**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino + off_by}"})
+		return log.read_text().splitlines()
+	assert len(lines(0)) >= 3 and all(line.startswith("<3>") for line in lines(0))
+	assert not any(line.startswith("<") for line in lines(1)), "the journal is elsewhere"
 
 
 def test_file_that_is_not_there(space):

@@ -402,7 +402,7 @@ errors_look_like_a_compilers(void **state)
 		      " \"weft:line\": 3, \"weft:warning\": true}}",
 		"a:3: warning: old\n");
 	diagnostic_is("{\"error-message\": \"no\"}", "weft: error: no\n");
-	diagnostic_is("{}", "weft: error: the daemon does not say why\n");
+	diagnostic_is("{}", "weft: error: weftd does not say why\n");
 	/* a column behind the line's end */
 	diagnostic_is("{\"error-message\": \"m\", \"error-info\": {\"weft:file\": \"f\","
 		      " \"weft:line\": 1, \"weft:column\": 400, \"weft:source\": \"ab\\u001b\"}}",
