@@ -3,8 +3,10 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static _Atomic enum log_level threshold = LOG_LEVEL_WARNING;
@@ -15,19 +17,31 @@ log_set_level(enum log_level level)
 	atomic_store(&threshold, level);
 }
 
+/* sd-daemon(3): the variable is inherited by whatever the service starts, so it names the file */
+static bool
+is_journal(void)
+{
+	const char *named = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+
+	return named != NULL && sscanf(named, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
+	       status.st_ino == inode;
+}
+
 static void
 write_line(enum log_level level, const char *format, va_list args)
 {
 	/* sd-daemon(3) priorities */
 	static const char *const journal[] = { "<3>", "<4>", "<6>", "<7>" };
 	static const char *const plain[] = { "error: ", "warning: ", "", "debug: " };
-	const char *prefix = getenv("JOURNAL_STREAM") != NULL ? journal[level] : plain[level];
 	char line[1024];
 	int used, more;
 
 	if (level > atomic_load_explicit(&threshold, memory_order_relaxed))
 		return;
-	used = snprintf(line, sizeof(line), "%s", prefix);
+	used = snprintf(line, sizeof(line), "%s", is_journal() ? journal[level] : plain[level]);
 	more = vsnprintf(line + used, sizeof(line) - (size_t)used - 1, format, args);
 	used += more;
 	if (more < 0 || used > (int)sizeof(line) - 2)
