@@ -6,6 +6,7 @@ for a sanitizer build, and waits are longer.
 """
 import contextlib
 import ctypes
+import errno
 import http.client
 import json
 import logging
@@ -44,6 +45,38 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def die_with_parent():
 	libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+# What an older kernel, or a container's seccomp profile, does not have: system call, its second
+# and third argument if it depends on them (the latter by any of these bits), the answer.
+LACKS = {
+	"io_uring": (425, None, None, errno.ENOSYS),  # io_uring_setup
+	# io_uring_register: PROBE tells of READ_MULTISHOT (Linux 6.7); PBUF_RING is of 5.19
+	"multishot reads": (427, 8, None, errno.EINVAL),
+	"buffer rings": (427, 22, None, errno.EINVAL),
+	# ioctl TUNSETOFFLOAD with USO4 or USO6, of 6.2
+	"udp segmentation": ({"x86_64": 16}.get(os.uname().machine, 29), 0x400454D0, 0x60,
+		errno.EINVAL),
+}
+
+
+def do_without(names):
+	"""Makes the kernel refuse these (names of LACKS) to the process and what it starts."""
+	load, equal, any_of, give, allow = 0x20, 0x15, 0x45, 0x06, 0x7FFF0000
+	program = []
+	for number, second, third, code in (LACKS[name] for name in names):
+		# offsets in struct seccomp_data: the number, the lower halves of the arguments
+		tests = [(0, equal, number), (24, equal, second), (32, any_of, third)]
+		tests = [test for test in tests if test[2] is not None]
+		for left, (offset, kind, value) in zip(range(len(tests), 0, -1), tests):
+			program += [(load, 0, 0, offset), (kind, 0, 2 * left - 1, value)]
+		program.append((give, 0, 0, 0x00050000 | code))
+	program.append((give, 0, 0, allow))
+	bytecode = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step)
+		for step in program))
+	head = struct.pack("HxxxxxxP", len(program), ctypes.addressof(bytecode))
+	if libc.prctl(22, 2, ctypes.c_char_p(head), 0, 0) != 0:  # PR_SET_SECCOMP, of a filter
+		raise OSError(ctypes.get_errno(), "seccomp")
 
 
 def run(*words, timeout=30, check=True, **options):
@@ -319,7 +352,8 @@ class Weftd:
 
 	SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:|Sanitizer:DEADLYSIGNAL")
 
-	def __init__(self, folder, namespace=None, options=(), env=None):
+	def __init__(self, folder, namespace=None, options=(), env=None, without=()):
+		self.without = without
 		self.folder = Path(folder)
 		self.folder.mkdir(parents=True, exist_ok=True)
 		self.namespace = namespace
@@ -340,9 +374,14 @@ class Weftd:
 		words = [str(word) for word in words]
 		if self.namespace:
 			words = self.namespace.command(*words)
+		def prepare():
+			die_with_parent()
+			if self.without:
+				do_without(self.without)
+
 		with self.log_file.open("a") as log:
 			self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log,
-				stderr=log, env=self.env, preexec_fn=die_with_parent)
+				stderr=log, env=self.env, preexec_fn=prepare)
 		(self.folder / "pid").write_text(str(self.process.pid))
 		if wait:
 			self.wait_ready()
@@ -606,10 +645,11 @@ class Space:
 		return sorted(path.name for path in folder.glob(f"{self.prefix}-*")) if folder.exists() else []
 
 	def start_weftd(self, config=None, name="weftd", namespace="host", options=(), env=None,
-			wait=True):
-		"""Starts a weftd inside a namespace of the test (None: where the test itself runs)."""
+			wait=True, without=()):
+		"""Starts a weftd inside a namespace of the test (None: where the test itself runs), on a
+		kernel that does not have what `without` names (see LACKS)."""
 		inside = self.namespace(namespace) if namespace else None
-		weftd = Weftd(self.folder / name, inside, options, env)
+		weftd = Weftd(self.folder / name, inside, options, env, without)
 		self.daemons.append(weftd)
 		return weftd.start(config, wait)
 

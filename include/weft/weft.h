@@ -69,7 +69,7 @@ enum weft_poll {
 struct weft_options {
 	unsigned workers; /* data-plane threads; 0: none, call weft_run() yourself */
 	enum weft_poll poll;
-	unsigned memory_mb;     /* packet memory, sparse; 0 for the default (512) */
+	unsigned memory_mb;     /* packet memory, sparse; 0 for the default (256) */
 	bool hugepages;         /* packet memory from hugepages */
 	const char *const *eal; /* further EAL arguments, NULL-terminated, or NULL */
 	/*

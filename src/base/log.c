@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,15 +17,15 @@ log_set_level(enum log_level level)
 	atomic_store(&threshold, level);
 }
 
+/* sd-daemon(3): the variable is inherited by whatever the service starts, so it names the file */
 bool
 log_to_journal(void)
 {
-	const char *stream = getenv("JOURNAL_STREAM");
+	const char *named = getenv("JOURNAL_STREAM");
 	unsigned long long device, inode;
 	struct stat status;
 
-	/* a child inherits the variable, but not always the stream */
-	return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	return named != NULL && sscanf(named, "%llu:%llu", &device, &inode) == 2 &&
 	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
 	       status.st_ino == inode;
 }
@@ -35,13 +36,12 @@ write_line(enum log_level level, const char *format, va_list args)
 	/* sd-daemon(3) priorities */
 	static const char *const journal[] = { "<3>", "<4>", "<6>", "<7>" };
 	static const char *const plain[] = { "error: ", "warning: ", "", "debug: " };
-	const char *prefix = log_to_journal() ? journal[level] : plain[level];
 	char line[1024];
 	int used, more;
 
 	if (level > atomic_load_explicit(&threshold, memory_order_relaxed))
 		return;
-	used = snprintf(line, sizeof(line), "%s", prefix);
+	used = snprintf(line, sizeof(line), "%s", log_to_journal() ? journal[level] : plain[level]);
 	more = vsnprintf(line + used, sizeof(line) - (size_t)used - 1, format, args);
 	used += more;
 	if (more < 0 || used > (int)sizeof(line) - 2)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/parallel.h"
 
-#include <pthread.h>
+#include "base/thread.h"
+
 #include <stdatomic.h>
 
 #define THREAD_LIMIT 64
@@ -34,7 +35,7 @@ parallel_each(void *const *items, size_t count, unsigned threads, void (*work)(v
 	if (threads > THREAD_LIMIT)
 		threads = THREAD_LIMIT;
 	while (started + 1 < threads && started + 1 < count &&
-		pthread_create(&helpers[started], NULL, take_part, &round) == 0)
+		thread_start(&helpers[started], "weft-parallel", take_part, &round) == 0)
 		started++;
 	take_part(&round);
 	while (started > 0)

@@ -26,7 +26,8 @@ struct record_ring {
 int record_ring_open(struct record_ring *ring, size_t size);
 void record_ring_close(struct record_ring *ring);
 
-/* Producer. Where to write a record of `length` bytes (aligned to 8); NULL: no room. */
+/* Producer. Where to write a record of `length` bytes (aligned to 8); NULL: no room. For one of
+ * more than half of the ring there may never be any: a record does not go over the end. */
 void *record_ring_reserve(struct record_ring *ring, size_t length);
 /* Producer. The consumer may have what was reserved last. */
 void record_ring_commit(struct record_ring *ring);

@@ -4,8 +4,7 @@
 #include <signal.h>
 
 int
-thread_start(
-	pthread_t *thread, const char *name, void *(*function)(void *argument), void *argument)
+thread_start(pthread_t *thread, const char *name, void *(*function)(void *argument), void *argument)
 {
 	sigset_t all, before;
 	int code;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* GET /streams/events, /streams/trace, /streams/capture: answers without end. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "daemon/api_internal.h"
 #include "daemon/events.h"
@@ -14,21 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define HEARTBEAT_NS 10000000000u
 #define LOOK_MS 20 /* between looks at a ring that was empty */
 #define COUNT_MOST UINT32_MAX
 #define SNAPLEN_MOST 65535
-
-static uint64_t
-clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* Waits a moment. False: the other side has gone, or weftd is ending. */
 static bool
@@ -89,14 +80,11 @@ static json_t *
 lost_json(uint64_t lost)
 {
 	char text[80], time[STATE_TIME_SIZE];
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(
 		text, sizeof(text), "%llu events were lost: read faster", (unsigned long long)lost);
-	return json_pack("{ss, ss, ss, ss}", "time",
-		state_time((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, time),
-		"severity", "warning", "object", "", "text", text);
+	return json_pack("{ss, ss, ss, ss}", "time", state_time(clock_of_day(), time), "severity",
+		"warning", "object", "", "text", text);
 }
 
 static ssize_t
@@ -109,8 +97,8 @@ read_events(struct api_stream *base, char *bytes, size_t size)
 	while (!events_read(base->daemon->events, stream->last, 1000, &event)) {
 		if (!pause_stream(base, 0))
 			return -1;
-		if (clock_ns() - stream->sent > HEARTBEAT_NS) {
-			stream->sent = clock_ns();
+		if (clock_monotonic() - stream->sent > HEARTBEAT_NS) {
+			stream->sent = clock_monotonic();
 			return write_heartbeat(bytes);
 		}
 	}
@@ -119,7 +107,7 @@ read_events(struct api_stream *base, char *bytes, size_t size)
 			bytes, size, "lost", lost_json(event.number - stream->last - 1));
 	length += write_event(bytes + length, size - length, event.kind, event_json(&event));
 	stream->last = event.number;
-	stream->sent = clock_ns();
+	stream->sent = clock_monotonic();
 	return (ssize_t)length;
 }
 
@@ -173,12 +161,12 @@ read_trace(struct api_stream *base, char *bytes, size_t size)
 			break;
 		if (trace_done(stream->trace) || !pause_stream(base, LOOK_MS))
 			return -1;
-		if (clock_ns() - stream->sent > HEARTBEAT_NS) {
+		if (clock_monotonic() - stream->sent > HEARTBEAT_NS) {
 			length = (size_t)write_heartbeat(bytes);
 			break;
 		}
 	}
-	stream->sent = clock_ns();
+	stream->sent = clock_monotonic();
 	return (ssize_t)length;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The thread of the configuration, its jobs, and what others see of it. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/config_internal.h"
@@ -14,15 +15,6 @@
 
 #define HISTORY_KEEP_MOST 1000
 #define FILE_LIMIT (64u << 20)
-
-uint64_t
-config_clock(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 void
 config_fail(struct config_result *result, enum config_outcome outcome, int code, const char *format,
@@ -112,7 +104,7 @@ unsigned
 config_history(struct config *config, struct history_entry *entries, unsigned limit,
 	struct config_status *status)
 {
-	uint64_t now = config_clock();
+	uint64_t now = clock_monotonic();
 	unsigned count;
 
 	pthread_mutex_lock(&config->lock);
@@ -166,7 +158,7 @@ refuse_jobs(struct config *config)
 static bool
 is_too_late(const struct config *config)
 {
-	return config->deadline != 0 && config_clock() >= config->deadline &&
+	return config->deadline != 0 && clock_monotonic() >= config->deadline &&
 	       (config->jobs == NULL || config->jobs->queued >= config->deadline);
 }
 
@@ -200,7 +192,7 @@ config_call(struct config *config, void (*function)(void *context), void *contex
 	struct config_job **at;
 
 	pthread_mutex_lock(&config->lock);
-	job.queued = config_clock();
+	job.queued = clock_monotonic();
 	job.refused = config->stopping || !config->started;
 	if (!job.refused) {
 		for (at = &config->jobs; *at != NULL; at = &(*at)->next)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a change of the configuration does, on the config thread. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "daemon/carry_out.h"
 #include "daemon/config_internal.h"
@@ -221,7 +222,7 @@ static void
 set_deadline(struct config *config, double seconds)
 {
 	pthread_mutex_lock(&config->lock);
-	config->deadline = seconds > 0 ? config_clock() + (uint64_t)(seconds * 1e9) : 0;
+	config->deadline = seconds > 0 ? clock_monotonic() + (uint64_t)(seconds * 1e9) : 0;
 	pthread_mutex_unlock(&config->lock);
 }
 

@@ -34,8 +34,6 @@ struct config {
 	uint32_t running_number, unconfirmed;
 };
 
-uint64_t config_clock(void);
-
 /* Reads the history's list and numbers anew, for those who look. */
 void config_refresh(struct config *config);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "daemon/events.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <pthread.h>
@@ -75,11 +76,9 @@ events_emit(struct events *events, enum event_severity severity, const char *kin
 	const char *object, const char *format, ...)
 {
 	struct event event = { .severity = severity };
-	struct timespec now;
 	va_list arguments;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	event.time = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	event.time = clock_of_day();
 	snprintf(event.kind, sizeof(event.kind), "%s", kind);
 	snprintf(event.object, sizeof(event.object), "%s", object);
 	va_start(arguments, format);

@@ -3,6 +3,7 @@
  * weftd: its start and its end. What can fail for reasons of the machine (socket, history)
  * comes first; then rights are dropped; then threads start.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/config.h"
@@ -19,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 
 /* All of it, so that whatever was opened can be closed. */
@@ -152,15 +152,6 @@ finish(struct parts *parts)
 	events_close(daemon->events);
 }
 
-static uint64_t
-clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 int
 main(int count, char **words)
 {
@@ -172,7 +163,7 @@ main(int count, char **words)
 	if (status >= 0)
 		return status;
 	log_set_level(options.log_level);
-	parts.daemon.started = clock_ns();
+	parts.daemon.started = clock_monotonic();
 	parts.daemon.socket = options.socket;
 	parts.daemon.state = options.state;
 	pthread_mutex_init(&parts.daemon.engine_lock, NULL);

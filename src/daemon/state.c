@@ -2,6 +2,7 @@
 /* What is: which kinds of objects there are, and how one asks for them. */
 #include "daemon/state.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/nearest.h"
 #include "daemon/state_internal.h"
@@ -279,9 +280,5 @@ state_time(uint64_t nanoseconds, char text[STATE_TIME_SIZE])
 uint64_t
 state_wall_clock(struct daemon *daemon, uint64_t engine_time)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec +
-	       (engine_time - engine_now(daemon->weft));
+	return clock_of_day() + (engine_time - engine_now(daemon->weft));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The daemon itself: its workers, its history, its process. */
+#include "base/clock.h"
 #include "daemon/state_internal.h"
 #include "graph/waiter.h"
 
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define HISTORY_LIMIT 1000 /* the model keeps no more */
@@ -171,12 +171,9 @@ state_resident_bytes(void)
 double
 state_uptime(const struct daemon *daemon)
 {
-	struct timespec now;
-	uint64_t nanoseconds;
+	uint64_t now = clock_monotonic();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	nanoseconds = (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-	return nanoseconds > daemon->started ? (double)(nanoseconds - daemon->started) / 1e9 : 0;
+	return now > daemon->started ? (double)(now - daemon->started) / 1e9 : 0;
 }
 
 static void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "graph/capture.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/record_ring.h"
 #include "graph/engine.h"
@@ -10,12 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define RING_SIZE (4u << 20)
 /* What is kept of a packet at most, so that a block always fits into CAPTURE_READ_SIZE. */
 #define KEPT_LIMIT (CAPTURE_READ_SIZE - 1024)
-#define NS_PER_SECOND 1000000000ull
 
 /* In the ring, in front of a packet's bytes. */
 struct record {
@@ -226,10 +225,7 @@ free_capture(struct capture *capture)
 static uint64_t
 clock_offset(const struct weft *weft)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec - engine_now(weft);
+	return clock_of_day() - engine_now(weft);
 }
 
 static struct capture *

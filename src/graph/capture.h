@@ -8,7 +8,8 @@
  * packets, counted, and never holds up a worker. Super-packets are captured whole, with
  * their checksums as unfinished as they are.
  *
- * Threads: a capture belongs to one control thread.
+ * Threads: any thread but a worker's may open a capture, several at once; what is opened belongs
+ * to one thread at a time, which reads and closes it.
  */
 #ifndef WEFT_GRAPH_CAPTURE_H
 #define WEFT_GRAPH_CAPTURE_H

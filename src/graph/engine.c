@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "graph/engine.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "graph/probe.h"
@@ -15,7 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MEMORY_MB 256
@@ -34,11 +34,8 @@ static bool open_already; /* DPDK's environment is one per process */
 static uint64_t
 machine_clock(void *context)
 {
-	struct timespec time;
-
 	(void)context;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+	return clock_monotonic();
 }
 
 static uint64_t

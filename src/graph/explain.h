@@ -4,7 +4,9 @@
  * dry run (PACKET_DRY_RUN): nothing is sent, learned or counted. Its steps are those of a
  * trace.
  *
- * Threads: a control thread; runs on worker 0, and returns when that is done.
+ * Threads: explain_packet on the thread that has the changes (it looks at the vnic's
+ * configuration), explain_frame on any thread but a worker's. They run on worker 0, one after
+ * the other, and return when that is done.
  */
 #ifndef WEFT_GRAPH_EXPLAIN_H
 #define WEFT_GRAPH_EXPLAIN_H

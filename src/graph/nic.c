@@ -35,21 +35,22 @@ nic_lost(struct weft_nic *nic)
 /* ---- drops -------------------------------------------------------------------------------------
  */
 
-static void
-count_drop(struct worker *worker, struct weft_nic *nic, enum drop_reason reason)
+void
+nic_receive_drops(
+	struct worker *worker, struct weft_nic *nic, enum drop_reason reason, uint64_t count)
 {
 	uint32_t vport = atomic_load_explicit(&nic->vport, memory_order_relaxed);
 
 	if (vport != 0)
-		worker->drops[id_index(vport)].by_reason[reason]++;
+		worker->drops[id_index(vport)].by_reason[reason] += count;
 	else
-		nic->transmit[worker->index]->drops.by_reason[reason]++;
+		nic->transmit[worker->index]->drops.by_reason[reason] += count;
 }
 
 void
 nic_receive_drop(struct worker *worker, struct weft_nic *nic, enum drop_reason reason)
 {
-	count_drop(worker, nic, reason);
+	nic_receive_drops(worker, nic, reason, 1);
 }
 
 void
@@ -58,7 +59,7 @@ nic_transmit_drop(struct worker *worker, struct weft_nic *nic, enum drop_reason 
 {
 	uint32_t vport = atomic_load_explicit(&nic->vport, memory_order_relaxed);
 
-	count_drop(worker, nic, reason);
+	nic_receive_drop(worker, nic, reason);
 	watch_drop(worker, vport_get(worker, vport), reason, packet);
 	rte_pktmbuf_free(packet);
 }
@@ -102,7 +103,7 @@ uplink_input(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packe
 	if (view.n_tags > 0) {
 		packet = edit_pop_vlan(&worker->pools, packet);
 		if (packet == NULL) {
-			count_drop(worker, nic, DROP_NO_BUFFER);
+			nic_receive_drop(worker, nic, DROP_NO_BUFFER);
 			return;
 		}
 	}
@@ -267,16 +268,19 @@ finish(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packet,
 {
 	uint32_t missing = needs(packet) & ~nic->offloads;
 	unsigned count = 1;
+	bool no_buffer;
 
 	finished[0] = packet;
 	if (missing & (NIC_OFFLOAD_TSO4 | NIC_OFFLOAD_TSO6 | NIC_OFFLOAD_USO)) {
-		count = offload_segment(&worker->pools, packet, finished, SEGMENT_LIMIT);
+		count = offload_segment(
+			&worker->pools, packet, finished, SEGMENT_LIMIT, &no_buffer);
 		if (count == 0)
-			count_drop(worker, nic, DROP_BAD_OFFLOAD);
+			nic_receive_drop(
+				worker, nic, no_buffer ? DROP_NO_BUFFER : DROP_BAD_OFFLOAD);
 	} else if (missing & NIC_OFFLOAD_CHECKSUM) {
 		finished[0] = offload_finish_checksum(&worker->pools, packet);
 		if (finished[0] == NULL) {
-			count_drop(worker, nic, DROP_NO_BUFFER);
+			nic_receive_drop(worker, nic, DROP_NO_BUFFER);
 			return 0;
 		}
 	}

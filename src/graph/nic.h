@@ -183,6 +183,9 @@ void nic_queue_ready(struct worker *worker, struct nic_queue *queue);
 
 /* A received frame that is not fit to become a packet (no mbuf to free). Counts. */
 void nic_receive_drop(struct worker *worker, struct weft_nic *nic, enum drop_reason reason);
+/* The same for `count` of them. */
+void nic_receive_drops(
+	struct worker *worker, struct weft_nic *nic, enum drop_reason reason, uint64_t count);
 /* For transmit(): counts the drop at the vport, frees the packet. */
 void nic_transmit_drop(struct worker *worker, struct weft_nic *nic, enum drop_reason reason,
 	struct rte_mbuf *packet);

@@ -212,6 +212,11 @@ bring_up(struct weft_nic *nic)
 	if (!nic->opened)
 		return;
 	start_queues(nic);
+	if (atomic_load(&nic->lost)) { /* a queue could not be started; check() opens it anew */
+		set_status(
+			nic, NIC_STATUS_DEGRADED, "a queue does not run: no memory, or it is gone");
+		return;
+	}
 	if (nic->driver->publish != NULL && nic->driver->publish(nic, &error) != NIC_OK)
 		set_status(nic, NIC_STATUS_DEGRADED, error.text);
 	else

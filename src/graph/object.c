@@ -146,7 +146,9 @@ network_update_commit(void *object)
 {
 	struct network_update *update = object;
 
-	update->network->config = update->config;
+	/* workers are reading it */
+	__atomic_store_n(
+		&update->network->config.mac_limit, update->config.mac_limit, __ATOMIC_RELAXED);
 }
 
 static const struct change_step network_update_step = { network_update_commit, free, free };

@@ -12,8 +12,9 @@
  * allocated per packet. When a ring has little room left, further packets are not marked at
  * all, and counted as lost: what is told of a packet is told whole.
  *
- * Threads: trace_open, _read, _close on one control thread (each trace its own); trace_step
- * and the other notes on workers.
+ * Threads: any thread but a worker's may open a trace, several at once; what is opened belongs
+ * to one thread at a time, which reads and closes it. trace_where on any thread, trace_step and
+ * the other notes on workers.
  */
 #ifndef WEFT_GRAPH_TRACE_H
 #define WEFT_GRAPH_TRACE_H

@@ -76,11 +76,16 @@ open_ring(struct waiter *waiter)
 			.cq_entries = RING_COMPLETIONS,
 		};
 
-		if (io_uring_queue_init_params(RING_ENTRIES, &waiter->ring, &parameters) == 0) {
-			waiter->features.io_uring = true;
-			probe(waiter);
-			return 0;
+		if (io_uring_queue_init_params(RING_ENTRIES, &waiter->ring, &parameters) != 0)
+			continue;
+		/* the release (5.13) that has multishot polls, without which nothing here works */
+		if (!(parameters.features & IORING_FEAT_RSRC_TAGS)) {
+			io_uring_queue_exit(&waiter->ring);
+			return -1;
 		}
+		waiter->features.io_uring = true;
+		probe(waiter);
+		return 0;
 	}
 	return -1;
 }

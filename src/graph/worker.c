@@ -2,7 +2,7 @@
 #include "graph/worker.h"
 
 #include "base/error.h"
-#include "base/log.h"
+#include "base/thread.h"
 #include "graph/engine.h"
 #include "graph/punt.h"
 #include "graph/waiter.h"
@@ -245,16 +245,22 @@ loop(struct worker *worker)
 	}
 }
 
+/* 0, or an errno value. */
 static int
 enter(struct worker *worker)
 {
 	struct weft *weft = worker->weft;
+	int code;
 
 	if (worker->control->started && rte_thread_register() < 0)
 		return rte_errno;
 	worker->waiter = waiter_open(worker, worker->control->started);
-	if (worker->waiter == NULL)
-		return errno;
+	if (worker->waiter == NULL) {
+		code = errno;
+		if (worker->control->started)
+			rte_thread_unregister();
+		return code;
+	}
 	if (!worker->control->started)
 		return 0;
 	worker->rcu_thread = worker->index;
@@ -412,8 +418,9 @@ start_thread(struct worker *worker, struct weft_error *error)
 	char name[16];
 	int code;
 
+	snprintf(name, sizeof(name), "weft-worker-%u", worker->index);
 	control->started = true;
-	code = pthread_create(&control->thread, NULL, thread_main, worker);
+	code = thread_start(&control->thread, name, thread_main, worker);
 	if (code != 0)
 		return error_errno(error, code, "cannot start worker %u", worker->index);
 	while (atomic_load(&control->ready) == 0)
@@ -422,8 +429,6 @@ start_thread(struct worker *worker, struct weft_error *error)
 		pthread_join(control->thread, NULL);
 		return error_errno(error, control->failure, "worker %u cannot run", worker->index);
 	}
-	snprintf(name, sizeof(name), "weft-worker-%u", worker->index);
-	pthread_setname_np(control->thread, name);
 	return 0;
 }
 
@@ -431,6 +436,7 @@ struct worker *
 worker_open(struct weft *weft, unsigned index, bool start, struct weft_error *error)
 {
 	struct worker *worker = aligned_alloc(64, (sizeof(*worker) + 63) & ~(size_t)63);
+	int code;
 
 	if (worker == NULL) {
 		error_memory(error);
@@ -459,11 +465,12 @@ worker_open(struct weft *weft, unsigned index, bool start, struct weft_error *er
 	worker->drops = worker->counters_memory.drops;
 	if (start && start_thread(worker, error) < 0)
 		goto failed;
-	if (!start && enter(worker) != 0) {
-		error_errno(error, errno, "the waiter cannot be opened");
-		goto failed;
-	}
-	return worker;
+	if (start)
+		return worker;
+	code = enter(worker);
+	if (code == 0)
+		return worker;
+	error_errno(error, code, "the waiter cannot be opened");
 failed:
 	free_worker(worker);
 	return NULL;

@@ -206,8 +206,7 @@ count_lost(struct worker *worker, struct interface_queue *queue)
 
 	if (getsockopt(queue->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) < 0)
 		return;
-	for (; stats.tp_drops > 0; stats.tp_drops--)
-		nic_receive_drop(worker, queue->queue->nic, DROP_RECEIVE_FULL);
+	nic_receive_drops(worker, queue->queue->nic, DROP_RECEIVE_FULL, stats.tp_drops);
 }
 
 static struct rte_mbuf *

@@ -116,8 +116,13 @@ handle_message(const struct exchange *exchange, const struct nlmsghdr *message, 
 			return failed(exchange, EPROTO, NULL);
 		return ack->error == 0 ? 0 : failed(exchange, -ack->error, kernel_words(message));
 	}
-	if (message->nlmsg_type == NLMSG_DONE)
-		return 0;
+	if (message->nlmsg_type == NLMSG_DONE) {
+		int code = 0; /* of a dump that ended early: negative */
+
+		if (mnl_nlmsg_get_payload_len(message) >= sizeof(code))
+			memcpy(&code, mnl_nlmsg_get_payload(message), sizeof(code));
+		return code < 0 ? failed(exchange, -code, NULL) : 0;
+	}
 	if (*verdict == 0 && exchange->each != NULL)
 		*verdict = exchange->each(message, exchange->argument);
 	return 1;
@@ -465,6 +470,7 @@ default_routes(struct netlink *netlink, uint8_t family, struct route_each *route
 	char buffer[NETLINK_REQUEST_SIZE];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct rtmsg *route;
+	int verdict;
 
 	request->nlmsg_type = RTM_GETROUTE;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -472,7 +478,9 @@ default_routes(struct netlink *netlink, uint8_t family, struct route_each *route
 	route->rtm_family = family;
 	route->rtm_table = RT_TABLE_MAIN;
 	mnl_attr_put_u32(request, RTA_OIF, routes->index);
-	return exchange_run(&exchange, request);
+	verdict = exchange_run(&exchange, request);
+	/* a namespace that never had a route has no main table */
+	return verdict < 0 && errno == ENOENT ? 0 : verdict;
 }
 
 int

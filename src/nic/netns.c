@@ -2,14 +2,13 @@
 #include "nic/netns.h"
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "nic/netlink.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -91,20 +90,22 @@ absent(enum weft_netns_kind kind, const char *name, struct weft_error *error)
 	return -1;
 }
 
-/* Only nsfs has namespaces; setns says the rest. */
-static bool
+/* Only nsfs has namespaces; setns says the rest. 1 or 0; -1: errno. */
+static int
 is_namespace(int fd)
 {
 	struct stat own, other;
 
-	return stat(OWN_NETNS, &own) == 0 && fstat(fd, &other) == 0 && own.st_dev == other.st_dev;
+	if (stat(OWN_NETNS, &own) < 0 || fstat(fd, &other) < 0)
+		return -1;
+	return own.st_dev == other.st_dev;
 }
 
 int
 netns_open(enum weft_netns_kind kind, const char *name, struct weft_error *error)
 {
 	char path[PATH_MAX];
-	int fd;
+	int fd, is, code;
 
 	if (namespace_path(kind, name, path, error) < 0)
 		return -1;
@@ -113,9 +114,15 @@ netns_open(enum weft_netns_kind kind, const char *name, struct weft_error *error
 		return absent(kind, name, error);
 	if (fd < 0)
 		return failed(error, errno, "open the network namespace", path);
-	if (is_namespace(fd))
+	is = is_namespace(fd);
+	if (is == 1)
 		return fd;
+	code = errno;
 	close(fd);
+	/* not ENOENT, which would say that the namespace is not there: /proc is not, maybe */
+	if (is < 0)
+		return failed(error, code == ENOENT ? ENOTSUP : code,
+			"tell whether this is a network namespace:", path);
 	if (kind == WEFT_NETNS_NAME)
 		return absent(kind, name, error);
 	error_set(error, EINVAL, "%s is not a network namespace", path);
@@ -192,19 +199,14 @@ run_inside(void *argument)
 	return NULL;
 }
 
-/* On a thread of its own, deaf to signals: so whatever happens, no thread of the process is
- * left in the wrong namespace. */
+/* On a thread of its own: so whatever happens, no thread of the process is left in the wrong
+ * namespace. */
 static int
 run_thread(void *(*function)(void *), void *argument, struct weft_error *error)
 {
-	sigset_t all, before;
 	pthread_t thread;
-	int code;
+	int code = thread_start(&thread, "weft-netns", function, argument);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	code = pthread_create(&thread, NULL, function, argument);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (code != 0) {
 		error_errno(error, code, "cannot start a thread");
 		errno = code;

@@ -4,6 +4,7 @@
  * periods, not working: so helper threads close several at a time.
  */
 #include "base/log.h"
+#include "base/thread.h"
 #include "nic/tap_private.h"
 
 #include <errno.h>
@@ -85,16 +86,14 @@ help(void *argument)
 static bool
 enough_helpers(void)
 {
-	pthread_attr_t attributes;
 	pthread_t thread;
 
 	if (helpers == HELPERS)
 		return true;
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attributes, help, NULL) == 0)
+	if (thread_start(&thread, "weft-tap-close", help, NULL) == 0) {
+		pthread_detach(thread);
 		helpers++;
-	pthread_attr_destroy(&attributes);
+	}
 	return helpers > 0;
 }
 

@@ -121,9 +121,9 @@ plain_receive(
 	struct tap_worker *io, struct tap_queue *queue, struct rte_mbuf **packets, unsigned count)
 {
 	struct weft_nic *nic = queue->queue->nic;
-	unsigned n = 0;
+	unsigned n = 0, reads;
 
-	while (n < count) {
+	for (reads = 0; reads < count; reads++) {
 		ssize_t size = read(queue->fd, tap_slot_header(&io->plain), TAP_READ_SIZE);
 
 		if (size < 0 && errno == EINTR)
@@ -138,6 +138,9 @@ plain_receive(
 		if (packets[n] != NULL)
 			n++;
 	}
+	/* what was dropped makes the burst smaller, but the tap is not empty for that, and the
+	 * watch would not tell it again */
+	queue->queue->polled = reads == count;
 	return n;
 }
 
@@ -190,9 +193,10 @@ tap_stop(struct nic_queue *nic_queue, struct worker *worker)
 	struct tap_queue *queue = nic_queue->driver_state;
 	struct tap_worker *io = workers[worker->index];
 
-	if (queue->plain)
+	if (queue->plain) {
 		waiter_unwatch(worker->waiter, queue->fd, &queue->source);
-	else if (!tap_ring_stop(io, queue))
+		nic_queue->polled = false;
+	} else if (!tap_ring_stop(io, queue))
 		return false;
 	worker_unuse(io);
 	return true;

@@ -385,13 +385,14 @@ make_plan(struct rte_mbuf *packet, struct segmentation *plan, uint8_t *copy, uns
 
 unsigned
 offload_segment(struct packet_pools *pools, struct rte_mbuf *packet, struct rte_mbuf **segments,
-	unsigned limit)
+	unsigned limit, bool *no_buffer)
 {
 	uint8_t copy[SEGMENT_HEADERS_LIMIT];
 	struct segmentation plan = { 0 };
 	struct reader reader = { .segment = packet };
 	unsigned made = 0;
 
+	*no_buffer = false;
 	if (make_plan(packet, &plan, copy, limit)) {
 		reader.offset = plan.header_length;
 		while (reader.offset > rte_pktmbuf_data_len(reader.segment)) {
@@ -407,6 +408,7 @@ offload_segment(struct packet_pools *pools, struct rte_mbuf *packet, struct rte_
 		if (unlikely(made < plan.count)) {
 			rte_pktmbuf_free_bulk(segments, made);
 			made = 0;
+			*no_buffer = true;
 		}
 	}
 	rte_pktmbuf_free(packet);

@@ -36,11 +36,12 @@ struct rte_mbuf *offload_finish_checksum(struct packet_pools *pools, struct rte_
 /*
  * Cuts a super-packet into at most `limit` frames with finished checksums (RFC 9293 for what
  * each segment's flags and sequence numbers are; IP IDs count up), each a packet with the
- * super-packet's metadata. Returns how many; 0: it cannot be cut (too many segments, malformed,
- * no buffers). The super-packet is freed in either case.
+ * super-packet's metadata. Returns how many; 0: it cannot be cut, since it is malformed or has
+ * too many segments, or, with *no_buffer, for want of buffers. The super-packet is freed in
+ * either case.
  */
 unsigned offload_segment(struct packet_pools *pools, struct rte_mbuf *packet,
-	struct rte_mbuf **segments, unsigned limit);
+	struct rte_mbuf **segments, unsigned limit, bool *no_buffer);
 
 /* Bytes of the largest frame this becomes, without Ethernet header and tags: against an MTU. */
 unsigned offload_wire_length(struct rte_mbuf *packet);

@@ -91,8 +91,8 @@ enum parse_result packet_parse(struct rte_mbuf *packet);
 unsigned packet_header_bytes(const struct rte_mbuf *packet);
 
 /*
- * The flow hash, keyed: the same for both directions of a connection never matters, for
- * packets of one flow always. Computed when first asked for, then kept in the metadata.
+ * The flow hash, keyed: the same for all packets of a flow in one direction, fragments among
+ * themselves. Computed when first asked for, then kept in the metadata. Never 0.
  */
 uint32_t packet_flow_hash(struct rte_mbuf *packet, const struct hash_key *key);
 

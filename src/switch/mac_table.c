@@ -480,6 +480,44 @@ put(struct mac_table *table, const struct mac_entry *entry, struct mac_entry *ol
 	return done;
 }
 
+static bool
+bucket_replace_learned(struct mac_array *array, struct mac_bucket *bucket,
+	const struct mac_entry *entry, struct mac_entry *old)
+{
+	for (unsigned slot = 0; slot < MAC_BUCKET_SLOTS; slot++) {
+		struct mac_entry there = slot_entry(bucket, slot);
+
+		if (mac_is_static(there.stamp))
+			continue;
+		slot_clear(array, bucket, slot);
+		slot_fill(bucket, slot, entry);
+		*old = there;
+		return true;
+	}
+	return false;
+}
+
+/* In the place of an entry that was learned, and will be again. False: there is none. */
+static bool
+put_over_learned(struct mac_table *table, const struct mac_entry *entry, struct mac_entry *old)
+{
+	struct mac_array *array = mac_table_array(table);
+	uint64_t hash = mac_hash(array, entry->key, entry->device);
+	struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
+	struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
+	bool done;
+
+	lock_pair(first, second);
+	done = bucket_replace_learned(array, first, entry, old);
+	if (!done) {
+		done = bucket_replace_learned(array, second, entry, old);
+		if (done)
+			count_overflow(first);
+	}
+	unlock_pair(first, second);
+	return done;
+}
+
 int
 mac_table_put(struct mac_table *table, const struct mac_entry *entry, struct mac_entry *old)
 {
@@ -487,8 +525,12 @@ mac_table_put(struct mac_table *table, const struct mac_entry *entry, struct mac
 
 	*old = (struct mac_entry){ 0 };
 	pthread_mutex_lock(&table->lock);
-	while (result == 0 && !put(table, entry, old))
-		result = grow(table, (mac_table_array(table)->mask + 1ull) * 2);
+	while (!put(table, entry, old)) {
+		if (grow(table, (mac_table_array(table)->mask + 1ull) * 2) == 0)
+			continue;
+		result = put_over_learned(table, entry, old) ? 0 : -1;
+		break;
+	}
 	pthread_mutex_unlock(&table->lock);
 	return result;
 }

@@ -293,8 +293,9 @@ enum mac_result mac_move(
 /* ---- the control side -------------------------------------------------------------------- */
 
 /*
- * Puts an entry in whatever is there: `old` gets what it replaced (vport 0: nothing). 0, or
- * -1: out of memory. A whole pair of buckets is made room in by growing.
+ * Puts an entry in whatever is there: `old` gets what it replaced (vport 0: nothing). Room is
+ * made by growing; where there is no memory for that, one that was learned has to go, and is
+ * in `old`. -1: no memory, and all that could go are static.
  */
 int mac_table_put(struct mac_table *table, const struct mac_entry *entry, struct mac_entry *old);
 /* Makes sure that as many further entries as `more` do not crowd the table. 0 or -1. */

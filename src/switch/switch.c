@@ -3,6 +3,7 @@
 #include "switch/switch.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "switch/switch_objects.h"
 
 #include <errno.h>
@@ -320,8 +321,10 @@ static_mac_add_commit(void *object)
 		.vport = fixed->vport->id,
 		.stamp = mac_stamp(0, 0, MAC_STATIC) };
 
-	/* room was made when it was staged: see mac_table_reserve */
-	mac_table_put(&switch_macs, &entry, &old);
+	/* room was made when it was staged (mac_table_reserve): as good as always it is there */
+	if (mac_table_put(&switch_macs, &entry, &old) < 0)
+		log_error("switch %s/%s: out of memory: a static MAC of port %s is not in force",
+			fixed->device->network->name, fixed->device->name, fixed->vport->name);
 	forget_entry(fixed->weft, &old);
 }
 

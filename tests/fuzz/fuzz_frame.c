@@ -93,6 +93,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct packet_meta *meta;
 	uint8_t choice[8];
 	unsigned made;
+	bool no_buffer;
 	char text[120];
 
 	fuzz_open();
@@ -115,7 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		meta->gso = choice[3] % 5;
 		meta->gso_size = (uint16_t)(choice[4] << (choice[0] >> 5));
 		meta->offload = choice[5] & 1;
-		made = offload_segment(&pools, packet, segments, 64);
+		made = offload_segment(&pools, packet, segments, 64, &no_buffer);
 		for (unsigned i = 0; i < made; i++)
 			rte_mbuf_sanity_check(segments[i], 1);
 		rte_pktmbuf_free_bulk(segments, made);

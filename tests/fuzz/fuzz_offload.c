@@ -23,7 +23,8 @@ cut(struct rte_mbuf *packet)
 {
 	struct rte_mbuf *segments[64];
 	unsigned wire = offload_wire_length(packet), size = packet_meta(packet)->gso_size;
-	unsigned made = offload_segment(&pools, packet, segments, 64);
+	bool no_buffer;
+	unsigned made = offload_segment(&pools, packet, segments, 64, &no_buffer);
 	size_t payload = 0;
 
 	for (unsigned i = 0; i < made; i++) {

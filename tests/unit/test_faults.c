@@ -7,6 +7,7 @@
 #include "../switch_fixture.h"
 #include "fault.h"
 #include "model/history.h"
+#include "nic/netns.h"
 #include "nic/tap.h"
 
 #include <dirent.h>
@@ -896,6 +897,82 @@ a_killed_call_leaves_what_ran_or_runs_next(void **state)
 	}
 }
 
+/* ---- small ones ------------------------------------------------------------------------------ */
+
+static bool
+is_never_stale(void *context, uint32_t vport, uint32_t stamp)
+{
+	return false;
+}
+
+static void
+waits_for_nobody(void *context)
+{
+}
+
+/* A commit cannot fail: where the table cannot grow, a station goes that will be heard again. */
+static void
+a_static_mac_takes_a_learned_ones_place(void **state)
+{
+	struct mac_table table = { .stale = is_never_stale, .synchronize = waits_for_nobody };
+	struct mac_entry old, entry = { .device = 1, .vport = 5, .stamp = mac_stamp(1, 0, 0) };
+	struct mac_array *array;
+	struct mac_found found;
+
+	assert_int_equal(mac_table_open(&table, 2), 0);
+	array = mac_table_array(&table);
+	for (entry.key = 1; entry.key <= 2 * MAC_BUCKET_SLOTS; entry.key++)
+		assert_int_equal(mac_insert(&table, array, &entry), MAC_DONE);
+	for (; entry.key <= 4 * MAC_BUCKET_SLOTS + 1; entry.key++) {
+		bool fits = entry.key <= 4 * MAC_BUCKET_SLOTS;
+		int result;
+
+		entry.vport = 6;
+		entry.stamp = mac_stamp(0, 0, MAC_STATIC);
+		fault_arm(1, false);
+		result = mac_table_put(&table, &entry, &old);
+		assert_true(fault_disarm());
+		assert_int_equal(result, fits ? 0 : -1);
+		assert_int_equal(old.vport, fits ? 5 : 0);
+		for (uint64_t key = 1; key <= entry.key; key++) {
+			mac_find(array, mac_hash(array, key, 1), key, 1, &found);
+			if (key == entry.key)
+				assert_int_equal(found.vport, fits ? 6 : 0);
+			else if (key > 2 * MAC_BUCKET_SLOTS)
+				assert_int_equal(found.vport, 6);
+			else if (key == old.key)
+				assert_int_equal(found.vport, 0);
+		}
+	}
+	mac_table_close(&table);
+}
+
+/* "Not there" is waited for, anything else is told. */
+static void
+a_namespace_that_cannot_be_looked_at_is_not_absent(void **state)
+{
+	bool looked = false;
+
+	for (unsigned at = 1; at <= 4; at++) {
+		struct weft_error error = { 0 };
+		int fd, code;
+
+		fault_arm(at, false);
+		fd = netns_open(WEFT_NETNS_HOST, "", &error);
+		code = errno;
+		if (!fault_disarm()) {
+			assert_true(fd >= 0);
+			close(fd);
+			break;
+		}
+		looked = looked || strcmp(fault.name, "fstat64") == 0;
+		assert_int_equal(fd, -1);
+		assert_int_not_equal(code, ENOENT);
+		assert_int_not_equal(error.code, ENOENT);
+	}
+	assert_true(looked);
+}
+
 int
 main(void)
 {
@@ -904,6 +981,8 @@ main(void)
 		cmocka_unit_test(a_killed_call_leaves_what_ran_or_runs_next),
 		cmocka_unit_test(a_failed_change_leaves_everything),
 		cmocka_unit_test(with_taps_too),
+		cmocka_unit_test(a_static_mac_takes_a_learned_ones_place),
+		cmocka_unit_test(a_namespace_that_cannot_be_looked_at_is_not_absent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1119,6 +1119,7 @@ segment_and_compare(size_t piece, unsigned size, bool partial)
 	struct virtio_net_hdr header = { .gso_size = (uint16_t)size };
 	struct rte_mbuf *segments[64], *packet;
 	struct frame *part = &other;
+	bool no_buffer;
 
 	if (partial) {
 		header.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
@@ -1134,7 +1135,7 @@ segment_and_compare(size_t piece, unsigned size, bool partial)
 	packet_meta(packet)->hops = 9;
 	assert_true(offload_from_header(packet, &header));
 	wire = offload_wire_length(packet);
-	made = offload_segment(&pools, packet, segments, RTE_DIM(segments));
+	made = offload_segment(&pools, packet, segments, RTE_DIM(segments), &no_buffer);
 	assert_int_equal(made, count <= RTE_DIM(segments) ? count : 0);
 	for (unsigned i = 0; i < made; i++) {
 		model_segment(&frame, part, i, count, size);
@@ -1184,6 +1185,7 @@ without_buffers_nothing_is_cut_and_nothing_lost(void **state)
 		.csum_offset = 16 };
 	static struct rte_mbuf *taken[4096];
 	struct rte_mbuf *packet, *segments[64];
+	bool no_buffer = false;
 	unsigned n = 0;
 
 	make_frame(&frame, false, IPPROTO_TCP, 0, 20000);
@@ -1195,7 +1197,8 @@ without_buffers_nothing_is_cut_and_nothing_lost(void **state)
 	assert_null(packet_duplicate(&pools, packet));
 	for (int i = 0; i < 5; i++)
 		rte_pktmbuf_free(taken[--n]);
-	assert_int_equal(offload_segment(&pools, packet, segments, 64), 0);
+	assert_int_equal(offload_segment(&pools, packet, segments, 64, &no_buffer), 0);
+	assert_true(no_buffer);
 	assert_int_equal(rte_mempool_avail_count(pools.small), 5);
 	for (int i = 0; i < 5; i++)
 		taken[n++] = rte_pktmbuf_alloc(pools.small);
