@@ -231,7 +231,7 @@ wait_for_line(const struct options *options, struct weft *weft)
 
 	while (poll(&input, 1, 1000) == 0)
 		if (!options->generator)
-			engine_tick(weft);
+			weft_tick(weft);
 	return read(STDIN_FILENO, line, sizeof(line)) > 0;
 }
 

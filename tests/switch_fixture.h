@@ -248,7 +248,7 @@ lab_wait(unsigned seconds)
 {
 	for (unsigned i = 0; i < seconds; i++) {
 		lab_time += SECOND;
-		engine_tick(lab);
+		weft_tick(lab);
 	}
 }
 

@@ -87,6 +87,12 @@ WEFT_API struct weft *weft_open(const struct weft_options *options, struct weft_
 WEFT_API void weft_close(struct weft *weft);
 /* With workers == 0: does the work of one worker's loop; returns the packets moved. */
 WEFT_API unsigned weft_run(struct weft *weft);
+/*
+ * To be called about once a second: ages and grows tables, checks vnics, brings back those
+ * whose other side has come. May ask the kernel, and take its time. On any one thread, but
+ * never at the same time as weft_change_commit, _abort or weft_close; staging may go on.
+ */
+WEFT_API void weft_tick(struct weft *weft);
 
 /* ---- changes -------------------------------------------------------------------------- */
 

@@ -4,13 +4,13 @@
  *
  * Threads
  *	main	signals, watchdog, punts, probes; blocks on nothing (daemon_run)
- *	tick	engine_tick() each second: ageing, checks of vnics; may take long
+ *	tick	weft_tick() each second: ageing, checks of vnics; may take long
  *	config	loads, plans, commits, writes the history (config.h)
  *	API	one per connection (server.h): reads state, waits for config
  *	workers	libweft's
  *
  * Locks, in the order in which they may be taken
- *	engine_lock	commit and abort of a change, engine_tick, punt_drain, probe_...: one of
+ *	engine_lock	commit and abort of a change, weft_tick, punt_drain, probe_...: one of
  *			them at a time. Held long by a commit: main only tries it.
  *	libweft's own	nics_lock, then weft_objects_lock
  */

@@ -91,7 +91,7 @@ tick(void *argument)
 			continue;
 		pthread_mutex_unlock(&loop->lock);
 		pthread_mutex_lock(&loop->daemon->engine_lock);
-		engine_tick(loop->daemon->weft);
+		weft_tick(loop->daemon->weft);
 		pthread_mutex_unlock(&loop->daemon->engine_lock);
 		/* what was missed is not made up for */
 		clock_gettime(CLOCK_MONOTONIC, &next);

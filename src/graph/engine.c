@@ -351,7 +351,7 @@ engine_synchronize(struct weft *weft)
 }
 
 void
-engine_tick(struct weft *weft)
+weft_tick(struct weft *weft)
 {
 	uint64_t now = engine_now(weft);
 

@@ -64,13 +64,6 @@ void engine_watch_nics(struct weft *weft, nic_status_handler handler, void *cont
 /* Control threads: returns when no worker uses what was reachable before the call. */
 void engine_synchronize(struct weft *weft);
 
-/*
- * About once a second, by the control side: ticks of device types, checks of vnics. Like
- * punt_drain it may run on another thread than the one that has a change open: staging may
- * go on meanwhile; the caller keeps it apart from weft_change_commit and _abort.
- */
-void engine_tick(struct weft *weft);
-
 uint64_t engine_now(const struct weft *weft);
 
 /* The committed vnics of a network, or of NULL: the uplinks. Hold weft_objects_lock. */

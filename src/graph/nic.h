@@ -196,7 +196,7 @@ void nic_lost(struct weft_nic *nic);
 /* A packet that another worker handed over: its metadata's vport is the id of the vnic. */
 void nic_take_handoff(struct worker *worker, struct rte_mbuf *packet);
 
-/* For engine_tick: opens anew what was lost, checks some of the others. */
+/* For weft_tick: opens anew what was lost, checks some of the others. */
 void nic_check_all(struct weft *weft);
 
 /* For the commit of a change, after its grace period: stops and closes what it removed. */

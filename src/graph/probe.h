@@ -27,7 +27,7 @@
  *	- of an answer in IP fragments all but the first.
  *
  * Threads: all calls, and punt_drain(), on one control thread (or under one lock), and kept
- * apart from weft_change_commit and _abort, as engine_tick. Between two calls a change may
+ * apart from weft_change_commit and _abort, as weft_tick. Between two calls a change may
  * take away the vnic or its port: the probe then ends as blocked, and its text says so.
  */
 #ifndef WEFT_GRAPH_PROBE_H

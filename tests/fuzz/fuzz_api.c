@@ -569,7 +569,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	begin();
 	send_records((const char *)data, size);
 	pthread_mutex_lock(&weftd.engine_lock);
-	engine_tick(weftd.weft);
+	weft_tick(weftd.weft);
 	pthread_mutex_unlock(&weftd.engine_lock);
 	check_end();
 	end();

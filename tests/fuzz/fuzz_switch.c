@@ -575,12 +575,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		read_trace();
 		now += input.flags & 32 ? 200 * SECOND : 1000;
 		if (input.flags & 64)
-			engine_tick(weft);
+			weft_tick(weft);
 	}
 	end_watching();
 	now += 11 * SECOND; /* no loop is remembered */
 	if (++runs % 256 == 0)
-		engine_tick(weft);
+		weft_tick(weft);
 	if (!fixture_nothing_lost())
 		abort();
 	return 0;

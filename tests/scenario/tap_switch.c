@@ -229,7 +229,7 @@ main(int argc, char **argv)
 			if (byte == '\n')
 				tell_drops(weft, network, device, (unsigned)(argc - optind));
 		}
-		engine_tick(weft);
+		weft_tick(weft);
 	}
 	weft_close(weft);
 	return 0;

@@ -1302,7 +1302,7 @@ tick_on_and_on(void *argument)
 	(void)argument;
 	while (!atomic_load(&over)) {
 		pthread_mutex_lock(&weftd.engine_lock);
-		engine_tick(weftd.weft);
+		weft_tick(weftd.weft);
 		pthread_mutex_unlock(&weftd.engine_lock);
 		pause_ms(3);
 	}

@@ -319,7 +319,7 @@ test_absent_device_comes_by_itself(void **state)
 	run(2);
 	write_pcap(file, 3, 64);
 	now += 2 * SECOND;
-	engine_tick(weft);
+	weft_tick(weft);
 	assert_int_equal(device->status, NIC_STATUS_UP);
 	run(2);
 	assert_int_equal(weft_nic_receive(inside, received, sizeof(received)), 64);

@@ -492,7 +492,7 @@ let_mend(void)
 		return;
 	for (unsigned i = 0; i < 3; i++) {
 		lab_time += 2 * SECOND;
-		engine_tick(lab);
+		weft_tick(lab);
 	}
 }
 

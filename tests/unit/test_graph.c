@@ -383,13 +383,13 @@ an_absent_vnic_comes_by_itself(void **state)
 	assert_int_equal(counters.drops, 1); /* nic-down */
 	well_answer = NIC_OK;
 	now += 2000000000;
-	engine_tick(weft);
+	weft_tick(weft);
 	assert_int_equal(right->status, NIC_STATUS_UP);
 	put(weft, left, 60);
 	weft_run(weft);
 	assert_int_equal(got(right), 1);
 	nic_lost(right);
-	engine_tick(weft); /* opened anew at once */
+	weft_tick(weft); /* opened anew at once */
 	assert_int_equal(right->status, NIC_STATUS_UP);
 	assert_int_equal(open_wells, 2);
 }
