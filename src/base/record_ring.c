@@ -47,13 +47,17 @@ void *
 record_ring_reserve(struct record_ring *ring, size_t length)
 {
 	uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 	size_t need = sizeof(uint64_t) + ((length + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1));
 	size_t to_end = ring->size - (head & (ring->size - 1));
 	size_t skip = need > to_end ? to_end : 0;
 
-	if (length > ring->size || skip + need > ring->size - (head - tail))
+	if (length > ring->size)
 		return NULL;
+	if (skip + need > ring->size - (head - ring->tail_seen)) {
+		ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
+		if (skip + need > ring->size - (head - ring->tail_seen))
+			return NULL;
+	}
 	if (skip > 0)
 		write_length(ring, head, LENGTH_WRAP);
 	head += skip;
@@ -80,10 +84,12 @@ const void *
 record_ring_peek(struct record_ring *ring, size_t *length)
 {
 	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-	uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
 
-	if (tail == head)
-		return NULL;
+	if (tail == ring->head_seen) {
+		ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
+		if (tail == ring->head_seen)
+			return NULL;
+	}
 	if (read_length(ring, tail) == LENGTH_WRAP)
 		tail += ring->size - (tail & (ring->size - 1));
 	*length = read_length(ring, tail);

@@ -13,10 +13,12 @@
 struct record_ring {
 	/* producer */
 	_Atomic uint64_t head __attribute__((aligned(64)));
-	uint64_t reserved; /* where the head will be after the commit */
+	uint64_t reserved;  /* where the head will be after the commit */
+	uint64_t tail_seen; /* the other side's line is read only where this says that it is full */
 	/* consumer */
 	_Atomic uint64_t tail __attribute__((aligned(64)));
-	uint64_t next; /* where the tail will be after the release */
+	uint64_t next;      /* where the tail will be after the release */
+	uint64_t head_seen; /* or empty */
 	/* neither */
 	uint8_t *bytes __attribute__((aligned(64)));
 	size_t size;

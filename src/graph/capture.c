@@ -59,18 +59,6 @@ compare_interfaces(const void *a, const void *b)
 }
 
 static void
-copy_packet(uint8_t *to, const struct rte_mbuf *segment, uint32_t length)
-{
-	for (; length > 0; segment = segment->next) {
-		uint32_t n = RTE_MIN(length, rte_pktmbuf_data_len(segment));
-
-		memcpy(to, rte_pktmbuf_mtod(segment, const void *), n);
-		to += n;
-		length -= n;
-	}
-}
-
-static void
 keep(struct worker *worker, struct capture *capture, const struct record *record,
 	const struct rte_mbuf *packet)
 {
@@ -85,7 +73,7 @@ keep(struct worker *worker, struct capture *capture, const struct record *record
 					   memory_order_relaxed) >= capture->count)
 		return;
 	memcpy(to, record, sizeof(*record));
-	copy_packet(to + sizeof(*record), packet, record->kept);
+	packet_copy_bytes(to + sizeof(*record), packet, record->kept);
 	record_ring_commit(ring);
 }
 

@@ -120,37 +120,40 @@ icmp_text(uint8_t family, uint8_t type, uint8_t code)
 	return "an ICMP error";
 }
 
-static void
-say_waiting(struct probe *probe)
+#define AWAITED_SIZE (INET6_ADDRSTRLEN + 48)
+
+/* "answer from 10.0.0.11", "answer to ARP for 10.0.0.1 (the gateway)" */
+static const char *
+awaited(const struct probe *probe, char text[AWAITED_SIZE])
 {
 	const struct probe_watch *watch = &probe->watch;
 	char address[INET6_ADDRSTRLEN];
 
 	if (probe->resolved)
-		say(probe, "waiting for an answer from %s",
+		snprintf(text, AWAITED_SIZE, "answer from %s",
 			probe_address_text(watch->family, watch->to, address));
 	else
-		say(probe, "waiting for an answer to %s for %s%s",
+		snprintf(text, AWAITED_SIZE, "answer to %s for %s%s",
 			watch->family == 4 ? "ARP" : "neighbour solicitation",
 			probe_address_text(watch->family, watch->next_hop, address),
 			probe->gateway ? " (the gateway)" : "");
+	return text;
+}
+
+static void
+say_waiting(struct probe *probe)
+{
+	char what[AWAITED_SIZE];
+
+	say(probe, "waiting for an %s", awaited(probe, what));
 }
 
 static void
 say_nothing_came(struct probe *probe)
 {
-	const struct probe_watch *watch = &probe->watch;
-	char address[INET6_ADDRSTRLEN], time[TIME_SIZE];
+	char what[AWAITED_SIZE], time[TIME_SIZE];
 
-	time_text(probe->timeout, time);
-	if (probe->resolved)
-		say(probe, "no answer from %s in %s",
-			probe_address_text(watch->family, watch->to, address), time);
-	else
-		say(probe, "no answer to %s for %s%s in %s",
-			watch->family == 4 ? "ARP" : "neighbour solicitation",
-			probe_address_text(watch->family, watch->next_hop, address),
-			probe->gateway ? " (the gateway)" : "", time);
+	say(probe, "no %s in %s", awaited(probe, what), time_text(probe->timeout, time));
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */

@@ -47,14 +47,21 @@ worker_run_nodes(struct worker *worker, unsigned visits)
 }
 
 void
-packet_drop(struct worker *worker, struct vport *vport, enum drop_reason reason,
-	struct rte_mbuf *packet)
+packet_dropped(
+	struct worker *worker, const struct vport *vport, enum drop_reason reason, bool dry_run)
 {
 	struct vport_drops *drops =
 		vport != NULL ? &worker->drops[id_index(vport->id)] : &worker->lost;
 
-	if (!(packet_meta(packet)->flags & PACKET_DRY_RUN))
+	if (!dry_run)
 		drops->by_reason[reason]++;
+}
+
+void
+packet_drop(struct worker *worker, struct vport *vport, enum drop_reason reason,
+	struct rte_mbuf *packet)
+{
+	packet_dropped(worker, vport, reason, packet_meta(packet)->flags & PACKET_DRY_RUN);
 	watch_drop(worker, vport, reason, packet);
 	rte_pktmbuf_free(packet);
 }

@@ -64,8 +64,8 @@ tag_for_uplink(struct worker *worker, struct vport *vport, struct rte_mbuf *pack
 	bool dry_run = packet_meta(packet)->flags & PACKET_DRY_RUN;
 
 	packet = edit_push_vlan(&worker->pools, packet, RTE_ETHER_TYPE_VLAN, vport->uplink_vlan);
-	if (unlikely(packet == NULL) && !dry_run)
-		worker->drops[id_index(vport->id)].by_reason[DROP_NO_BUFFER]++;
+	if (unlikely(packet == NULL))
+		packet_dropped(worker, vport, DROP_NO_BUFFER, dry_run);
 	return packet;
 }
 

@@ -16,7 +16,7 @@
 
 struct watch {
 	struct wait_source own;     /* what the ring reports to */
-	struct wait_source *target; /* NULL: unwatched, freed when nothing points here any more */
+	struct wait_source *target; /* NULL: unwatched, freed when the kernel has let go of it */
 	struct waiter *waiter;
 	int fd;
 	struct watch *next;
@@ -120,6 +120,17 @@ arm_poll(struct watch *watch)
 }
 
 static void
+forget(struct watch *watch)
+{
+	struct watch **at = &watch->waiter->watches;
+
+	while (*at != watch)
+		at = &(*at)->next;
+	*at = watch->next;
+	free(watch);
+}
+
+static void
 poll_ready(struct wait_source *source, struct worker *worker, int32_t result, uint32_t flags)
 {
 	struct watch *watch = (struct watch *)source;
@@ -127,7 +138,7 @@ poll_ready(struct wait_source *source, struct worker *worker, int32_t result, ui
 
 	if (watch->target == NULL) {
 		if (!more)
-			free(watch);
+			forget(watch);
 		return;
 	}
 	if (!more && result != -ECANCELED)
@@ -214,13 +225,16 @@ waiter_watch(struct waiter *waiter, int fd, struct wait_source *source)
 	return 0;
 }
 
+/* at: where the list of watches points to it. */
 static void
-cancel(struct waiter *waiter, struct watch *watch)
+cancel(struct waiter *waiter, struct watch **at)
 {
 	struct io_uring_sqe *sqe;
+	struct watch *watch = *at;
 
 	watch->target = NULL;
 	if (waiter->epoll >= 0) {
+		*at = watch->next;
 		epoll_ctl(waiter->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
 		watch->next = waiter->garbage;
 		waiter->garbage = watch;
@@ -240,12 +254,8 @@ waiter_unwatch(struct waiter *waiter, int fd, struct wait_source *source)
 
 	while (*at != NULL && ((*at)->fd != fd || (*at)->target != source))
 		at = &(*at)->next;
-	if (*at != NULL) {
-		struct watch *watch = *at;
-
-		*at = watch->next;
-		cancel(waiter, watch);
-	}
+	if (*at != NULL)
+		cancel(waiter, at);
 }
 
 struct io_uring *

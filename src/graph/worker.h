@@ -105,6 +105,10 @@ worker_enqueue_all(struct worker *worker, unsigned node, struct rte_mbuf **packe
 void packet_drop(struct worker *worker, struct vport *vport, enum drop_reason reason,
 	struct rte_mbuf *packet);
 
+/* Counts the drop of one that is freed already; dry_run: it had PACKET_DRY_RUN. */
+void packet_dropped(
+	struct worker *worker, const struct vport *vport, enum drop_reason reason, bool dry_run);
+
 /* xoroshiro128+, seeded from the engine's generator: for jitter and sampling, not for keys. */
 uint64_t worker_random(struct worker *worker);
 

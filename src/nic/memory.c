@@ -8,6 +8,7 @@
  * the workers. Each ring has one producer and one consumer; neither waits for the other.
  */
 #include "base/error.h"
+#include "base/record_ring.h"
 #include "graph/engine.h"
 #include "nic/drivers.h"
 
@@ -15,96 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RING_SIZE (256u * 1024) /* bytes; a power of two; address space until it is used */
-#define RECORD_ALIGN 8u
-#define LENGTH_WRAP UINT32_MAX /* in place of a length: the next record is at the ring's start */
+#define RING_SIZE (256u * 1024) /* bytes; a power of two */
 #define MTU_DEFAULT 1500
 
-/* A record is a 32-bit length and so many bytes, aligned to 8; none goes over the ring's end. */
-struct frame_ring {
-	/* producer */
-	_Atomic uint32_t head __attribute__((aligned(64)));
-	uint32_t tail_seen;
-	/* consumer */
-	_Atomic uint32_t tail __attribute__((aligned(64)));
-	uint32_t head_seen;
-	/* neither */
-	uint8_t *bytes __attribute__((aligned(64)));
-};
-
 struct memory_nic {
-	struct frame_ring in, out; /* seen from weft */
+	struct record_ring in, out; /* seen from weft */
 };
-
-/* ---- the ring ---------------------------------------------------------------------------------
- */
-
-static uint32_t
-record_size(uint32_t length)
-{
-	return RTE_ALIGN_CEIL((uint32_t)sizeof(uint32_t) + length, RECORD_ALIGN);
-}
-
-/* Producer: where to write a frame of that length; NULL: no room. Then ring_publish. */
-static uint8_t *
-ring_reserve(struct frame_ring *ring, uint32_t length)
-{
-	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-	uint32_t size = record_size(length), at = head & (RING_SIZE - 1);
-	uint32_t skip = at + size > RING_SIZE ? RING_SIZE - at : 0;
-
-	if (RING_SIZE - (head - ring->tail_seen) < skip + size) {
-		ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
-		if (RING_SIZE - (head - ring->tail_seen) < skip + size)
-			return NULL;
-	}
-	if (skip > 0) {
-		/* the consumer skips what the next ring_publish lets it see */
-		*(uint32_t *)(ring->bytes + at) = LENGTH_WRAP;
-		at = 0;
-	}
-	*(uint32_t *)(ring->bytes + at) = length;
-	return ring->bytes + at + sizeof(uint32_t);
-}
-
-static void
-ring_publish(struct frame_ring *ring, uint32_t length)
-{
-	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-	uint32_t size = record_size(length), at = head & (RING_SIZE - 1);
-	uint32_t skip = at + size > RING_SIZE ? RING_SIZE - at : 0;
-
-	atomic_store_explicit(&ring->head, head + skip + size, memory_order_release);
-}
-
-/* Consumer: the oldest frame; NULL: there is none. Then ring_release. */
-static const uint8_t *
-ring_peek(struct frame_ring *ring, uint32_t *length)
-{
-	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-	uint32_t at = tail & (RING_SIZE - 1);
-
-	if (tail == ring->head_seen) {
-		ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
-		if (tail == ring->head_seen)
-			return NULL;
-	}
-	*length = *(uint32_t *)(ring->bytes + at);
-	if (*length == LENGTH_WRAP) {
-		atomic_store_explicit(&ring->tail, tail + RING_SIZE - at, memory_order_relaxed);
-		at = 0;
-		*length = *(uint32_t *)ring->bytes;
-	}
-	return ring->bytes + at + sizeof(uint32_t);
-}
-
-static void
-ring_release(struct frame_ring *ring, uint32_t length)
-{
-	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-
-	atomic_store_explicit(&ring->tail, tail + record_size(length), memory_order_release);
-}
 
 /* ---- the program's side -----------------------------------------------------------------------
  */
@@ -113,17 +30,17 @@ int
 weft_nic_send(struct weft_nic *nic, const void *frame, size_t length)
 {
 	struct memory_nic *memory;
-	uint8_t *to;
+	void *to;
 
 	if (nic == NULL || nic->driver != &memory_driver || length < RTE_ETHER_HDR_LEN ||
 		length > UINT16_MAX)
 		return -1;
 	memory = nic->driver_state;
-	to = ring_reserve(&memory->in, (uint32_t)length);
+	to = record_ring_reserve(&memory->in, length);
 	if (to == NULL)
 		return -1;
 	memcpy(to, frame, length);
-	ring_publish(&memory->in, (uint32_t)length);
+	record_ring_commit(&memory->in);
 	worker_wake(nic->weft->workers[nic->queues[0]->worker]);
 	return 0;
 }
@@ -132,19 +49,18 @@ size_t
 weft_nic_receive(struct weft_nic *nic, void *frame, size_t size)
 {
 	struct memory_nic *memory;
-	const uint8_t *from;
-	uint32_t length;
-	size_t kept;
+	const void *from;
+	size_t length, kept;
 
 	if (nic == NULL || nic->driver != &memory_driver)
 		return 0;
 	memory = nic->driver_state;
-	from = ring_peek(&memory->out, &length);
+	from = record_ring_peek(&memory->out, &length);
 	if (from == NULL)
 		return 0;
 	kept = length < size ? length : size;
 	memcpy(frame, from, kept);
-	ring_release(&memory->out, length);
+	record_ring_release(&memory->out);
 	return kept;
 }
 
@@ -156,8 +72,8 @@ memory_close(struct weft_nic *nic)
 {
 	struct memory_nic *memory = nic->driver_state;
 
-	free(memory->in.bytes);
-	free(memory->out.bytes);
+	record_ring_close(&memory->in);
+	record_ring_close(&memory->out);
 	free(memory);
 	nic->driver_state = NULL;
 }
@@ -172,10 +88,9 @@ memory_open(struct weft_nic *nic, struct weft_error *error)
 		return NIC_FAILED;
 	}
 	memset(memory, 0, sizeof(*memory));
-	memory->in.bytes = malloc(RING_SIZE);
-	memory->out.bytes = malloc(RING_SIZE);
 	nic->driver_state = memory;
-	if (memory->in.bytes == NULL || memory->out.bytes == NULL) {
+	if (record_ring_open(&memory->in, RING_SIZE) < 0 ||
+		record_ring_open(&memory->out, RING_SIZE) < 0) {
 		memory_close(nic);
 		error_memory(error);
 		return NIC_FAILED;
@@ -220,13 +135,13 @@ memory_receive(
 
 	/* so many looks, whatever comes of them: it stays in the worker's list all the same */
 	for (unsigned i = 0; i < count; i++) {
-		uint32_t length;
-		const uint8_t *frame = ring_peek(&memory->in, &length);
+		size_t length;
+		const void *frame = record_ring_peek(&memory->in, &length);
 
 		if (frame == NULL)
 			break;
 		packets[received] = packet_from_bytes(&worker->pools, frame, length);
-		ring_release(&memory->in, length);
+		record_ring_release(&memory->in);
 		if (packets[received] != NULL)
 			received++;
 		else
@@ -243,7 +158,7 @@ memory_transmit(
 
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t length = rte_pktmbuf_pkt_len(packets[i]);
-		uint8_t *to = length <= UINT16_MAX ? ring_reserve(&memory->out, length) : NULL;
+		void *to = length <= UINT16_MAX ? record_ring_reserve(&memory->out, length) : NULL;
 
 		if (to == NULL) {
 			nic_transmit_drop(worker, queue->nic,
@@ -251,11 +166,8 @@ memory_transmit(
 				packets[i]);
 			continue;
 		}
-		for (struct rte_mbuf *at = packets[i]; at != NULL; at = at->next) {
-			memcpy(to, rte_pktmbuf_mtod(at, void *), rte_pktmbuf_data_len(at));
-			to += rte_pktmbuf_data_len(at);
-		}
-		ring_publish(&memory->out, length);
+		packet_copy_bytes(to, packets[i], length);
+		record_ring_commit(&memory->out);
 		rte_pktmbuf_free(packets[i]);
 	}
 }

@@ -45,14 +45,16 @@ trim_front(struct rte_mbuf *segment, unsigned length)
 	return segment;
 }
 
-static void
-copy_front(uint8_t *to, const struct rte_mbuf *segment, unsigned length)
+void
+packet_copy_bytes(void *to, const struct rte_mbuf *packet, unsigned length)
 {
-	for (; length > 0; segment = segment->next) {
-		unsigned n = RTE_MIN(length, rte_pktmbuf_data_len(segment));
+	uint8_t *at = to;
 
-		memcpy(to, rte_pktmbuf_mtod(segment, const uint8_t *), n);
-		to += n;
+	for (; length > 0; packet = packet->next) {
+		unsigned n = RTE_MIN(length, rte_pktmbuf_data_len(packet));
+
+		memcpy(at, rte_pktmbuf_mtod(packet, const uint8_t *), n);
+		at += n;
 		length -= n;
 	}
 }
@@ -83,7 +85,7 @@ new_head(struct packet_pools *pools, struct rte_mbuf *packet, unsigned length, u
 	head->data_len = length;
 	head->pkt_len = total;
 	head->port = packet->port;
-	copy_front(rte_pktmbuf_mtod(head, uint8_t *), packet, length);
+	packet_copy_bytes(rte_pktmbuf_mtod(head, uint8_t *), packet, length);
 	*packet_meta(head) = *packet_meta(packet);
 
 	head->next = trim_front(packet, length);
@@ -129,7 +131,7 @@ packet_duplicate(struct packet_pools *pools, struct rte_mbuf *packet)
 		copy = rte_pktmbuf_alloc(pools->small);
 		if (unlikely(copy == NULL))
 			return NULL;
-		copy_front(rte_pktmbuf_mtod(copy, uint8_t *), packet, length);
+		packet_copy_bytes(rte_pktmbuf_mtod(copy, uint8_t *), packet, length);
 		copy->data_len = length;
 		copy->pkt_len = length;
 		copy->port = packet->port;

@@ -108,6 +108,9 @@ struct rte_mbuf *packet_writable(
  * buffer, or longer than a large one (then it has been freed). */
 struct rte_mbuf *packet_linear(struct packet_pools *pools, struct rte_mbuf *packet);
 
+/* The first `length` bytes, which it has, out of however many segments. */
+void packet_copy_bytes(void *to, const struct rte_mbuf *packet, unsigned length);
+
 /*
  * One more packet with the same bytes and metadata, for flooding. Short packets are copied,
  * long ones share their bytes. NULL: no buffer; the original is untouched.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/mac_table.h"
 
+#include <rte_common.h>
 #include <rte_pause.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -87,6 +88,20 @@ mac_table_close(struct mac_table *table)
 	pthread_mutex_destroy(&table->lock);
 }
 
+/* The two buckets that a key may be in. */
+struct pair {
+	struct mac_bucket *first, *second;
+};
+
+static struct pair
+pair_of(const struct mac_array *array, uint64_t key, uint32_t device)
+{
+	uint64_t hash = mac_hash(array, key, device);
+
+	return (struct pair){ &array->buckets[mac_first(array, hash)],
+		&array->buckets[mac_second(array, hash)] };
+}
+
 /* ---- locks ---------------------------------------------------------------------------------- */
 
 static bool
@@ -102,13 +117,13 @@ unlock(struct mac_bucket *bucket)
 }
 
 static bool
-try_lock_pair(struct mac_bucket *first, struct mac_bucket *second)
+try_lock_pair(struct pair pair)
 {
 	for (unsigned i = 0; i < LOCK_TRIES; i++) {
-		if (try_lock(first)) {
-			if (try_lock(second))
+		if (try_lock(pair.first)) {
+			if (try_lock(pair.second))
 				return true;
-			unlock(first);
+			unlock(pair.first);
 		}
 		rte_pause();
 	}
@@ -116,10 +131,10 @@ try_lock_pair(struct mac_bucket *first, struct mac_bucket *second)
 }
 
 static void
-unlock_pair(struct mac_bucket *first, struct mac_bucket *second)
+unlock_pair(struct pair pair)
 {
-	unlock(second);
-	unlock(first);
+	unlock(pair.second);
+	unlock(pair.first);
 }
 
 /* The control thread waits: a worker that was preempted with the lock has to get on. */
@@ -266,19 +281,19 @@ make_room(const struct mac_table *table, struct mac_array *array, struct mac_buc
 }
 
 static bool
-pair_insert(const struct mac_table *table, struct mac_array *array, struct mac_bucket *first,
-	struct mac_bucket *second, const struct mac_entry *entry)
+pair_insert(const struct mac_table *table, struct mac_array *array, struct pair pair,
+	const struct mac_entry *entry)
 {
-	if (bucket_insert(table, array, first, entry))
+	if (bucket_insert(table, array, pair.first, entry))
 		return true;
-	if (!bucket_insert(table, array, second, entry)) {
-		if (make_room(table, array, first, second))
-			return bucket_insert(table, array, first, entry);
-		if (!make_room(table, array, second, first) ||
-			!bucket_insert(table, array, second, entry))
+	if (!bucket_insert(table, array, pair.second, entry)) {
+		if (make_room(table, array, pair.first, pair.second))
+			return bucket_insert(table, array, pair.first, entry);
+		if (!make_room(table, array, pair.second, pair.first) ||
+			!bucket_insert(table, array, pair.second, entry))
 			return false;
 	}
-	count_overflow(first);
+	count_overflow(pair.first);
 	return true;
 }
 
@@ -288,20 +303,18 @@ pair_insert(const struct mac_table *table, struct mac_array *array, struct mac_b
 enum mac_result
 mac_insert(struct mac_table *table, struct mac_array *array, const struct mac_entry *entry)
 {
-	uint64_t hash = mac_hash(array, entry->key, entry->device);
-	struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
-	struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
+	struct pair pair = pair_of(array, entry->key, entry->device);
 	enum mac_result result = MAC_DONE;
 
-	if (!try_lock_pair(first, second))
+	if (!try_lock_pair(pair))
 		return MAC_BUSY;
 	if (atomic_load_explicit(&array->frozen, memory_order_relaxed))
 		result = MAC_BUSY;
-	else if (bucket_slot_of(first, entry) >= 0 || bucket_slot_of(second, entry) >= 0)
+	else if (bucket_slot_of(pair.first, entry) >= 0 || bucket_slot_of(pair.second, entry) >= 0)
 		result = MAC_CHANGED;
-	else if (!pair_insert(table, array, first, second, entry))
+	else if (!pair_insert(table, array, pair, entry))
 		result = MAC_FULL;
-	unlock_pair(first, second);
+	unlock_pair(pair);
 	if (result == MAC_FULL && !atomic_load_explicit(&array->full, memory_order_relaxed))
 		atomic_store_explicit(&array->full, true, memory_order_relaxed);
 	return result;
@@ -328,18 +341,16 @@ bucket_move(struct mac_bucket *bucket, const struct mac_entry *entry, const stru
 enum mac_result
 mac_move(struct mac_array *array, const struct mac_entry *entry, const struct mac_found *found)
 {
-	uint64_t hash = mac_hash(array, entry->key, entry->device);
-	struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
-	struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
+	struct pair pair = pair_of(array, entry->key, entry->device);
 	enum mac_result result = MAC_DONE;
 
-	if (!try_lock_pair(first, second))
+	if (!try_lock_pair(pair))
 		return MAC_BUSY;
 	if (atomic_load_explicit(&array->frozen, memory_order_relaxed))
 		result = MAC_BUSY;
-	else if (!bucket_move(first, entry, found) && !bucket_move(second, entry, found))
+	else if (!bucket_move(pair.first, entry, found) && !bucket_move(pair.second, entry, found))
 		result = MAC_CHANGED;
-	unlock_pair(first, second);
+	unlock_pair(pair);
 	return result;
 }
 
@@ -361,10 +372,10 @@ bucket_take(struct mac_array *array, struct mac_bucket *bucket, const struct mac
 
 /* In index order, because it waits. */
 static void
-lock_pair(struct mac_bucket *first, struct mac_bucket *second)
+lock_pair(struct pair pair)
 {
-	lock(first < second ? first : second);
-	lock(first < second ? second : first);
+	lock(RTE_MIN(pair.first, pair.second));
+	lock(RTE_MAX(pair.first, pair.second));
 }
 
 /* Copies what is not stale. False: some pair of buckets had no room. */
@@ -374,12 +385,10 @@ array_copy(const struct mac_table *table, const struct mac_array *from, struct m
 	for (uint64_t i = 0; i <= from->mask; i++) {
 		for (unsigned slot = 0; slot < MAC_BUCKET_SLOTS; slot++) {
 			struct mac_entry entry = slot_entry(&from->buckets[i], slot);
-			uint64_t hash = mac_hash(to, entry.key, entry.device);
 
-			if (slot_is_free(table, &from->buckets[i], slot))
-				continue;
-			if (!pair_insert(table, to, &to->buckets[mac_first(to, hash)],
-				    &to->buckets[mac_second(to, hash)], &entry))
+			if (!slot_is_free(table, &from->buckets[i], slot) &&
+				!pair_insert(
+					table, to, pair_of(to, entry.key, entry.device), &entry))
 				return false;
 		}
 	}
@@ -467,16 +476,14 @@ static bool
 put(struct mac_table *table, const struct mac_entry *entry, struct mac_entry *old)
 {
 	struct mac_array *array = mac_table_array(table);
-	uint64_t hash = mac_hash(array, entry->key, entry->device);
-	struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
-	struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
+	struct pair pair = pair_of(array, entry->key, entry->device);
 	bool done;
 
-	lock_pair(first, second);
-	if (!bucket_take(array, first, entry, old))
-		bucket_take(array, second, entry, old);
-	done = pair_insert(table, array, first, second, entry);
-	unlock_pair(first, second);
+	lock_pair(pair);
+	if (!bucket_take(array, pair.first, entry, old))
+		bucket_take(array, pair.second, entry, old);
+	done = pair_insert(table, array, pair, entry);
+	unlock_pair(pair);
 	return done;
 }
 
@@ -502,19 +509,17 @@ static bool
 put_over_learned(struct mac_table *table, const struct mac_entry *entry, struct mac_entry *old)
 {
 	struct mac_array *array = mac_table_array(table);
-	uint64_t hash = mac_hash(array, entry->key, entry->device);
-	struct mac_bucket *first = &array->buckets[mac_first(array, hash)];
-	struct mac_bucket *second = &array->buckets[mac_second(array, hash)];
+	struct pair pair = pair_of(array, entry->key, entry->device);
 	bool done;
 
-	lock_pair(first, second);
-	done = bucket_replace_learned(array, first, entry, old);
+	lock_pair(pair);
+	done = bucket_replace_learned(array, pair.first, entry, old);
 	if (!done) {
-		done = bucket_replace_learned(array, second, entry, old);
+		done = bucket_replace_learned(array, pair.second, entry, old);
 		if (done)
-			count_overflow(first);
+			count_overflow(pair.first);
 	}
-	unlock_pair(first, second);
+	unlock_pair(pair);
 	return done;
 }
 
@@ -539,19 +544,17 @@ bool
 mac_table_remove(struct mac_table *table, uint64_t key, uint32_t device, struct mac_entry *old)
 {
 	struct mac_entry wanted = { .key = key, .device = device };
-	struct mac_bucket *first, *second;
 	struct mac_array *array;
-	uint64_t hash;
+	struct pair pair;
 	bool found;
 
 	pthread_mutex_lock(&table->lock);
 	array = mac_table_array(table);
-	hash = mac_hash(array, key, device);
-	first = &array->buckets[mac_first(array, hash)];
-	second = &array->buckets[mac_second(array, hash)];
-	lock_pair(first, second);
-	found = bucket_take(array, first, &wanted, old) || bucket_take(array, second, &wanted, old);
-	unlock_pair(first, second);
+	pair = pair_of(array, key, device);
+	lock_pair(pair);
+	found = bucket_take(array, pair.first, &wanted, old) ||
+		bucket_take(array, pair.second, &wanted, old);
+	unlock_pair(pair);
 	pthread_mutex_unlock(&table->lock);
 	return found;
 }

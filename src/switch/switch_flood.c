@@ -9,6 +9,7 @@ switch_retag(struct worker *worker, struct vport *egress, struct rte_mbuf *packe
 	enum switch_tag from, enum switch_tag to)
 {
 	uint16_t vlan = packet_meta(packet)->vlan;
+	bool dry_run = packet_meta(packet)->flags & PACKET_DRY_RUN;
 
 	if (unlikely(packet_meta(packet)->trace != 0))
 		switch_trace_tag(worker, egress, packet, from, to);
@@ -19,7 +20,7 @@ switch_retag(struct worker *worker, struct vport *egress, struct rte_mbuf *packe
 	else
 		packet = edit_set_vlan(&worker->pools, packet, vlan);
 	if (unlikely(packet == NULL))
-		worker->drops[id_index(egress->id)].by_reason[DROP_NO_BUFFER]++;
+		packet_dropped(worker, egress, DROP_NO_BUFFER, dry_run);
 	return packet;
 }
 
@@ -90,7 +91,8 @@ send_to(struct flood *flood, struct vport *egress, bool tagged)
 	if (likely(copy != NULL))
 		send_copy(flood, egress, copy, tagged);
 	else
-		flood->worker->drops[id_index(egress->id)].by_reason[DROP_NO_BUFFER]++;
+		packet_dropped(flood->worker, egress, DROP_NO_BUFFER,
+			packet_meta(flood->packet)->flags & PACKET_DRY_RUN);
 }
 
 /*

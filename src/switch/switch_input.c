@@ -144,6 +144,7 @@ gather_headers(struct worker *worker, struct rte_mbuf *packet)
 {
 	uint32_t length = rte_pktmbuf_pkt_len(packet);
 	struct vport *vport = vport_get(worker, packet_meta(packet)->vport);
+	bool dry_run = packet_meta(packet)->flags & PACKET_DRY_RUN;
 
 	if (length < RTE_ETHER_HDR_LEN) {
 		packet_drop(worker, vport, DROP_TOO_SHORT, packet);
@@ -151,8 +152,8 @@ gather_headers(struct worker *worker, struct rte_mbuf *packet)
 	}
 	packet = packet_writable(
 		&worker->pools, packet, length < TAG_END ? RTE_ETHER_HDR_LEN : TAG_END, 0);
-	if (packet == NULL && vport != NULL)
-		worker->drops[id_index(vport->id)].by_reason[DROP_NO_BUFFER]++;
+	if (packet == NULL)
+		packet_dropped(worker, vport, DROP_NO_BUFFER, dry_run);
 	return packet;
 }
 
