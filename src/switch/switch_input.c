@@ -217,7 +217,7 @@ take_in_all(struct batch *batch, struct rte_mbuf **packets, unsigned count)
  * ---------------------------------------------------------------------------- */
 
 /* The vport that an entry leads to; NULL: unknown. */
-static struct vport *
+static __rte_always_inline struct vport *
 resolve(struct worker *worker, const struct mac_found *found, uint32_t device)
 {
 	const struct switch_port *port;
