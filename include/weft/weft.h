@@ -3,8 +3,8 @@
  * libweft: virtual networks inside one process.
  *
  * Purpose
- *	Makes networks (tenants), the devices in them (switches), the vports of
- *	the devices, the vnics where packets enter and leave, and joins them.
+ *	Makes networks (tenants), the devices in them (switches, routers), the vports
+ *	of the devices, the vnics where packets enter and leave, and joins them.
  *	weftd stands on this interface, and so may any other program.
  *
  * Changing things
@@ -116,6 +116,14 @@ WEFT_API bool weft_change_failed(const struct weft_change *change, struct weft_e
 
 struct weft_network_config {
 	uint32_t mac_limit; /* learned MACs in all switches of the network; 0: default (65,536) */
+	uint32_t neighbor_limit; /* neighbours of all its routers; 0: default (16,384) */
+};
+
+/* An address with the length of its network's prefix, or a prefix. */
+struct weft_prefix {
+	uint8_t family;      /* 4 or 6 */
+	uint8_t length;      /* prefix length in bits */
+	uint8_t address[16]; /* network byte order; 4 bytes used for family 4, the rest zero */
 };
 
 WEFT_API struct weft_network *weft_network_add(
@@ -167,6 +175,85 @@ WEFT_API void weft_switch_mac_add(struct weft_change *change, struct weft_device
 WEFT_API void weft_switch_mac_remove(struct weft_change *change, struct weft_device *device,
 	uint16_t vlan, const uint8_t mac[6]);
 
+/* ---- routers --------------------------------------------------------------------------- */
+
+/*
+ * A virtual router: IPv4 and IPv6, tables of its own. Its own addresses answer echo requests
+ * and send ICMP errors; what the ports' addresses imply (connected routes, neighbours) needs
+ * no call.
+ */
+struct weft_router_config {
+	uint32_t icmp_rate; /* ICMP errors and redirects a second that it sends; 0: 1,000 */
+};
+
+WEFT_API struct weft_device *weft_router_add(struct weft_change *change,
+	struct weft_network *network, const char *name, const struct weft_router_config *config);
+WEFT_API void weft_router_update(struct weft_change *change, struct weft_device *device,
+	const struct weft_router_config *config);
+
+/* RFC 3704: what a packet's source address has to be for its port. */
+enum weft_urpf {
+	WEFT_URPF_OFF,
+	WEFT_URPF_STRICT, /* the route to it leads out of this port */
+	WEFT_URPF_LOOSE,  /* there is a route to it, other than a blackhole */
+};
+
+#define WEFT_CLAMP_MSS_AUTO 1 /* from the MTU of the port that it leaves by */
+
+struct weft_router_port_config {
+	/* the port's own; the first one of a family is preferred as a source; link-local IPv6 is
+	 * made from the MAC where none is given and IPv6 is used */
+	const struct weft_prefix *addresses;
+	unsigned n_addresses;
+	bool ipv6;            /* IPv6 by link-local addresses alone, too */
+	uint8_t mac[6];       /* all zero: made from network, router and port name */
+	uint32_t mtu;         /* largest IP packet that leaves here; 0: 1,500 */
+	enum weft_urpf urpf;  /* of packets that come in here */
+	bool no_redirects;    /* sends no ICMP redirects */
+	bool no_unreachables; /* sends no ICMP unreachables for packets from here */
+	bool proxy_arp;       /* answers ARP and ND for what it has a route to by another port */
+	uint16_t clamp_mss;   /* of TCP SYNs that leave or come in here; 0: untouched */
+};
+
+WEFT_API struct weft_vport *weft_router_port_add(struct weft_change *change,
+	struct weft_device *device, const char *name, const struct weft_router_port_config *config);
+WEFT_API void weft_router_port_update(struct weft_change *change, struct weft_vport *vport,
+	const struct weft_router_port_config *config);
+
+enum weft_route_kind {
+	WEFT_ROUTE_FORWARD,
+	WEFT_ROUTE_BLACKHOLE,   /* dropped in silence */
+	WEFT_ROUTE_UNREACHABLE, /* ICMP: no route */
+	WEFT_ROUTE_PROHIBIT,    /* ICMP: administratively prohibited */
+};
+
+#define WEFT_ROUTE_HOPS 64 /* of one route: ECMP */
+
+/* Where to: a gateway, a port (then the destination itself is the neighbour), or a gateway
+ * that is a neighbour on a port. A gateway without a port may be behind other routes. */
+struct weft_hop {
+	struct weft_prefix gateway; /* family 0: none; length is not used */
+	struct weft_vport *port;    /* NULL: as the gateway's own route says */
+};
+
+/* A static route. One router has one for each prefix. */
+struct weft_route {
+	struct weft_prefix prefix; /* bits behind the length are zero */
+	enum weft_route_kind kind;
+	const struct weft_hop *hops; /* FORWARD; shared among those that can be reached */
+	unsigned n_hops;
+	const struct weft_hop *backups; /* while none of the hops can be reached */
+	unsigned n_backups;
+	uint8_t preference; /* the lowest wins among the sources of routes; 0: 1 */
+	uint32_t metric;    /* likewise among equal preferences */
+};
+
+/* Adds the route, or replaces the one that the prefix has. */
+WEFT_API void weft_router_route_set(
+	struct weft_change *change, struct weft_device *device, const struct weft_route *route);
+WEFT_API void weft_router_route_remove(
+	struct weft_change *change, struct weft_device *device, const struct weft_prefix *prefix);
+
 /* ---- vnics ----------------------------------------------------------------------------- */
 
 enum weft_nic_kind {
@@ -181,12 +268,6 @@ enum weft_netns_kind {
 	WEFT_NETNS_NAME, /* a name under /run/netns */
 	WEFT_NETNS_PID,  /* the namespace of a process */
 	WEFT_NETNS_PATH, /* a file, as /proc/7/ns/net */
-};
-
-struct weft_prefix {
-	uint8_t family;      /* 4 or 6 */
-	uint8_t length;      /* prefix length in bits */
-	uint8_t address[16]; /* network byte order; 4 bytes used for family 4 */
 };
 
 struct weft_nic_config {
@@ -233,6 +314,11 @@ WEFT_API void weft_attach_uplink(struct weft_change *change, struct weft_vport *
 	struct weft_nic *uplink, uint16_t vlan);
 /* Joins two vports by a plain link. */
 WEFT_API void weft_link(struct weft_change *change, struct weft_vport *a, struct weft_vport *b);
+/*
+ * Joins two vports of different networks: a peering. Both networks' owners must have agreed;
+ * that is for the caller to know.
+ */
+WEFT_API void weft_peer(struct weft_change *change, struct weft_vport *a, struct weft_vport *b);
 /* Takes away whatever is on the vport, on both ends of a link. */
 WEFT_API void weft_detach(struct weft_change *change, struct weft_vport *vport);
 
