@@ -2,6 +2,7 @@
 #include "packet/make.h"
 
 #include "packet/checksum.h"
+#include "packet/ip.h"
 
 #include <netinet/in.h>
 #include <rte_arp.h>
@@ -111,17 +112,13 @@ make_arp(uint8_t *frame, const struct make_ends *ends)
 static size_t
 make_solicitation(uint8_t *frame, const struct make_ends *ends)
 {
-	/* RFC 4291, 2.7.1: the group of all that end in the same 24 bits */
-	static const uint8_t group[13] = { 0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff };
 	struct make_ends to_group = *ends;
 	uint8_t message[32] = { 135, 0, 0, 0, 0, 0, 0, 0 };
-	uint8_t *mac = to_group.destination_mac.addr_bytes;
 	uint16_t checksum;
 	size_t offset;
 
-	memcpy(to_group.destination, group, sizeof(group));
-	mac[0] = mac[1] = 0x33; /* RFC 2464, 7 */
-	memcpy(mac + 2, to_group.destination + 12, 4);
+	ip6_solicited_node(to_group.destination, ends->destination);
+	ip6_multicast_mac(&to_group.destination_mac, to_group.destination);
 	memcpy(message + 8, ends->destination, 16);
 	message[24] = 1; /* source link-layer address, of 8 bytes */
 	message[25] = 1;

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "../packet_fixture.h"
+#include "packet/ip.h"
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define L3 14
+#define FRAME_LIMIT 70000
+
+static uint8_t frame[FRAME_LIMIT];
+
+static uint64_t random_state = 88172645463325252ull;
+
+static uint32_t
+random_number(uint32_t below)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (uint32_t)(random_state >> 32) % below;
+}
+
+static void
+put16(uint8_t *to, unsigned value)
+{
+	to[0] = (uint8_t)(value >> 8);
+	to[1] = (uint8_t)value;
+}
+
+static unsigned
+get16(const uint8_t *from)
+{
+	return (unsigned)from[0] << 8 | from[1];
+}
+
+/* Bytes of a frame as people write them. */
+static size_t
+from_hex(uint8_t *bytes, const char *hex)
+{
+	size_t length = 0;
+	unsigned byte;
+
+	for (; *hex != '\0'; hex++) {
+		if (*hex == ' ')
+			continue;
+		assert_int_equal(sscanf(hex, "%2x", &byte), 1);
+		bytes[length++] = (uint8_t)byte;
+		hex++;
+	}
+	return length;
+}
+
+static void
+seal_ip4(uint8_t *ip)
+{
+	put16(ip + 10, 0);
+	put16(ip + 10, 0xffff ^ slow_fold(slow_sum(ip, (ip[0] & 0x0fu) * 4)));
+}
+
+/* MACs and an IPv4 header with `options` bytes of no-operation; returns the frame's length. */
+static size_t
+make_ip4(uint8_t protocol, unsigned options, size_t payload)
+{
+	static const uint8_t ends[8] = { 10, 0, 0, 1, 192, 0, 2, 9 };
+	uint8_t *ip = frame + L3;
+
+	memset(frame, 0, L3 + 20);
+	from_hex(frame, "020000000001 020000000002 0800");
+	ip[0] = (uint8_t)(0x45 + options / 4);
+	put16(ip + 2, (unsigned)(20 + options + payload));
+	put16(ip + 4, 0x1234);
+	ip[8] = 17;
+	ip[9] = protocol;
+	memcpy(ip + 12, ends, sizeof(ends));
+	memset(ip + 20, 1, options);
+	for (size_t i = 0; i < payload; i++)
+		ip[20 + options + i] = (uint8_t)random_number(256);
+	seal_ip4(ip);
+	return L3 + 20 + options + payload;
+}
+
+/* MACs and an IPv6 header in front of `extensions`, in hex, and the payload. */
+static size_t
+make_ip6(uint8_t next, const char *extensions, size_t payload)
+{
+	uint8_t *ip = frame + L3;
+	size_t length;
+
+	from_hex(frame, "020000000001 020000000002 86dd 60000000 0000 00 11"
+			"20010db8000100000000000000000001 20010db8000200000000000000000009");
+	ip[6] = next;
+	length = from_hex(ip + 40, extensions);
+	for (size_t i = 0; i < payload; i++)
+		ip[40 + length + i] = (uint8_t)random_number(256);
+	put16(ip + 4, (unsigned)(length + payload));
+	return L3 + 40 + length + payload;
+}
+
+/* Whatever a chain is cut into, the verdict is the same. */
+static enum ip_result
+check(size_t length)
+{
+	enum ip_result result = 0;
+
+	for (size_t piece = L3; piece <= 100; piece += 3) {
+		struct rte_mbuf *packet = fixture_chain(frame, length, piece);
+		enum ip_result now =
+			get16(frame + 12) == 0x0800 ? ip4_check(packet, L3) : ip6_check(packet, L3);
+
+		if (piece > L3)
+			assert_int_equal(now, result);
+		result = now;
+		rte_pktmbuf_free(packet);
+	}
+	return result;
+}
+
+/* ---- judging headers --------------------------------------------------------------------- */
+
+static void
+sound_ip4_headers_pass(void **state)
+{
+	for (unsigned options = 0; options <= 40; options += 4) {
+		assert_int_equal(check(make_ip4(IPPROTO_UDP, options, 0)), IP_OK);
+		assert_int_equal(check(make_ip4(IPPROTO_UDP, options, 33)), IP_OK);
+		/* padding behind it */
+		assert_int_equal(check(make_ip4(IPPROTO_UDP, options, 3) + 20), IP_OK);
+	}
+	assert_int_equal(check(make_ip4(IPPROTO_UDP, 0, 50000)), IP_OK);
+}
+
+/* By the steps of RFC 1812, 5.2.2. */
+static void
+bad_ip4_headers_are_told_apart(void **state)
+{
+	uint8_t *ip = frame + L3;
+
+	for (size_t length = 0; length < 20; length++) {
+		make_ip4(IPPROTO_UDP, 0, 0);
+		assert_int_equal(check(L3 + length), IP_TOO_SHORT);
+	}
+	make_ip4(IPPROTO_UDP, 0, 8);
+	ip[0] = 0x65;
+	seal_ip4(ip);
+	assert_int_equal(check(L3 + 28), IP_BAD_VERSION);
+	make_ip4(IPPROTO_UDP, 0, 8);
+	ip[0] = 0x44;
+	assert_int_equal(check(L3 + 28), IP_BAD_HEADER_LENGTH);
+	make_ip4(IPPROTO_UDP, 12, 0);
+	assert_int_equal(check(L3 + 31), IP_BAD_HEADER_LENGTH);
+	make_ip4(IPPROTO_UDP, 0, 8);
+	put16(ip + 2, 19);
+	seal_ip4(ip);
+	assert_int_equal(check(L3 + 28), IP_BAD_LENGTH);
+	put16(ip + 2, 29);
+	seal_ip4(ip);
+	assert_int_equal(check(L3 + 28), IP_BAD_LENGTH);
+	make_ip4(IPPROTO_UDP, 8, 8);
+	put16(ip + 2, 27);
+	seal_ip4(ip);
+	assert_int_equal(check(L3 + 36), IP_BAD_LENGTH);
+}
+
+static void
+each_flipped_bit_of_an_ip4_header_is_seen(void **state)
+{
+	for (unsigned options = 0; options <= 40; options += 20) {
+		size_t length = make_ip4(IPPROTO_TCP, options, 40);
+
+		for (unsigned bit = 0; bit < (20 + options) * 8; bit++) {
+			frame[L3 + bit / 8] ^= (uint8_t)(1 << bit % 8);
+			assert_int_not_equal(check(length), IP_OK);
+			frame[L3 + bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		assert_int_equal(check(length), IP_OK);
+	}
+}
+
+/* The quick sum against the slow one, where carries matter, too. */
+static void
+header_sums_equal_slow_ones(void **state)
+{
+	uint8_t header[20];
+
+	for (int round = 0; round < 100000; round++) {
+		for (int i = 0; i < 20; i++)
+			header[i] = (uint8_t)(random_number(2) ? 0xff : random_number(256));
+		header[0] = 0x45;
+		seal_ip4(header);
+		assert_int_equal(ip4_header_sum(header), 0xffff);
+		header[19]++;
+		assert_int_equal(
+			rte_be_to_cpu_16(ip4_header_sum(header)), slow_fold(slow_sum(header, 20)));
+	}
+	memset(header, 0xff, sizeof(header));
+	assert_int_equal(ip4_header_sum(header), 0xffff);
+}
+
+static void
+ip6_headers_are_judged(void **state)
+{
+	uint8_t *ip = frame + L3;
+
+	assert_int_equal(check(make_ip6(IPPROTO_UDP, "", 20)), IP_OK);
+	assert_int_equal(check(make_ip6(IPPROTO_UDP, "", 20) + 7), IP_OK);
+	assert_int_equal(check(make_ip6(59, "", 0)), IP_OK);
+	for (size_t length = 0; length < 40; length++)
+		assert_int_equal(check(L3 + length), IP_TOO_SHORT);
+	assert_int_equal(check(make_ip6(IPPROTO_UDP, "", 20) - 1), IP_BAD_LENGTH);
+	make_ip6(IPPROTO_UDP, "", 20);
+	ip[0] = 0x45;
+	assert_int_equal(check(L3 + 60), IP_BAD_VERSION);
+	/* a jumbogram, RFC 2675 */
+	make_ip6(IPPROTO_HOPOPTS, "3b00 c204 00010000", 0);
+	put16(ip + 4, 0);
+	assert_int_equal(check(L3 + 48), IP_BAD_LENGTH);
+}
+
+static void
+padding_is_cut_off(void **state)
+{
+	uint8_t after[200];
+
+	for (size_t piece = L3; piece < 120; piece++) {
+		for (int six = 0; six < 2; six++) {
+			size_t length =
+				six ? make_ip6(IPPROTO_UDP, "", 11) : make_ip4(IPPROTO_UDP, 0, 11);
+			struct rte_mbuf *packet = fixture_chain(frame, length + 40, piece);
+
+			for (int twice = 0; twice < 2; twice++) {
+				ip_trim(packet, L3);
+				rte_mbuf_sanity_check(packet, 1);
+				assert_int_equal(rte_pktmbuf_pkt_len(packet), length);
+				assert_int_equal(fixture_bytes(packet, after), length);
+				assert_memory_equal(after, frame, length);
+			}
+			rte_pktmbuf_free(packet);
+		}
+	}
+}
+
+/* ---- extension headers ------------------------------------------------------------------- */
+
+static enum ip6_walk
+walk(uint8_t next, const char *extensions, size_t payload, struct ip6_upper *upper)
+{
+	size_t length = make_ip6(next, extensions, payload);
+	enum ip6_walk result = 0;
+
+	for (size_t piece = L3; piece <= 100; piece += 5) {
+		struct rte_mbuf *packet = fixture_chain(frame, length + 9, piece);
+
+		assert_int_equal(ip6_check(packet, L3), IP_OK);
+		result = ip6_find_upper(packet, L3, upper);
+		rte_pktmbuf_free(packet);
+	}
+	return result;
+}
+
+static void
+upper_headers_are_found(void **state)
+{
+	struct ip6_upper upper;
+
+	assert_int_equal(walk(IPPROTO_TCP, "", 20, &upper), IP6_UPPER);
+	assert_int_equal(upper.offset, L3 + 40);
+	assert_int_equal(upper.protocol, IPPROTO_TCP);
+	assert_int_equal(upper.next_field, L3 + 6);
+	assert_false(upper.fragment);
+
+	/* hop-by-hop with router alert, destination options, routing done, AH of 16 bytes */
+	assert_int_equal(walk(IPPROTO_HOPOPTS,
+				 "3c00 05020000 0100"
+				 "2b01 0000000000 0107 00000000000000"
+				 "3300 04 00 00000000"
+				 "1102 0000 00000000 0000000000000000",
+				 8, &upper),
+		IP6_UPPER);
+	assert_int_equal(upper.offset, L3 + 40 + 8 + 16 + 8 + 16);
+	assert_int_equal(upper.protocol, IPPROTO_UDP);
+	assert_int_equal(upper.next_field, L3 + 40 + 8 + 16 + 8);
+
+	assert_int_equal(walk(59, "", 0, &upper), IP6_UPPER);
+	assert_int_equal(upper.protocol, 59);
+	/* an upper protocol that nobody knows */
+	assert_int_equal(walk(IPPROTO_DSTOPTS, "fd00 010400000000", 0, &upper), IP6_UPPER);
+	assert_int_equal(upper.protocol, 0xfd);
+	assert_int_equal(upper.next_field, L3 + 40);
+}
+
+static void
+fragments_are_told(void **state)
+{
+	struct ip6_upper upper;
+
+	assert_int_equal(walk(IPPROTO_FRAGMENT, "1100 0001 deadbeef", 8, &upper), IP6_UPPER);
+	assert_true(upper.fragment && upper.more);
+	assert_int_equal(upper.fragment_offset, 0);
+	assert_int_equal(upper.fragment_header, L3 + 40);
+	assert_int_equal(upper.fragment_field, L3 + 6);
+	assert_int_equal(upper.id, 0xdeadbeef);
+	assert_int_equal(upper.offset, L3 + 48);
+
+	assert_int_equal(walk(IPPROTO_DSTOPTS, "2c00 010400000000 3c00 0ff8 00000007", 8, &upper),
+		IP6_LATER);
+	assert_true(upper.fragment && !upper.more);
+	assert_int_equal(upper.fragment_offset, 0x0ff8);
+	assert_int_equal(upper.fragment_header, L3 + 48);
+	assert_int_equal(upper.fragment_field, L3 + 40);
+	assert_int_equal(upper.protocol, IPPROTO_DSTOPTS);
+	assert_int_equal(upper.offset, L3 + 56);
+
+	/* RFC 6946: atomic */
+	assert_int_equal(walk(IPPROTO_FRAGMENT, "1100 0000 00000001", 8, &upper), IP6_UPPER);
+	assert_true(upper.fragment && !upper.more && upper.fragment_offset == 0);
+}
+
+static void
+assert_problem(enum ip6_walk expected, unsigned code, unsigned pointer, uint8_t next,
+	const char *extensions)
+{
+	struct ip6_upper upper;
+
+	assert_int_equal(walk(next, extensions, 8, &upper), expected);
+	assert_int_equal(upper.code, code);
+	assert_int_equal(upper.pointer, pointer);
+}
+
+static void
+problems_point_at_their_field(void **state)
+{
+	struct ip6_upper upper;
+
+	/* RFC 8200, 4.2: the four kinds of options that are not known */
+	assert_int_equal(walk(IPPROTO_DSTOPTS, "1100 3e0400000000", 8, &upper), IP6_UPPER);
+	assert_int_equal(walk(IPPROTO_DSTOPTS, "1100 7e0400000000", 8, &upper), IP6_SILENT);
+	assert_problem(IP6_PROBLEM, 2, 42, IPPROTO_DSTOPTS, "1100 be0400000000");
+	assert_problem(IP6_PROBLEM_HOST, 2, 43, IPPROTO_HOPOPTS, "1100 00 fe03 000000");
+	/* an option longer than its header; one without a length */
+	assert_problem(IP6_PROBLEM, 0, 43, IPPROTO_HOPOPTS, "1100 010500000000");
+	assert_problem(IP6_PROBLEM, 0, 47, IPPROTO_HOPOPTS, "1100 010300000001");
+	/* hop-by-hop options that are not first */
+	assert_problem(IP6_PROBLEM, 1, 40, IPPROTO_DSTOPTS, "0000 010400000000 1100 010400000000");
+	/* routing types with segments left, type 0 too (RFC 5095) */
+	assert_problem(IP6_PROBLEM, 0, 42, IPPROTO_ROUTING, "1100 0001 00000000");
+	assert_problem(IP6_PROBLEM, 0, 42, IPPROTO_ROUTING, "1100 fd02 00000000");
+	/* two fragment headers */
+	assert_problem(IP6_PROBLEM, 1, 40, IPPROTO_FRAGMENT, "2c00000100000001 1100000100000001");
+}
+
+static void
+endless_headers_end(void **state)
+{
+	char headers[600] = "", options[600] = "1107";
+	struct ip6_upper upper;
+
+	for (int i = 0; i < 8; i++)
+		strcat(headers, "3c00 010400000000");
+	assert_int_equal(walk(IPPROTO_DSTOPTS, headers, 8, &upper), IP6_TOO_MANY);
+	headers[strlen("3c00 010400000000") * 7] = '\0';
+	memcpy(headers + strlen("3c00 010400000000") * 6, "11", 2);
+	assert_int_equal(walk(IPPROTO_DSTOPTS, headers, 8, &upper), IP6_UPPER);
+	assert_int_equal(upper.protocol, IPPROTO_UDP);
+	for (int i = 0; i < 62; i++)
+		strcat(options, "00");
+	assert_int_equal(walk(IPPROTO_DSTOPTS, options, 8, &upper), IP6_TOO_MANY);
+}
+
+/* However a chain of headers is cut off, nothing behind the packet's end is read. */
+static void
+cut_off_headers_are_seen(void **state)
+{
+	static const char chain[] = "3c00 050200000100 2b00 010400000000 2c00 000000000000"
+				    "3300 000100000001 1101 000000000000 00000000";
+	size_t length = make_ip6(IPPROTO_HOPOPTS, chain, 0);
+	struct ip6_upper upper;
+
+	for (size_t cut = L3 + 40; cut <= length; cut++) {
+		struct rte_mbuf *packet = fixture_chain(frame, length, 2000);
+
+		put16(rte_pktmbuf_mtod_offset(packet, uint8_t *, L3 + 4),
+			(unsigned)(cut - L3 - 40));
+		/* an empty payload behind hop-by-hop is a jumbogram's */
+		assert_int_equal(ip6_check(packet, L3), cut == L3 + 40 ? IP_BAD_LENGTH : IP_OK);
+		assert_int_equal(
+			ip6_find_upper(packet, L3, &upper), cut < length ? IP6_CUT_OFF : IP6_UPPER);
+		rte_pktmbuf_free(packet);
+	}
+}
+
+/* ---- addresses --------------------------------------------------------------------------- */
+
+/* Each first octet against the ranges as the RFCs write them. */
+static void
+ip4_addresses_are_told_apart(void **state)
+{
+	for (unsigned first = 0; first < 256; first++) {
+		uint8_t address[4] = { (uint8_t)first, 1, 2, 3 };
+		bool nobody = first == 0 || first == 127, high = first >= 240;
+		bool group = first >= 224 && first <= 239;
+
+		assert_int_equal(ip4_is_multicast(address), group);
+		assert_int_equal(ip4_is_martian_source(address), nobody || group || high);
+		assert_int_equal(ip4_is_martian_destination(address), nobody || high);
+		assert_false(ip4_is_broadcast(address));
+	}
+	assert_true(ip4_is_broadcast((const uint8_t[]){ 255, 255, 255, 255 }));
+	assert_false(ip4_is_broadcast((const uint8_t[]){ 255, 255, 255, 254 }));
+	assert_false(ip4_is_martian_destination((const uint8_t[]){ 255, 255, 255, 255 }));
+	assert_true(ip4_is_martian_source((const uint8_t[]){ 255, 255, 255, 255 }));
+	assert_true(ip4_is_link_local((const uint8_t[]){ 169, 254, 3, 4 }));
+	assert_false(ip4_is_link_local((const uint8_t[]){ 169, 253, 3, 4 }));
+}
+
+static void
+assert_ip6(const char *hex, bool link_local, bool martian_source, bool martian_destination)
+{
+	uint8_t address[16];
+
+	assert_int_equal(from_hex(address, hex), 16);
+	assert_int_equal(ip6_is_link_local(address), link_local);
+	assert_int_equal(ip6_is_martian_source(address), martian_source);
+	assert_int_equal(ip6_is_martian_destination(address), martian_destination);
+}
+
+static void
+ip6_addresses_are_told_apart(void **state)
+{
+	assert_ip6("20010db8000000000000000000000001", false, false, false);
+	assert_ip6("fe800000000000000000000000000001", true, false, false);
+	assert_ip6("febf0000000000000000000000000001", true, false, false);
+	assert_ip6("fec00000000000000000000000000001", false, false, false);
+	assert_ip6("00000000000000000000000000000000", false, true, true);
+	assert_ip6("00000000000000000000000000000001", false, true, true);
+	assert_ip6("00000000000000000000000000000002", false, false, false);
+	assert_ip6("00000000000000000000ffff0a000001", false, true, true);
+	assert_ip6("00000000000000010000ffff0a000001", false, false, false);
+	assert_ip6("ff020000000000000000000000000001", false, true, false);
+	assert_ip6("ff0e0000000000000000000000000001", false, true, false);
+	assert_ip6("ff010000000000000000000000000001", false, true, true);
+	assert_ip6("ff300000000000000000000000000001", false, true, true);
+}
+
+static void
+groups_have_their_macs(void **state)
+{
+	uint8_t address[16], group[16], expected[16];
+	struct rte_ether_addr mac;
+
+	from_hex(address, "fe80000000000000 123456fffe789abc");
+	ip6_solicited_node(group, address);
+	from_hex(expected, "ff020000000000000000 0001ff789abc");
+	assert_memory_equal(group, expected, 16);
+	ip6_multicast_mac(&mac, group);
+	assert_memory_equal(&mac, "\x33\x33\xff\x78\x9a\xbc", 6);
+	ip4_multicast_mac(&mac, (const uint8_t[]){ 239, 129, 2, 3 });
+	assert_memory_equal(&mac, "\x01\x00\x5e\x01\x02\x03", 6);
+}
+
+static int
+close_group(void **state)
+{
+	return fixture_nothing_lost() ? 0 : -1;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sound_ip4_headers_pass),
+		cmocka_unit_test(bad_ip4_headers_are_told_apart),
+		cmocka_unit_test(each_flipped_bit_of_an_ip4_header_is_seen),
+		cmocka_unit_test(header_sums_equal_slow_ones),
+		cmocka_unit_test(ip6_headers_are_judged),
+		cmocka_unit_test(padding_is_cut_off),
+		cmocka_unit_test(upper_headers_are_found),
+		cmocka_unit_test(fragments_are_told),
+		cmocka_unit_test(problems_point_at_their_field),
+		cmocka_unit_test(endless_headers_end),
+		cmocka_unit_test(cut_off_headers_are_seen),
+		cmocka_unit_test(ip4_addresses_are_told_apart),
+		cmocka_unit_test(ip6_addresses_are_told_apart),
+		cmocka_unit_test(groups_have_their_macs),
+	};
+
+	fixture_open();
+	return cmocka_run_group_tests(tests, NULL, close_group);
+}
