@@ -8,6 +8,7 @@
 #include "packet/checksum.h"
 #include "packet/layout.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <rte_branch_prediction.h>
 #include <rte_ip.h>
@@ -187,11 +188,22 @@ finished(uint32_t sum, bool udp)
 	return udp && checksum == 0 ? 0xffff : checksum;
 }
 
+uint16_t
+offload_checksum(const struct rte_mbuf *packet)
+{
+	const struct packet_meta *meta = packet_meta((struct rte_mbuf *)(uintptr_t)packet);
+	unsigned start = meta->checksum_start;
+
+	/* the field holds the pseudo-header's sum: so it is summed with the rest */
+	return finished(checksum_sum_packet(packet, start, rte_pktmbuf_pkt_len(packet) - start),
+		meta->checksum_offset == offsetof(struct rte_udp_hdr, dgram_cksum));
+}
+
 struct rte_mbuf *
 offload_finish_checksum(struct packet_pools *pools, struct rte_mbuf *packet)
 {
 	struct packet_meta *meta = packet_meta(packet);
-	unsigned start = meta->checksum_start, field = start + meta->checksum_offset;
+	unsigned field = meta->checksum_start + meta->checksum_offset;
 	uint16_t checksum;
 
 	if (!(meta->offload & PACKET_NEEDS_CHECKSUM))
@@ -200,9 +212,7 @@ offload_finish_checksum(struct packet_pools *pools, struct rte_mbuf *packet)
 	if (unlikely(packet == NULL))
 		return NULL;
 	meta = packet_meta(packet);
-	/* the field holds the pseudo-header's sum: so it is summed with the rest */
-	checksum = finished(checksum_sum_packet(packet, start, rte_pktmbuf_pkt_len(packet) - start),
-		meta->checksum_offset == offsetof(struct rte_udp_hdr, dgram_cksum));
+	checksum = offload_checksum(packet);
 	memcpy(rte_pktmbuf_mtod_offset(packet, void *, field), &checksum, sizeof(checksum));
 	meta->offload = PACKET_CHECKSUM_GOOD;
 	return packet;
@@ -294,6 +304,16 @@ struct reader {
 	unsigned offset;
 };
 
+static struct reader
+read_from(const struct rte_mbuf *packet, unsigned offset)
+{
+	while (offset > rte_pktmbuf_data_len(packet)) {
+		offset -= rte_pktmbuf_data_len(packet);
+		packet = packet->next;
+	}
+	return (struct reader){ .segment = packet, .offset = offset };
+}
+
 static void
 read_on(struct reader *reader, uint8_t *to, unsigned length)
 {
@@ -316,8 +336,8 @@ read_on(struct reader *reader, uint8_t *to, unsigned length)
 }
 
 static struct rte_mbuf *
-make_segment(struct packet_pools *pools, struct rte_mbuf *packet, const struct segmentation *plan,
-	struct reader *reader, unsigned index)
+make_segment(struct packet_pools *pools, const struct rte_mbuf *packet,
+	const struct segmentation *plan, struct reader *reader, unsigned index)
 {
 	unsigned payload = RTE_MIN(plan->size, plan->payload - index * plan->size);
 	unsigned length = plan->header_length + payload;
@@ -338,7 +358,7 @@ make_segment(struct packet_pools *pools, struct rte_mbuf *packet, const struct s
 	segment_transport(plan, frame, index, length);
 
 	meta = packet_meta(segment);
-	*meta = *packet_meta(packet);
+	*meta = *packet_meta((struct rte_mbuf *)(uintptr_t)packet);
 	meta->gso = PACKET_GSO_NONE;
 	meta->gso_size = 0;
 	meta->offload = plan->checksum ? PACKET_CHECKSUM_GOOD : 0;
@@ -353,9 +373,9 @@ make_segment(struct packet_pools *pools, struct rte_mbuf *packet, const struct s
 
 /* The frame may have changed since it came in: nothing is taken from then. */
 static bool
-make_plan(struct rte_mbuf *packet, struct segmentation *plan, uint8_t *copy, unsigned limit)
+make_plan(const struct rte_mbuf *packet, struct segmentation *plan, uint8_t *copy, unsigned limit)
 {
-	const struct packet_meta *meta = packet_meta(packet);
+	const struct packet_meta *meta = packet_meta((struct rte_mbuf *)(uintptr_t)packet);
 	const struct packet_layout *layout = &plan->layout;
 	const uint8_t *network, *transport;
 
@@ -389,16 +409,12 @@ offload_segment(struct packet_pools *pools, struct rte_mbuf *packet, struct rte_
 {
 	uint8_t copy[SEGMENT_HEADERS_LIMIT];
 	struct segmentation plan = { 0 };
-	struct reader reader = { .segment = packet };
+	struct reader reader;
 	unsigned made = 0;
 
 	*no_buffer = false;
 	if (make_plan(packet, &plan, copy, limit)) {
-		reader.offset = plan.header_length;
-		while (reader.offset > rte_pktmbuf_data_len(reader.segment)) {
-			reader.offset -= rte_pktmbuf_data_len(reader.segment);
-			reader.segment = reader.segment->next;
-		}
+		reader = read_from(packet, plan.header_length);
 		while (made < plan.count) {
 			segments[made] = make_segment(pools, packet, &plan, &reader, made);
 			if (unlikely(segments[made] == NULL))
@@ -413,6 +429,19 @@ offload_segment(struct packet_pools *pools, struct rte_mbuf *packet, struct rte_
 	}
 	rte_pktmbuf_free(packet);
 	return made;
+}
+
+struct rte_mbuf *
+offload_first_segment(struct packet_pools *pools, const struct rte_mbuf *packet)
+{
+	uint8_t copy[SEGMENT_HEADERS_LIMIT];
+	struct segmentation plan = { 0 };
+	struct reader reader;
+
+	if (!make_plan(packet, &plan, copy, UINT_MAX))
+		return NULL;
+	reader = read_from(packet, plan.header_length);
+	return make_segment(pools, packet, &plan, &reader, 0);
 }
 
 unsigned

@@ -33,6 +33,9 @@ void offload_to_header(const struct rte_mbuf *packet, struct virtio_net_hdr *hea
  * or another head (see packet_writable); NULL: no buffer, freed. */
 struct rte_mbuf *offload_finish_checksum(struct packet_pools *pools, struct rte_mbuf *packet);
 
+/* What finishing would write into the field of a partial checksum, which the packet has. */
+uint16_t offload_checksum(const struct rte_mbuf *packet);
+
 /*
  * Cuts a super-packet into at most `limit` frames with finished checksums (RFC 9293 for what
  * each segment's flags and sequence numbers are; IP IDs count up), each a packet with the
@@ -42,6 +45,10 @@ struct rte_mbuf *offload_finish_checksum(struct packet_pools *pools, struct rte_
  */
 unsigned offload_segment(struct packet_pools *pools, struct rte_mbuf *packet,
 	struct rte_mbuf **segments, unsigned limit, bool *no_buffer);
+
+/* The first of those frames, while the super-packet stays; NULL: it cannot be cut, or there
+ * was no buffer. */
+struct rte_mbuf *offload_first_segment(struct packet_pools *pools, const struct rte_mbuf *packet);
 
 /* Bytes of the largest frame this becomes, without Ethernet header and tags: against an MTU. */
 unsigned offload_wire_length(struct rte_mbuf *packet);

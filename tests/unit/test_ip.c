@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../packet_fixture.h"
+#include "ip_frames.h"
 #include "packet/ip.h"
 
 #include <netinet/in.h>
@@ -8,98 +8,6 @@
 #include <stdio.h>
 
 #include <cmocka.h>
-
-#define L3 14
-#define FRAME_LIMIT 70000
-
-static uint8_t frame[FRAME_LIMIT];
-
-static uint64_t random_state = 88172645463325252ull;
-
-static uint32_t
-random_number(uint32_t below)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (uint32_t)(random_state >> 32) % below;
-}
-
-static void
-put16(uint8_t *to, unsigned value)
-{
-	to[0] = (uint8_t)(value >> 8);
-	to[1] = (uint8_t)value;
-}
-
-static unsigned
-get16(const uint8_t *from)
-{
-	return (unsigned)from[0] << 8 | from[1];
-}
-
-/* Bytes of a frame as people write them. */
-static size_t
-from_hex(uint8_t *bytes, const char *hex)
-{
-	size_t length = 0;
-	unsigned byte;
-
-	for (; *hex != '\0'; hex++) {
-		if (*hex == ' ')
-			continue;
-		assert_int_equal(sscanf(hex, "%2x", &byte), 1);
-		bytes[length++] = (uint8_t)byte;
-		hex++;
-	}
-	return length;
-}
-
-static void
-seal_ip4(uint8_t *ip)
-{
-	put16(ip + 10, 0);
-	put16(ip + 10, 0xffff ^ slow_fold(slow_sum(ip, (ip[0] & 0x0fu) * 4)));
-}
-
-/* MACs and an IPv4 header with `options` bytes of no-operation; returns the frame's length. */
-static size_t
-make_ip4(uint8_t protocol, unsigned options, size_t payload)
-{
-	static const uint8_t ends[8] = { 10, 0, 0, 1, 192, 0, 2, 9 };
-	uint8_t *ip = frame + L3;
-
-	memset(frame, 0, L3 + 20);
-	from_hex(frame, "020000000001 020000000002 0800");
-	ip[0] = (uint8_t)(0x45 + options / 4);
-	put16(ip + 2, (unsigned)(20 + options + payload));
-	put16(ip + 4, 0x1234);
-	ip[8] = 17;
-	ip[9] = protocol;
-	memcpy(ip + 12, ends, sizeof(ends));
-	memset(ip + 20, 1, options);
-	for (size_t i = 0; i < payload; i++)
-		ip[20 + options + i] = (uint8_t)random_number(256);
-	seal_ip4(ip);
-	return L3 + 20 + options + payload;
-}
-
-/* MACs and an IPv6 header in front of `extensions`, in hex, and the payload. */
-static size_t
-make_ip6(uint8_t next, const char *extensions, size_t payload)
-{
-	uint8_t *ip = frame + L3;
-	size_t length;
-
-	from_hex(frame, "020000000001 020000000002 86dd 60000000 0000 00 11"
-			"20010db8000100000000000000000001 20010db8000200000000000000000009");
-	ip[6] = next;
-	length = from_hex(ip + 40, extensions);
-	for (size_t i = 0; i < payload; i++)
-		ip[40 + length + i] = (uint8_t)random_number(256);
-	put16(ip + 4, (unsigned)(length + payload));
-	return L3 + 40 + length + payload;
-}
 
 /* Whatever a chain is cut into, the verdict is the same. */
 static enum ip_result
