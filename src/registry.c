@@ -3,10 +3,12 @@
 #include "graph/engine.h"
 #include "nic/drivers.h"
 #include "nic/tap.h"
+#include "router/router.h"
 #include "switch/switch.h"
 
 static const struct device_class *const classes[] = {
 	&switch_class,
+	&router_class,
 	NULL,
 };
 

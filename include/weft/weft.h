@@ -72,6 +72,9 @@ struct weft_options {
 	unsigned memory_mb;     /* packet memory, sparse; 0 for the default (256) */
 	bool hugepages;         /* packet memory from hugepages */
 	const char *const *eal; /* further EAL arguments, NULL-terminated, or NULL */
+	/* MACs of routers are made from it and from names, so that they are the same at the next
+	 * start, and others than those of another weft; 0: random */
+	uint64_t identity;
 	/*
 	 * The clock of workers and tables in nanoseconds, monotonic, and the source of
 	 * random numbers. NULL takes the machine's. Tests give their own.

@@ -165,18 +165,11 @@ weft_attach_uplink(struct weft_change *change, struct weft_vport *vport, struct 
 	draft->uplink_vlan = vlan;
 }
 
-void
-weft_link(struct weft_change *change, struct weft_vport *a, struct weft_vport *b)
+static void
+join(struct weft_change *change, struct weft_vport *a, struct weft_vport *b)
 {
 	struct vport *draft_a, *draft_b;
 
-	if (weft_change_failed(change, NULL) || a == NULL || b == NULL || !is_free(change, a) ||
-		!is_free(change, b))
-		return;
-	if (a == b || a->device->network != b->device->network) {
-		change_fail(change, EINVAL, "a link joins two vports of one network");
-		return;
-	}
 	draft_a = change_vport(change, a);
 	draft_b = change_vport(change, b);
 	if (draft_a == NULL || draft_b == NULL)
@@ -184,4 +177,28 @@ weft_link(struct weft_change *change, struct weft_vport *a, struct weft_vport *b
 	draft_a->attachment = draft_b->attachment = ATTACHED_VPORT;
 	draft_a->peer = b->id;
 	draft_b->peer = a->id;
+}
+
+void
+weft_link(struct weft_change *change, struct weft_vport *a, struct weft_vport *b)
+{
+	if (weft_change_failed(change, NULL) || a == NULL || b == NULL || !is_free(change, a) ||
+		!is_free(change, b))
+		return;
+	if (a != b && a->device->network == b->device->network)
+		join(change, a, b);
+	else
+		change_fail(change, EINVAL, "a link joins two vports of one network");
+}
+
+void
+weft_peer(struct weft_change *change, struct weft_vport *a, struct weft_vport *b)
+{
+	if (weft_change_failed(change, NULL) || a == NULL || b == NULL || !is_free(change, a) ||
+		!is_free(change, b))
+		return;
+	if (a->device->network != b->device->network)
+		join(change, a, b);
+	else
+		change_fail(change, EINVAL, "a peering joins two vports of different networks");
 }

@@ -67,7 +67,9 @@ struct weft_network {
 	struct name_map device_names, nic_names;
 	struct device_list devices;
 	struct nic_list nics;
-	_Atomic uint32_t macs; /* learned, counted against config.mac_limit */
+	_Atomic uint32_t macs;       /* learned, counted against config.mac_limit */
+	_Atomic uint32_t neighbours; /* of routers, counted against config.neighbor_limit */
+	_Atomic uint32_t queued;     /* packets that wait for a neighbour's answer */
 	TAILQ_ENTRY(weft_network) entry;
 };
 

@@ -31,7 +31,39 @@
 	X(DROP_VLAN_NOT_ALLOWED, "vlan-not-allowed", "the port does not carry this VLAN") \
 	X(DROP_SAME_PORT, "same-port", "the destination is on the port it came from") \
 	X(DROP_NO_DESTINATION, "no-destination", "no other port carries this VLAN") \
-	X(DROP_RESERVED_MAC, "reserved-mac", "link-local group address, never forwarded (802.1Q)")
+	X(DROP_RESERVED_MAC, "reserved-mac", "link-local group address, never forwarded (802.1Q)") \
+	X(DROP_FOREIGN_MAC, "foreign-mac", "the frame is for another station than the router") \
+	X(DROP_UNKNOWN_ETHERTYPE, "unknown-ethertype", "neither IPv4, IPv6 nor ARP") \
+	X(DROP_NO_IPV4, "no-ipv4", "the router's port has no IPv4 address") \
+	X(DROP_NO_IPV6, "no-ipv6", "the router's port has no IPv6 address") \
+	X(DROP_BAD_IP_HEADER, "bad-ip-header", "version or lengths of the IP header are wrong") \
+	X(DROP_BAD_IP_CHECKSUM, "bad-ip-checksum", "the IPv4 header's checksum is wrong") \
+	X(DROP_BAD_ARP, "bad-arp", "the ARP message is malformed") \
+	X(DROP_BAD_ND, "bad-nd", "the neighbor discovery message is malformed (RFC 4861)") \
+	X(DROP_BAD_ICMP, "bad-icmp", "the ICMP message is cut off, or its checksum is wrong") \
+	X(DROP_MARTIAN_SOURCE, "martian-source", "no host can have the source address") \
+	X(DROP_MARTIAN_DESTINATION, "martian-destination", \
+		"no host can have the destination address") \
+	X(DROP_URPF, "urpf", "the way back to the source is not where it came from (RFC 3704)") \
+	X(DROP_NO_ROUTE, "no-route", "the router has no route to the destination") \
+	X(DROP_ROUTE_BLACKHOLE, "route-blackhole", "the route is a blackhole") \
+	X(DROP_ROUTE_UNREACHABLE, "route-unreachable", "the route says: unreachable") \
+	X(DROP_ROUTE_PROHIBITED, "route-prohibited", "the route says: prohibited") \
+	X(DROP_TTL_EXCEEDED, "ttl-exceeded", "its TTL or hop limit is used up") \
+	X(DROP_TOO_BIG, "too-big", \
+		"longer than the MTU of the way on, and must not be fragmented") \
+	X(DROP_LINK_BROADCAST, "link-broadcast", \
+		"for one host by its IP address, for all by its MAC (RFC 1812, 5.3.4)") \
+	X(DROP_LINK_LOCAL, "link-local", "link-local addresses are not forwarded") \
+	X(DROP_SOURCE_ROUTE, "source-route", "IPv4 source routes are not followed") \
+	X(DROP_MULTICAST, "multicast", "a group or broadcast that the router does not listen to") \
+	X(DROP_FRAGMENT, "fragment", "a fragment that could not be put together") \
+	X(DROP_NOT_LISTENING, "not-listening", "for the router itself, which has no such service") \
+	X(DROP_NEIGHBOR_UNKNOWN, "neighbor-unknown", "the neighbor's MAC is not known") \
+	X(DROP_NEIGHBOR_FAILED, "neighbor-failed", "the neighbor does not answer ARP or ND") \
+	X(DROP_NEIGHBOR_QUEUE, "neighbor-queue", \
+		"too many packets wait for the neighbor's answer") \
+	X(DROP_NEIGHBOR_LIMIT, "neighbor-limit", "the network has as many neighbors as it may have")
 
 enum drop_reason {
 #define DROP_CONSTANT(constant, name, text) constant,

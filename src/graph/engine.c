@@ -238,6 +238,8 @@ set_options(struct weft *weft, const struct weft_options *options)
 		weft->options.clock = machine_clock;
 	if (weft->options.random == NULL)
 		weft->options.random = machine_random;
+	if (weft->options.identity == 0)
+		weft->options.identity = weft->options.random(weft->options.context);
 }
 
 struct weft *

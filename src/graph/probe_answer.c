@@ -450,7 +450,7 @@ take(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 	if (watch_captures(vport, packet_meta(packet)))
 		capture_packet(worker, vport, packet, CAPTURE_OUT, DROP_REASON_COUNT);
 	if (packet_meta(packet)->trace != 0)
-		trace_end(worker, packet, vport, TRACE_TAKEN, 0);
+		trace_taken(worker, packet, vport, "the answer to a probe");
 	punt_answer(worker, vport, packet);
 	return true;
 }

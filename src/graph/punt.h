@@ -13,10 +13,11 @@
 #include "graph/vport.h"
 
 enum punt_reason {
-	PUNT_MAC_MOVE,  /* notice: a MAC flaps between two vports of a switch */
-	PUNT_MAC_LIMIT, /* notice: a MAC was not learned for a limit */
-	PUNT_FLOOD,     /* notice: a flood used up its budget */
-	PUNT_PROBE,     /* packet: the answer to an injected probe */
+	PUNT_MAC_MOVE,         /* notice: a MAC flaps between two vports of a switch */
+	PUNT_MAC_LIMIT,        /* notice: a MAC was not learned for a limit */
+	PUNT_FLOOD,            /* notice: a flood used up its budget */
+	PUNT_PROBE,            /* packet: the answer to an injected probe */
+	PUNT_ADDRESS_CONFLICT, /* notice: another station has a router port's address */
 	PUNT_REASON_COUNT
 };
 

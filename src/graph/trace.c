@@ -234,19 +234,29 @@ trace_leave(struct worker *worker, const struct rte_mbuf *packet, const struct v
 }
 
 void
-trace_end(struct worker *worker, const struct rte_mbuf *packet, const struct vport *vport,
-	enum trace_verdict verdict, enum drop_reason reason)
+trace_dropped(struct worker *worker, const struct rte_mbuf *packet, const struct vport *vport,
+	enum drop_reason reason)
 {
 	uint64_t mark = packet_meta((struct rte_mbuf *)(uintptr_t)packet)->trace;
 	struct trace_event event;
 
 	begin_event(worker, &event, mark, vport, node_name(worker, vport));
-	event.verdict = (uint8_t)verdict;
+	event.verdict = TRACE_DROPPED;
 	event.reason = (uint8_t)reason;
-	if (verdict == TRACE_DROPPED)
-		snprintf(event.text, sizeof(event.text), "dropped: %s", drop_text(reason));
-	else
-		snprintf(event.text, sizeof(event.text), "taken: the answer to a probe");
+	snprintf(event.text, sizeof(event.text), "dropped: %s", drop_text(reason));
+	deliver(worker, mark, &event);
+}
+
+void
+trace_taken(struct worker *worker, const struct rte_mbuf *packet, const struct vport *vport,
+	const char *what)
+{
+	uint64_t mark = packet_meta((struct rte_mbuf *)(uintptr_t)packet)->trace;
+	struct trace_event event;
+
+	begin_event(worker, &event, mark, vport, node_name(worker, vport));
+	event.verdict = TRACE_TAKEN;
+	snprintf(event.text, sizeof(event.text), "taken: %s", what);
 	deliver(worker, mark, &event);
 }
 

@@ -30,7 +30,7 @@ enum trace_verdict {
 	TRACE_GOES_ON, /* no verdict yet */
 	TRACE_SENT,    /* left weft at this vport's vnic */
 	TRACE_DROPPED,
-	TRACE_TAKEN, /* came to weft itself: the answer to a probe */
+	TRACE_TAKEN, /* came to weft itself: the answer to a probe, what a router listens to */
 };
 
 /* One step of one packet. */
@@ -82,8 +82,11 @@ void trace_step(struct worker *worker, const struct rte_mbuf *packet, const stru
 void trace_enter(struct worker *worker, struct rte_mbuf *packet, const struct vport *vport);
 /* Worker. Of a marked packet: it leaves through a vnic or link. */
 void trace_leave(struct worker *worker, const struct rte_mbuf *packet, const struct vport *vport);
-/* Worker. Of a marked packet: a verdict. vport may be NULL. */
-void trace_end(struct worker *worker, const struct rte_mbuf *packet, const struct vport *vport,
-	enum trace_verdict verdict, enum drop_reason reason);
+/* Worker. Of a marked packet: it is dropped; vport may be NULL. */
+void trace_dropped(struct worker *worker, const struct rte_mbuf *packet, const struct vport *vport,
+	enum drop_reason reason);
+/* Worker. Of a marked packet: it was for weft itself; `what` says for which part of it. */
+void trace_taken(struct worker *worker, const struct rte_mbuf *packet, const struct vport *vport,
+	const char *what);
 
 #endif

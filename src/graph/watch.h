@@ -48,7 +48,7 @@ watch_drop(struct worker *worker, struct vport *vport, enum drop_reason reason,
 	const struct packet_meta *meta = packet_meta(packet);
 
 	if (unlikely(meta->trace != 0))
-		trace_end(worker, packet, vport, TRACE_DROPPED, reason);
+		trace_dropped(worker, packet, vport, reason);
 	if (unlikely(vport != NULL && watch_captures(vport, meta)))
 		capture_packet(worker, vport, packet, CAPTURE_UNKNOWN, reason);
 }

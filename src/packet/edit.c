@@ -343,6 +343,12 @@ edit_decrement_ttl(struct rte_mbuf *packet)
 		log_count(log, EDIT_TTL, &log->ttl_decrement);
 }
 
+void
+edit_log_ttl(struct edit_log *log)
+{
+	log_count(log, EDIT_TTL, &log->ttl_decrement);
+}
+
 /* RFC 2474: the upper six bits of TOS, or of the traffic class; ECN stays. */
 void
 edit_set_dscp(struct rte_mbuf *packet, uint8_t dscp)

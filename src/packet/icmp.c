@@ -309,6 +309,19 @@ checksum_holds(const struct rte_mbuf *packet, unsigned l4, unsigned length, unsi
 	return checksum_fold(pseudo + checksum_sum_packet(packet, l4, length)) == 0xffff;
 }
 
+bool
+icmp6_checksum_holds(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4, unsigned length)
+{
+	const uint8_t *addresses;
+	uint8_t copy[32];
+
+	addresses = rte_pktmbuf_read(
+		packet, l3 + offsetof(struct rte_ipv6_hdr, src_addr), sizeof(copy), copy);
+	return addresses != NULL &&
+	       checksum_holds(packet, l4, length, ICMP_CHECKSUM,
+		       pseudo_sum(addresses, sizeof(copy), IPPROTO_ICMPV6, length));
+}
+
 /* ---- echo --------------------------------------------------------------------------------- */
 
 struct echo {

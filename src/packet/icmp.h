@@ -77,6 +77,10 @@ struct rte_mbuf *icmp4_error(struct packet_pools *pools, const struct rte_mbuf *
 struct rte_mbuf *icmp6_error(struct packet_pools *pools, const struct rte_mbuf *offender,
 	uint16_t l3, uint8_t type, uint8_t code, uint32_t rest, const uint8_t source[16]);
 
+/* Whether the checksum of the ICMPv6 message of `length` bytes at l4 is right, or the packet's
+ * metadata vouches for it (RFC 4443, 2.3). */
+bool icmp6_checksum_holds(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4, unsigned length);
+
 enum icmp_echo {
 	ICMP_ECHO_REPLIED,
 	ICMP_ECHO_NOT,          /* no echo request, or none that is answered; unchanged */

@@ -9,9 +9,12 @@
 #include <rte_ip.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define HOPS 64
+#define ND_SOLICITATION 135 /* RFC 4861, 4.3, 4.4 */
+#define ND_ADVERTISEMENT 136
 
 static size_t
 put_ether(uint8_t *frame, const struct make_ends *ends, uint16_t type)
@@ -88,54 +91,82 @@ limited(size_t length)
 }
 
 static size_t
-make_arp(uint8_t *frame, const struct make_ends *ends)
+make_arp(uint8_t *frame, const struct make_ends *ends, uint16_t operation,
+	const struct rte_ether_addr *target)
 {
-	struct make_ends to_all = *ends;
 	struct rte_arp_hdr arp = {
 		.arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER),
 		.arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4),
 		.arp_hlen = RTE_ETHER_ADDR_LEN,
 		.arp_plen = 4,
-		.arp_opcode = RTE_BE16(RTE_ARP_OP_REQUEST),
+		.arp_opcode = rte_cpu_to_be_16(operation),
 		.arp_data.arp_sha = ends->source_mac,
 	};
 	size_t offset;
 
-	memset(&to_all.destination_mac, 0xff, RTE_ETHER_ADDR_LEN);
+	if (target != NULL)
+		arp.arp_data.arp_tha = *target;
 	memcpy(&arp.arp_data.arp_sip, ends->source, 4);
 	memcpy(&arp.arp_data.arp_tip, ends->destination, 4);
-	offset = put_ether(frame, &to_all, RTE_ETHER_TYPE_ARP);
+	offset = put_ether(frame, ends, RTE_ETHER_TYPE_ARP);
 	memcpy(frame + offset, &arp, sizeof(arp));
 	return offset + sizeof(arp);
 }
 
+/* A solicitation or advertisement with the one option that says the source's MAC (RFC 4861,
+ * 4.6.1), which one from no address does not have. */
 static size_t
-make_solicitation(uint8_t *frame, const struct make_ends *ends)
+make_discovery(uint8_t *frame, const struct make_ends *ends, uint8_t type, uint8_t flags,
+	const uint8_t *target)
 {
-	struct make_ends to_group = *ends;
-	uint8_t message[32] = { 135, 0, 0, 0, 0, 0, 0, 0 };
+	static const uint8_t nobody[16];
+	uint8_t message[32] = { type, 0, 0, 0, flags, 0, 0, 0 };
+	size_t length = memcmp(ends->source, nobody, sizeof(nobody)) != 0 ? 32 : 24, offset;
 	uint16_t checksum;
-	size_t offset;
 
-	ip6_solicited_node(to_group.destination, ends->destination);
-	ip6_multicast_mac(&to_group.destination_mac, to_group.destination);
-	memcpy(message + 8, ends->destination, 16);
-	message[24] = 1; /* source link-layer address, of 8 bytes */
-	message[25] = 1;
+	memcpy(message + 8, target, 16);
+	message[24] = type == ND_SOLICITATION ? 1 : 2; /* of the source, of the target */
+	message[25] = 1;                               /* in units of 8 bytes */
 	memcpy(message + 26, &ends->source_mac, RTE_ETHER_ADDR_LEN);
-	checksum = checksum_of(pseudo_header(&to_group, IPPROTO_ICMPV6, sizeof(message)), message,
-		sizeof(message));
+	checksum = checksum_of(pseudo_header(ends, IPPROTO_ICMPV6, length), message, length);
 	memcpy(message + 2, &checksum, sizeof(checksum));
 	/* RFC 4861, 7.1.1: by its hop limit it cannot come from afar */
-	offset = put_ip(frame, &to_group, IPPROTO_ICMPV6, 255, sizeof(message));
-	memcpy(frame + offset, message, sizeof(message));
-	return offset + sizeof(message);
+	offset = put_ip(frame, ends, IPPROTO_ICMPV6, 255, length);
+	memcpy(frame + offset, message, length);
+	return offset + length;
 }
 
 size_t
 make_neighbour_request(uint8_t *frame, const struct make_ends *ends)
 {
-	return ends->family == 4 ? make_arp(frame, ends) : make_solicitation(frame, ends);
+	struct make_ends to_group = *ends;
+
+	if (ends->family == 4) {
+		memset(&to_group.destination_mac, 0xff, RTE_ETHER_ADDR_LEN);
+		return make_arp(frame, &to_group, RTE_ARP_OP_REQUEST, NULL);
+	}
+	ip6_solicited_node(to_group.destination, ends->destination);
+	ip6_multicast_mac(&to_group.destination_mac, to_group.destination);
+	return make_discovery(frame, &to_group, ND_SOLICITATION, 0, ends->destination);
+}
+
+size_t
+make_neighbour_probe(uint8_t *frame, const struct make_ends *ends)
+{
+	if (ends->family == 4)
+		return make_arp(frame, ends, RTE_ARP_OP_REQUEST, &ends->destination_mac);
+	return make_discovery(frame, ends, ND_SOLICITATION, 0, ends->destination);
+}
+
+size_t
+make_neighbour_reply(uint8_t *frame, const struct make_ends *ends, uint8_t flags)
+{
+	bool to_all = memcmp(ends->source, ends->destination, 4) == 0;
+
+	if (ends->family == 6)
+		return make_discovery(frame, ends, ND_ADVERTISEMENT, flags, ends->source);
+	return make_arp(frame, ends, to_all ? RTE_ARP_OP_REQUEST : RTE_ARP_OP_REPLY,
+		to_all ? NULL : &ends->destination_mac);
 }
 
 size_t

@@ -21,8 +21,21 @@ struct make_ends {
 	uint8_t source[16], destination[16];
 };
 
-/* Who has `destination`? To all (RFC 826), or to its solicited nodes (RFC 4861, 7.2.2). */
+/* Who has `destination`? To all (RFC 826), or to its solicited nodes (RFC 4861, 7.2.2). A source
+ * of zeros asks whether the address is free (RFC 5227, 2.1.1; RFC 4862, 5.4.2). */
 size_t make_neighbour_request(uint8_t *frame, const struct make_ends *ends);
+/* The same to the one station that had it: destination_mac. */
+size_t make_neighbour_probe(uint8_t *frame, const struct make_ends *ends);
+
+#define MAKE_ADVERTISE_ROUTER 0x80 /* RFC 4861, 4.4: its flags, at their places */
+#define MAKE_ADVERTISE_SOLICITED 0x40
+#define MAKE_ADVERTISE_OVERRIDE 0x20
+/*
+ * `source` is at source_mac: to one who asked, or to a group to tell all. `flags` are for IPv6
+ * alone. ARP: a reply to the destination and its MAC; with the source as destination too, it
+ * is a request, as RFC 5227, 3 has announcements.
+ */
+size_t make_neighbour_reply(uint8_t *frame, const struct make_ends *ends, uint8_t flags);
 /* An ICMP or ICMPv6 echo request. */
 size_t make_echo(uint8_t *frame, const struct make_ends *ends, uint16_t id, uint16_t sequence,
 	const void *payload, size_t length);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The virtual router: IPv4 and IPv6 forwarding by RFC 1812, 8200 and 4443, with tables of its
+ * own.
+ *
+ * What happens to a frame (numbers as in router_input.c)
+ *	1. It is untagged (vlan-not-allowed) and for the port's MAC, or a group that the router
+ *	   listens to (foreign-mac). ARP is answered and learned from; of other types only IPv4
+ *	   and IPv6 are taken, where the port has them (unknown-ethertype, no-ipv4, no-ipv6).
+ *	2. The header is judged (bad-ip-header, bad-ip-checksum; RFC 1812, 5.2.2; RFC 8200, 3), and
+ *	   the addresses (martian-source, martian-destination; RFC 1812, 5.3.7). A unicast packet
+ *	   in a link-layer broadcast is dropped (link-broadcast; RFC 1812, 5.3.4).
+ *	3. Where the port asks for it: the route to the source leads out of this port (strict), or
+ *	   there is one (loose): else urpf (RFC 3704).
+ *	4. The longest route: to the router itself (router_local.c); to no one (no-route,
+ *	   route-unreachable, route-prohibited: with an ICMP unreachable; route-blackhole: in
+ *	   silence); multicast is not routed (multicast). IPv4 source routes are not followed
+ *	   (source-route). ECMP: by the flow hash.
+ *	5. TTL or hop limit above 1, else an ICMP time exceeded (ttl-exceeded).
+ *	6. Where it would leave by the port that it came in at, and its sender could have sent it
+ *	   there itself: a redirect to the sender, besides.
+ *	7. Longer than the MTU of the port: IPv4 is fragmented unless DF forbids it; else an ICMP
+ *	   "too big" that says the MTU (too-big; RFC 1191, 8201). Super-packets count as what
+ *	   they will be cut into.
+ *	8. The neighbour's MAC (neighbour.h), and out.
+ *
+ * ICMP errors are of the router's own, from the address of the port that they leave by (RFC
+ * 1812, 4.3.2.4); at most icmp_rate a second for a router, redirects included.
+ *
+ * Routes
+ *	local and connected ones follow from the ports' addresses; static ones from calls. Of a
+ *	prefix the one with the lowest preference and metric is in force. A static route's
+ *	gateway may be behind another route (recursive), up to ROUTER_RECURSION of them. A
+ *	connected route is in force while something is attached to the port; its own addresses
+ *	answer in any case.
+ *
+ * Threads: the node runs on workers; changes, ticks and looking as graph/device.h says.
+ */
+#ifndef WEFT_ROUTER_ROUTER_H
+#define WEFT_ROUTER_ROUTER_H
+
+#include "graph/device.h"
+#include "router/next_hop.h"
+
+#define ROUTER_PORT_MTU 1500
+#define ROUTER_PORT_MTU_LEAST 68  /* RFC 791 */
+#define ROUTER_PORT_MTU_IPV6 1280 /* RFC 8200, 5 */
+#define ROUTER_PORT_MTU_MOST 65521
+#define ROUTER_ICMP_RATE 1000
+#define ROUTER_ICMP_BURST 100
+#define ROUTER_RECURSION 8
+#define ROUTER_STATIC_PREFERENCE 1
+
+extern const struct device_class router_class;
+
+/* ---- looking (router_state.c); hold weft_objects_lock, or be the thread that changes ------ */
+
+enum route_source { ROUTE_LOCAL, ROUTE_BROADCAST, ROUTE_CONNECTED, ROUTE_STATIC };
+
+struct router_route {
+	struct weft_prefix prefix;
+	uint8_t source; /* enum route_source */
+	uint8_t kind;   /* enum weft_route_kind */
+	uint8_t preference;
+	bool selected; /* in force */
+	uint32_t metric;
+	uint32_t hop; /* id; 0: no gateway of it can be resolved */
+};
+
+struct router_info {
+	uint32_t icmp_rate;
+	unsigned ports;
+	unsigned routes4, routes6; /* in force, local ones not counted */
+	size_t memory;             /* bytes: FIBs and routes */
+};
+
+void router_read(const struct weft_device *device, struct router_info *info);
+
+/* Every route, sorted by prefix, those not in force included. look() false: stop. */
+void router_each_route(const struct weft_device *device,
+	bool (*look)(void *context, const struct router_route *route), void *context);
+const char *route_source_name(enum route_source source);
+const char *route_kind_name(enum weft_route_kind kind);
+
+struct router_port_info {
+	uint8_t mac[6];
+	uint32_t mtu;
+	enum weft_urpf urpf;
+	const struct router_address *addresses; /* link-local ones included */
+	unsigned n_addresses;
+};
+
+struct router_address {
+	uint8_t family, length;
+	uint8_t bytes[16];
+};
+
+void router_port_read(const struct weft_vport *vport, struct router_port_info *info);
+/* The router's port that has the address; NULL: none. */
+const struct weft_vport *router_port_with_address(
+	const struct weft_device *device, uint8_t family, const uint8_t *address);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Neighbour discovery (RFC 4861): what others say, and redirects of our own. */
+#include "graph/punt.h"
+#include "packet/checksum.h"
+#include "packet/icmp.h"
+#include "packet/ip.h"
+#include "packet/make.h"
+#include "router/router_objects.h"
+
+#include <netinet/in.h>
+#include <rte_ip.h>
+
+#define ROUTER_SOLICITATION 133
+#define ROUTER_ADVERTISEMENT 134
+#define NEIGHBOUR_SOLICITATION 135
+#define NEIGHBOUR_ADVERTISEMENT 136
+#define MESSAGE_LIMIT 1500
+#define OPTION_SOURCE_LINK 1
+#define OPTION_TARGET_LINK 2
+
+/* A message with its options, in one piece. */
+struct message {
+	const uint8_t *source, *destination;
+	const uint8_t *bytes;
+	unsigned length;
+	const uint8_t *target;
+	const uint8_t *source_link, *target_link; /* MACs; NULL: no such option */
+};
+
+/* RFC 4861, 4.6: false if one has no length, or goes on behind the end. */
+static bool
+read_options(struct message *message, unsigned from)
+{
+	for (unsigned at = from; at < message->length;) {
+		const uint8_t *option = message->bytes + at;
+		unsigned length;
+
+		if (at + 8 > message->length || option[1] == 0)
+			return false;
+		length = option[1] * 8u;
+		if (at + length > message->length)
+			return false;
+		if (option[0] == OPTION_SOURCE_LINK && length == 8)
+			message->source_link = option + 2;
+		if (option[0] == OPTION_TARGET_LINK && length == 8)
+			message->target_link = option + 2;
+		at += length;
+	}
+	return true;
+}
+
+static bool
+is_station(const uint8_t *mac)
+{
+	return mac != NULL && rte_is_valid_assigned_ether_addr((const struct rte_ether_addr *)mac);
+}
+
+/* ---- solicitations ------------------------------------------------------------------------------
+ */
+
+/* 7.1.1 */
+static bool
+is_valid_solicitation(struct message *message)
+{
+	uint8_t group[16];
+
+	if (message->length < 24)
+		return false;
+	message->target = message->bytes + 8;
+	if (ip6_is_multicast(message->target) || !read_options(message, 24))
+		return false;
+	if (!ip6_is_unspecified(message->source))
+		return true;
+	ip6_solicited_node(group, message->target);
+	return memcmp(message->destination, group, sizeof(group)) == 0 &&
+	       message->source_link == NULL;
+}
+
+/* 7.2.4. Who asks from no address is looking whether ours is free: all are told. */
+static void
+advertise(struct worker *worker, struct vport *vport, const struct message *message, bool own)
+{
+	const struct router_port *port = router_port_of(vport);
+	struct make_ends ends = { .source_mac = port->mac, .family = 6 };
+	bool to_all = ip6_is_unspecified(message->source);
+	uint8_t frame[MAKE_SIZE], flags = MAKE_ADVERTISE_ROUTER;
+	struct rte_mbuf *packet;
+	size_t length;
+
+	memcpy(ends.source, message->target, sizeof(ends.source));
+	if (to_all) {
+		ends.destination[0] = 0xff;
+		ends.destination[1] = 0x02;
+		ends.destination[15] = 1;
+		ip6_multicast_mac(&ends.destination_mac, ends.destination);
+	} else {
+		memcpy(ends.destination, message->source, sizeof(ends.destination));
+		flags |= MAKE_ADVERTISE_SOLICITED;
+	}
+	/* a proxy does not override who really has it */
+	if (own)
+		flags |= MAKE_ADVERTISE_OVERRIDE;
+	length = make_neighbour_reply(frame, &ends, flags);
+	packet = packet_from_bytes(&worker->pools, frame, length);
+	if (packet == NULL) {
+		packet_dropped(worker, vport, DROP_NO_BUFFER, false);
+		return;
+	}
+	packet_meta(packet)->vport = vport->id;
+	/* to who asked: its MAC is the option's, or has to be asked for */
+	if (to_all)
+		vport_send(worker, vport, packet);
+	else
+		neighbour_send_to(worker, vport, 6, ends.destination, packet);
+}
+
+static void
+conflict(struct worker *worker, struct vport *vport, const uint8_t *mac)
+{
+	struct punt_notice notice = { .vport = vport->id };
+
+	if (mac != NULL)
+		memcpy(notice.mac, mac, sizeof(notice.mac));
+	worker_notice(worker, PUNT_ADDRESS_CONFLICT, &notice);
+}
+
+static enum drop_reason
+solicited(struct worker *worker, struct vport *vport, struct message *message)
+{
+	const struct router_port *port = router_port_of(vport);
+	bool own;
+
+	if (!is_valid_solicitation(message))
+		return DROP_BAD_ND;
+	own = router_port_has(port, 6, message->target);
+	if (!own && !(port->proxy_arp && router_is_elsewhere(worker, vport, 6, message->target)))
+		return DROP_REASON_COUNT; /* it means somebody else */
+	/* 7.2.3 */
+	if (!ip6_is_unspecified(message->source) && is_station(message->source_link))
+		neighbour_heard(worker, vport, 6, message->source, message->source_link,
+			NEIGHBOUR_CREATE | NEIGHBOUR_OVERRIDE);
+	advertise(worker, vport, message, own);
+	return DROP_REASON_COUNT;
+}
+
+/* ---- advertisements -----------------------------------------------------------------------------
+ */
+
+/* 7.1.2, 7.2.5 */
+static enum drop_reason
+advertised(struct worker *worker, struct vport *vport, struct message *message)
+{
+	unsigned what = 0;
+	uint8_t flags;
+
+	if (message->length < 24)
+		return DROP_BAD_ND;
+	message->target = message->bytes + 8;
+	flags = message->bytes[4];
+	if (ip6_is_multicast(message->target) || !read_options(message, 24) ||
+		(ip6_is_multicast(message->destination) && (flags & MAKE_ADVERTISE_SOLICITED)))
+		return DROP_BAD_ND;
+	if (router_port_has(router_port_of(vport), 6, message->target)) {
+		conflict(worker, vport, message->target_link);
+		return DROP_REASON_COUNT;
+	}
+	if (!is_station(message->target_link))
+		return DROP_REASON_COUNT;
+	if (flags & MAKE_ADVERTISE_SOLICITED)
+		what |= NEIGHBOUR_CONFIRM;
+	if (flags & MAKE_ADVERTISE_OVERRIDE)
+		what |= NEIGHBOUR_OVERRIDE;
+	what |= flags & MAKE_ADVERTISE_ROUTER ? NEIGHBOUR_ROUTER : NEIGHBOUR_HOST;
+	neighbour_heard(worker, vport, 6, message->target, message->target_link, what);
+	return DROP_REASON_COUNT;
+}
+
+/* ---- all of them --------------------------------------------------------------------------------
+ */
+
+/* 6.1.1, 6.1.2, 7.1.1, 7.1.2: by its hop limit it cannot come from afar; its code is 0. */
+static bool
+is_from_the_link(const struct routed *routed, const uint8_t *bytes)
+{
+	return routed_header(routed)[7] == 255 && bytes[1] == 0;
+}
+
+static enum drop_reason
+understand(struct worker *worker, struct routed *routed, struct message *message)
+{
+	if (packet_meta(routed->packet)->flags & PACKET_DRY_RUN)
+		return DROP_REASON_COUNT;
+	switch (message->bytes[0]) {
+	case NEIGHBOUR_SOLICITATION:
+		return solicited(worker, routed->ingress, message);
+	case NEIGHBOUR_ADVERTISEMENT:
+		return advertised(worker, routed->ingress, message);
+	default: /* of routers and redirects: a router does not follow them (6.2.3, 8.2) */
+		return DROP_REASON_COUNT;
+	}
+}
+
+void
+router_nd(struct worker *worker, struct routed *routed, uint16_t l4, unsigned length)
+{
+	uint8_t copy[MESSAGE_LIMIT];
+	struct message message = { .length = length };
+	enum drop_reason reason = DROP_BAD_ND;
+
+	if (length >= 8 && length <= sizeof(copy))
+		message.bytes = rte_pktmbuf_read(routed->packet, l4, length, copy);
+	message.source = routed_source(routed);
+	message.destination = routed_destination(routed);
+	if (message.bytes != NULL && is_from_the_link(routed, message.bytes))
+		reason = understand(worker, routed, &message);
+	if (reason == DROP_REASON_COUNT)
+		router_taken(worker, routed->ingress, routed->packet);
+	else
+		packet_drop(worker, routed->ingress, reason, routed->packet);
+}

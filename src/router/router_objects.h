@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the router's own files share: its objects as the workers and the control side see
+ * them. Others include router/router.h.
+ */
+#ifndef WEFT_ROUTER_ROUTER_OBJECTS_H
+#define WEFT_ROUTER_ROUTER_OBJECTS_H
+
+#include "graph/engine.h"
+#include "router/fib.h"
+#include "router/neighbour.h"
+#include "router/router.h"
+
+#include <rte_ether.h>
+
+/* A list of routes; a change makes a new one. */
+struct route_list {
+	size_t count;
+	struct router_route routes[];
+};
+
+/* What router_routes.c keeps of a static route. */
+struct static_route;
+
+/* A router; weft_device.data. */
+struct router {
+	struct fib fib4, fib6;
+	struct route_list *_Atomic routes; /* for traces and for looking; RCU */
+	struct weft_network *network;
+	uint32_t device;                /* id */
+	_Atomic uint32_t icmp_interval; /* ns between two errors */
+	_Atomic uint64_t icmp_next;     /* ns: see router_may_send_icmp */
+	/* control side */
+	struct weft_router_config config;
+	struct name_map statics; /* "10.0.0.0/8" -> static_route, as the open change leaves them */
+	struct route_list *prepared, *replaced;
+	struct news_list *news; /* ports to look after when the commit is done */
+};
+
+/* A port; vport->context. Never changed once made. */
+struct router_port {
+	struct router *owner;
+	struct rte_ether_addr mac;
+	bool has_ip4, has_ip6;
+	bool redirects, unreachables, proxy_arp;
+	uint8_t urpf;           /* enum weft_urpf */
+	uint16_t clamp_mss;     /* 0: none */
+	uint8_t link_local[16]; /* has_ip6 */
+	unsigned n_addresses;
+	struct router_address addresses[]; /* link-local ones last */
+};
+
+static inline const struct router_port *
+router_port_of(const struct vport *vport)
+{
+	return vport->context;
+}
+
+static inline const struct fib *
+router_fib(const struct router *router, uint8_t family)
+{
+	return family == 4 ? &router->fib4 : &router->fib6;
+}
+
+/* ---- addresses (router_address.c) ---------------------------------------------------------- */
+
+#define ROUTER_ADDRESS_SIZE 46
+const char *router_address_text(
+	uint8_t family, const uint8_t *address, char text[ROUTER_ADDRESS_SIZE]);
+#define ROUTER_PREFIX_SIZE (ROUTER_ADDRESS_SIZE + 4)
+const char *router_prefix_text(const struct weft_prefix *prefix, char text[ROUTER_PREFIX_SIZE]);
+
+/* Whether the first `bits` bits are the same. */
+bool router_same_bits(const uint8_t *a, const uint8_t *b, unsigned bits);
+/* The port's own address in whose network `other` is; NULL: none. */
+const struct router_address *router_port_network(
+	const struct router_port *port, uint8_t family, const uint8_t *other);
+bool router_port_has(const struct router_port *port, uint8_t family, const uint8_t *address);
+/* The address that packets to `destination` leave the port from (RFC 6724, as far as a router
+ * needs it); NULL: the port has none of that family. */
+const uint8_t *router_port_source(
+	const struct router_port *port, uint8_t family, const uint8_t *destination);
+
+/* ---- routes (router_routes.c) -------------------------------------------------------------- */
+
+int router_routes_prepare(
+	struct weft_device *device, struct weft_change *change, struct weft_error *error);
+void router_routes_commit(struct router *router);
+void router_routes_discard(struct router *router);
+void router_routes_reclaim(struct router *router);
+void router_routes_free(struct router *router);
+/* Worker: the route in force for the address, for words about it; NULL: none. */
+const struct router_route *router_route_to(
+	const struct router *router, uint8_t family, const uint8_t *address);
+
+/* ---- the node (router_input.c) ------------------------------------------------------------- */
+
+void router_input(struct worker *worker, struct rte_mbuf **packets, unsigned count);
+
+/* A packet under way in the router. */
+struct routed {
+	struct rte_mbuf *packet;
+	struct vport *ingress;
+	const struct router_port *port; /* of the ingress */
+	uint8_t family;
+	bool group;    /* the frame was to a group of stations */
+	uint16_t l3;   /* offset of the IP header */
+	uint32_t leaf; /* what the FIB says of the destination */
+};
+
+static inline uint8_t *
+routed_header(const struct routed *routed)
+{
+	return rte_pktmbuf_mtod_offset(routed->packet, uint8_t *, routed->l3);
+}
+
+static inline const uint8_t *
+routed_source(const struct routed *routed)
+{
+	return routed_header(routed) + (routed->family == 4 ? 12 : 8);
+}
+
+static inline const uint8_t *
+routed_destination(const struct routed *routed)
+{
+	return routed_header(routed) + (routed->family == 4 ? 16 : 24);
+}
+
+/* ---- out (router_output.c) ----------------------------------------------------------------- */
+
+/* (4. to 8.) A packet from elsewhere. Takes it. */
+void router_forward(struct worker *worker, struct routed *routed);
+/* One of the router's own, checksums done, to `destination`; `ingress` is where what it answers
+ * came in. port: where it leaves if the destination is link-local, or NULL. Takes it. */
+void router_originate(struct worker *worker, struct vport *ingress, struct rte_mbuf *packet,
+	uint8_t family, struct vport *port);
+/* The next hop that packets to the address take, groups resolved; NULL: none. */
+const struct next_hop *router_hop_to(struct worker *worker, const struct router *router,
+	uint8_t family, const uint8_t *address, struct rte_mbuf *packet);
+
+/* ---- to the router itself (router_local.c) ------------------------------------------------- */
+
+/* Takes it. */
+void router_local(struct worker *worker, struct routed *routed);
+/* Notes that the router itself took the packet, and frees it. */
+void router_taken(struct worker *worker, const struct vport *vport, struct rte_mbuf *packet);
+
+/* ---- ICMP errors (router_icmp.c) ----------------------------------------------------------- */
+
+enum router_error {
+	ROUTER_NET_UNREACHABLE,
+	ROUTER_HOST_UNREACHABLE,
+	ROUTER_PROTOCOL_UNREACHABLE, /* IPv6: unrecognized next header; value: its pointer */
+	ROUTER_PORT_UNREACHABLE,
+	ROUTER_PROHIBITED,
+	ROUTER_TTL_EXCEEDED,
+	ROUTER_TOO_BIG, /* value: the MTU */
+	ROUTER_BEYOND_SCOPE,
+	ROUTER_REASSEMBLY_EXCEEDED,
+	ROUTER_PARAMETER_PROBLEM, /* IPv6; value: code << 16 | pointer */
+	ROUTER_REDIRECT,          /* IPv4; value: the better gateway */
+};
+
+/* Tells the sender of the packet, where the rules let it and the rate allows. The packet stays
+ * the caller's. */
+void router_error(struct worker *worker, const struct routed *routed, enum router_error error,
+	uint32_t value);
+/* The same for a packet that has waited: by its metadata and bytes alone. */
+void router_unreachable(struct worker *worker, struct rte_mbuf *packet, enum router_error error);
+/* ICMP redirect (RFC 1812, 5.2.7.2; RFC 4861, 8) by way of `target`. */
+void router_redirect(struct worker *worker, const struct routed *routed, const uint8_t *target);
+/* Whether the router may send one more message of this kind now. */
+bool router_may_send_icmp(struct worker *worker, struct router *router);
+
+/* ---- neighbours' own protocols ------------------------------------------------------------- */
+
+/* ARP request or neighbour solicitation. mac NULL: to all. */
+void router_solicit(struct worker *worker, struct vport *vport, uint8_t family,
+	const uint8_t *target, const struct rte_ether_addr *mac);
+/* Tells the port's stations of its own addresses (RFC 5227, 2.3; RFC 4861, 7.2.6). */
+void router_announce(struct worker *worker, struct vport *vport);
+/* ARP (router_arp.c): takes the packet. */
+void router_arp(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
+/* Neighbour discovery (router_nd.c): an ICMPv6 message of types 133 to 137, whole, its checksum
+ * and hop limit not yet looked at. Takes the packet. */
+void router_nd(struct worker *worker, struct routed *routed, uint16_t l4, unsigned length);
+/* Whether the way to the address leads out of another port (proxy ARP and ND). */
+bool router_is_elsewhere(
+	struct worker *worker, const struct vport *vport, uint8_t family, const uint8_t *address);
+
+/* ---- words (router_trace.c): only for packets that have a trace mark ----------------------- */
+
+void router_trace_route(
+	struct worker *worker, const struct routed *routed, const struct next_hop *hop);
+
+#endif
