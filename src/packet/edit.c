@@ -15,6 +15,11 @@
 #define VID_MASK 0x0fff
 #define ICMP_ID_OFFSET 4
 #define ICMP6_CHECKSUM_OFFSET 2
+#define TCP_HEADER_LIMIT 60 /* with options */
+#define TCP_OPTION_END 0
+#define TCP_OPTION_NONE 1
+#define TCP_OPTION_MSS 2
+#define TCP_MSS_LENGTH 4
 
 /* ---- the edit log ---------------------------------------------------------------------- */
 
@@ -429,4 +434,98 @@ edit_set_l4_destination(struct rte_mbuf *packet, uint16_t port)
 		log->what |= EDIT_L4_DESTINATION;
 		log->l4_destination = port;
 	}
+}
+
+/* ---- the maximum segment size ------------------------------------------------------------ */
+
+/* The value of the MSS option, as an offset into the header; 0: there is none. */
+static unsigned
+find_mss(const uint8_t *header, unsigned length)
+{
+	unsigned at = sizeof(struct rte_tcp_hdr);
+
+	while (at < length && header[at] != TCP_OPTION_END) {
+		unsigned size = 1;
+
+		if (header[at] != TCP_OPTION_NONE) {
+			if (at + 2 > length || header[at + 1] < 2 || at + header[at + 1] > length)
+				return 0;
+			size = header[at + 1];
+		}
+		if (header[at] == TCP_OPTION_MSS && size == TCP_MSS_LENGTH)
+			return at + 2;
+		at += size;
+	}
+	return 0;
+}
+
+/* Where the MSS of a SYN is that is larger than `mss`, as above. */
+static unsigned
+find_large_mss(const struct rte_mbuf *packet, uint16_t l4, uint16_t mss)
+{
+	uint8_t header[TCP_HEADER_LIMIT];
+	unsigned length, at;
+
+	packet_copy_range(header, packet, l4, sizeof(struct rte_tcp_hdr));
+	length = (header[offsetof(struct rte_tcp_hdr, data_off)] >> 4) * 4u;
+	if (l4 + length > rte_pktmbuf_pkt_len(packet))
+		return 0;
+	packet_copy_range(header, packet, l4, length);
+	at = find_mss(header, length);
+	return at != 0 && parse_u16(header + at) > mss ? at : 0;
+}
+
+static bool
+is_syn(const struct rte_mbuf *packet, const struct packet_meta *meta)
+{
+	const uint8_t *flags;
+	uint8_t copy;
+
+	if (!(meta->flags & PACKET_PARSED) || meta->l4 == PACKET_OFFSET_NONE ||
+		meta->protocol != IPPROTO_TCP)
+		return false;
+	flags = rte_pktmbuf_read(
+		packet, meta->l4 + offsetof(struct rte_tcp_hdr, tcp_flags), 1, &copy);
+	return flags != NULL && (*flags & RTE_TCP_SYN_FLAG);
+}
+
+/* The value may lie across two words of the checksum. */
+static void
+set_mss(struct rte_mbuf *packet, unsigned at, uint16_t mss)
+{
+	uint8_t *header = rte_pktmbuf_mtod_offset(packet, uint8_t *, packet_meta(packet)->l4);
+	unsigned first = at & ~1u, length = at & 1 ? 4 : 2;
+	uint8_t before[4], after[4];
+
+	memcpy(before, header + first, length);
+	memcpy(after, before, length);
+	after[at - first] = mss >> 8;
+	after[at - first + 1] = (uint8_t)mss;
+	update_transport(packet, before, after, length, false);
+	memcpy(header + first, after, length);
+}
+
+struct rte_mbuf *
+edit_clamp_mss(struct packet_pools *pools, struct rte_mbuf *packet, uint16_t mss)
+{
+	struct packet_meta *meta = packet_meta(packet);
+	struct edit_log *log = meta->log;
+	unsigned at;
+
+	if (likely(!is_syn(packet, meta)))
+		return packet;
+	at = find_large_mss(packet, meta->l4, mss);
+	if (at == 0)
+		return packet;
+	/* whole words, for the checksum */
+	packet = packet_writable(pools, packet, meta->l4 + ((at + 3) & ~1u), 0);
+	if (unlikely(packet == NULL))
+		return NULL;
+	set_mss(packet, at, mss);
+	if (unlikely(log != NULL)) {
+		if (!(log->what & EDIT_MSS) || mss < rte_be_to_cpu_16(log->mss))
+			log->mss = rte_cpu_to_be_16(mss);
+		log->what |= EDIT_MSS;
+	}
+	return packet;
 }

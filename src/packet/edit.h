@@ -14,7 +14,9 @@
 
 #include "packet/packet.h"
 
+#include <rte_branch_prediction.h>
 #include <rte_ether.h>
+#include <string.h>
 
 /* What of a packet was changed; bits of edit_log.what. */
 #define EDIT_ETHER_SOURCE 0x0001
@@ -26,6 +28,7 @@
 #define EDIT_DSCP 0x0040
 #define EDIT_L4_SOURCE 0x0080
 #define EDIT_L4_DESTINATION 0x0100
+#define EDIT_MSS 0x0200
 #define EDIT_OVERFLOW 0x8000 /* an edit that the log cannot hold: do not record this walk */
 
 #define EDIT_LOG_TAGS 2
@@ -43,6 +46,7 @@ struct edit_log {
 	uint8_t ttl_decrement;
 	uint8_t dscp;
 	uint16_t l4_source, l4_destination;
+	uint16_t mss; /* the least that a SYN's was clamped to */
 	struct rte_ether_addr ether_source, ether_destination;
 	uint8_t ip_source[16], ip_destination[16];
 };
@@ -57,6 +61,25 @@ struct rte_mbuf *edit_set_vlan(struct packet_pools *pools, struct rte_mbuf *pack
 
 void edit_set_ether_source(struct rte_mbuf *packet, const struct rte_ether_addr *address);
 void edit_set_ether_destination(struct rte_mbuf *packet, const struct rte_ether_addr *address);
+
+/* Both MACs as they stand in a frame, for one store. */
+struct edit_macs {
+	struct rte_ether_addr destination, source;
+};
+
+static inline void
+edit_set_ether_both(struct rte_mbuf *packet, const struct edit_macs *macs)
+{
+	struct edit_log *log = packet_meta(packet)->log;
+
+	memcpy(rte_pktmbuf_mtod(packet, void *), macs, sizeof(*macs));
+	if (unlikely(log != NULL)) {
+		log->what |= EDIT_ETHER_SOURCE | EDIT_ETHER_DESTINATION;
+		log->ether_source = macs->source;
+		log->ether_destination = macs->destination;
+	}
+}
+
 /* 4 or 16 bytes, as the packet's family has it. The packet must be parsed. */
 void edit_set_ip_source(struct rte_mbuf *packet, const uint8_t *address);
 void edit_set_ip_destination(struct rte_mbuf *packet, const uint8_t *address);
@@ -66,5 +89,12 @@ void edit_set_dscp(struct rte_mbuf *packet, uint8_t dscp);
 /* TCP, UDP port or ICMP echo id; network byte order. */
 void edit_set_l4_source(struct rte_mbuf *packet, uint16_t port);
 void edit_set_l4_destination(struct rte_mbuf *packet, uint16_t port);
+
+/*
+ * Lowers the MSS option of a TCP SYN (RFC 9293, 3.7.1) to `mss`, host order, if it is larger.
+ * Other packets, and SYNs whose options are malformed or lack it, stay as they are. The
+ * packet must be parsed; it need not be writable before. NULL: no buffer, freed.
+ */
+struct rte_mbuf *edit_clamp_mss(struct packet_pools *pools, struct rte_mbuf *packet, uint16_t mss);
 
 #endif

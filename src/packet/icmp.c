@@ -194,11 +194,9 @@ put_quote(uint8_t *to, const struct rte_mbuf *offender, unsigned l3, unsigned le
 {
 	const struct packet_meta *meta = meta_of(offender);
 	unsigned field = (unsigned)meta->checksum_start + meta->checksum_offset;
-	const uint8_t *bytes = rte_pktmbuf_read(offender, l3, length, to);
 	uint16_t checksum;
 
-	if (bytes != to)
-		memcpy(to, bytes, length);
+	packet_copy_range(to, offender, l3, length);
 	if (!(meta->offload & PACKET_NEEDS_CHECKSUM) || field < l3 ||
 		field + sizeof(checksum) > l3 + length)
 		return;
@@ -506,7 +504,6 @@ find_tcp(const struct rte_mbuf *packet, unsigned l3, struct segment *segment)
 	struct rte_ipv4_hdr copy;
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_read(packet, l3, sizeof(copy), &copy);
 	struct ip6_upper upper;
-	const uint8_t *ends;
 
 	if (ip->version_ihl >> 4 == 4) {
 		segment->size = 4;
@@ -518,10 +515,7 @@ find_tcp(const struct rte_mbuf *packet, unsigned l3, struct segment *segment)
 		return l3 + (ip->version_ihl & 0x0f) * 4u;
 	}
 	segment->size = 16;
-	ends = rte_pktmbuf_read(
-		packet, l3 + offsetof(struct rte_ipv6_hdr, src_addr), 32, segment->ends);
-	if (ends != segment->ends)
-		memcpy(segment->ends, ends, 32);
+	packet_copy_range(segment->ends, packet, l3 + offsetof(struct rte_ipv6_hdr, src_addr), 32);
 	if (ip6_find_upper(packet, (uint16_t)l3, &upper) != IP6_UPPER || upper.more ||
 		upper.protocol != IPPROTO_TCP)
 		return 0;

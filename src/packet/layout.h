@@ -22,6 +22,9 @@ struct packet_layout {
 	uint32_t end;  /* where the IP packet ends, padding not counted; l3_length > 0 */
 };
 
+/* Bytes that a transport header must have at least; 1 for protocols that are not known. */
+unsigned layout_transport_least(uint8_t protocol);
+
 enum parse_result packet_layout(const struct rte_mbuf *packet, struct packet_layout *layout);
 
 #endif

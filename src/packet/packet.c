@@ -26,9 +26,8 @@ is_shared(struct rte_mbuf *packet)
 	return references > 1;
 }
 
-/* Takes `length` bytes off the front of a chain; frees the segments that get empty. */
-static struct rte_mbuf *
-trim_front(struct rte_mbuf *segment, unsigned length)
+struct rte_mbuf *
+packet_trim_front(struct rte_mbuf *segment, unsigned length)
 {
 	struct rte_mbuf *next;
 
@@ -57,6 +56,15 @@ packet_copy_bytes(void *to, const struct rte_mbuf *packet, unsigned length)
 		at += n;
 		length -= n;
 	}
+}
+
+void
+packet_copy_range(void *to, const struct rte_mbuf *packet, unsigned offset, unsigned length)
+{
+	const void *bytes = rte_pktmbuf_read(packet, offset, length, to);
+
+	if (bytes != to && length > 0)
+		memcpy(to, bytes, length);
 }
 
 static struct rte_mbuf *
@@ -88,7 +96,7 @@ new_head(struct packet_pools *pools, struct rte_mbuf *packet, unsigned length, u
 	packet_copy_bytes(rte_pktmbuf_mtod(head, uint8_t *), packet, length);
 	*packet_meta(head) = *packet_meta(packet);
 
-	head->next = trim_front(packet, length);
+	head->next = packet_trim_front(packet, length);
 	head->nb_segs = 1;
 	for (segment = head->next; segment != NULL; segment = segment->next)
 		head->nb_segs++;

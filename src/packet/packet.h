@@ -111,6 +111,15 @@ struct rte_mbuf *packet_linear(struct packet_pools *pools, struct rte_mbuf *pack
 /* The first `length` bytes, which it has, out of however many segments. */
 void packet_copy_bytes(void *to, const struct rte_mbuf *packet, unsigned length);
 
+/* `length` bytes from `offset` on, which it has. */
+void packet_copy_range(void *to, const struct rte_mbuf *packet, unsigned offset, unsigned length);
+
+/*
+ * Takes `length` bytes off the front of a chain and frees the segments that get empty. For
+ * building chains: the lengths of segments are right, pkt_len and nb_segs are the caller's.
+ */
+struct rte_mbuf *packet_trim_front(struct rte_mbuf *segment, unsigned length);
+
 /*
  * One more packet with the same bytes and metadata, for flooding. Short packets are copied,
  * long ones share their bytes. NULL: no buffer; the original is untouched.

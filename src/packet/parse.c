@@ -38,9 +38,8 @@ parse_ether_slow(const struct rte_mbuf *packet, struct ether_view *view)
 	return PARSE_OK;
 }
 
-/* Bytes that a transport header must have at least; 1 for protocols that are not known. */
-static unsigned
-transport_least(uint8_t protocol)
+unsigned
+layout_transport_least(uint8_t protocol)
 {
 	switch (protocol) {
 	case IPPROTO_TCP:
@@ -63,14 +62,14 @@ parse_transport(
 	uint8_t copy[LAYOUT_TCP_LENGTH];
 	const uint8_t *header;
 
-	if (offset + transport_least(layout->protocol) > end)
+	if (offset + layout_transport_least(layout->protocol) > end)
 		return;
 	if (layout->protocol == IPPROTO_TCP) {
 		header = rte_pktmbuf_read(packet, offset, LAYOUT_TCP_LENGTH, copy);
 		layout->l4_length = (header[12] >> 4) * 4;
 		if (layout->l4_length < LAYOUT_TCP_LENGTH || offset + layout->l4_length > end)
 			return;
-	} else if (transport_least(layout->protocol) > 1) {
+	} else if (layout_transport_least(layout->protocol) > 1) {
 		layout->l4_length = LAYOUT_UDP_LENGTH;
 	}
 	layout->l4 = offset;

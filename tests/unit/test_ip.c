@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ip_frames.h"
+#include "packet/edit.h"
 #include "packet/ip.h"
+#include "packet/offload.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -370,6 +372,134 @@ groups_have_their_macs(void **state)
 	assert_memory_equal(&mac, "\x01\x00\x5e\x01\x02\x03", 6);
 }
 
+/* ---- edits for routers ------------------------------------------------------------------- */
+
+/* A SYN with these options, padded to words with ends of options. */
+static size_t
+make_syn(bool six, const char *options, size_t payload)
+{
+	uint8_t list[60] = { 0 };
+	size_t n = (from_hex(list, options) + 3) / 4 * 4;
+	size_t length = six ? make_ip6(IPPROTO_TCP, "", 20 + n + payload)
+			    : make_ip4(IPPROTO_TCP, 0, 20 + n + payload);
+	uint8_t *tcp = frame + behind_ip(frame);
+
+	tcp[12] = (uint8_t)((5 + n / 4) << 4);
+	tcp[13] = 0x02;
+	memcpy(tcp + 20, list, n);
+	seal_transport(frame, length, false);
+	return length;
+}
+
+/* As the packet is after clamping, in any pieces, shared and partial; false: unchanged. */
+static bool
+clamped(size_t length, uint16_t mss, unsigned expected_at, unsigned expected_mss)
+{
+	static uint8_t before[FRAME_LIMIT], after[FRAME_LIMIT];
+	unsigned l4 = behind_ip(frame);
+	bool changed = false;
+
+	memcpy(before, frame, length);
+	for (int round = 0; round < 24; round++) {
+		bool partial = round & 1, shared = round & 2;
+		struct rte_mbuf *packet, *other = NULL;
+		struct edit_log log = { 0 };
+
+		memcpy(frame, before, length);
+		seal_transport(frame, length, partial);
+		packet = fixture_chain(frame, length, L3 + 7 * (unsigned)round);
+		if (partial)
+			mark_partial(packet, l4, IPPROTO_TCP);
+		assert_int_equal(packet_parse(packet), PARSE_OK);
+		if (shared)
+			other = rte_pktmbuf_clone(packet, pools.small);
+		packet_meta(packet)->log = &log;
+		packet = edit_clamp_mss(&pools, packet, mss);
+		assert_parsed(packet);
+		packet_meta(packet)->log = NULL;
+		if (other != NULL) {
+			assert_int_equal(fixture_bytes(other, after), length);
+			assert_memory_equal(after, frame, length);
+			rte_pktmbuf_free(other);
+		}
+		changed = log.what & EDIT_MSS;
+		if (changed) {
+			assert_int_equal(log.mss, rte_cpu_to_be_16(mss));
+			put16(frame + l4 + expected_at, expected_mss);
+		}
+		assert_int_equal(log.what & ~EDIT_MSS, 0);
+		seal_transport(frame, length, false);
+		packet = offload_finish_checksum(&pools, packet);
+		assert_int_equal(fixture_bytes(packet, after), length);
+		assert_memory_equal(after, frame, length);
+		rte_pktmbuf_free(packet);
+	}
+	memcpy(frame, before, length);
+	return changed;
+}
+
+static void
+large_segment_sizes_are_clamped(void **state)
+{
+	for (int six = 0; six < 2; six++) {
+		size_t length = make_syn(six, "020405b4 0402 080a 0102030405060708 01 030307", 7);
+
+		assert_true(clamped(length, 1400, 22, 1400));
+		assert_true(clamped(length, 1459, 22, 1459));
+		assert_false(clamped(length, 1460, 0, 0));
+		assert_false(clamped(length, 9000, 0, 0));
+		/* across two words of the checksum */
+		length = make_syn(six, "01 020405b4", 0);
+		assert_true(clamped(length, 536, 23, 536));
+		length = make_syn(six, "fd05010203 01 0204ffff", 3);
+		assert_true(clamped(length, 1220, 28, 1220));
+		length = make_syn(six, "fd06010203 04 01 0204ffff", 3);
+		assert_true(clamped(length, 1220, 29, 1220));
+	}
+}
+
+static void
+what_has_no_whole_segment_size_stays(void **state)
+{
+	static const char *const lists[] = { "", "0000", "00 020405b4", "0203 05b4", "0205 05b4ff",
+		"01010204", "0200 05b4", "fd09 0204ffff", "fd00 0204ffff", "010101fd" };
+	size_t length;
+
+	for (unsigned i = 0; i < RTE_DIM(lists); i++)
+		assert_false(clamped(make_syn(i & 1, lists[i], 9), 500, 0, 0));
+	length = make_syn(false, "020405b4", 0);
+	frame[behind_ip(frame) + 13] = 0x10; /* no SYN */
+	assert_false(clamped(length, 500, 0, 0));
+	length = make_syn(false, "020405b4", 0);
+	frame[behind_ip(frame) + 12] = 0xf0; /* options behind the packet's end */
+	assert_false(clamped(length, 500, 0, 0));
+	length = make_syn(false, "020405b4", 0);
+	put16(frame + L3 + 6, 0x0001); /* a later fragment */
+	seal_ip4(frame + L3);
+	assert_false(clamped(length, 500, 0, 0));
+}
+
+static void
+both_macs_are_set_at_once(void **state)
+{
+	const struct edit_macs macs = { { { 2, 1, 1, 1, 1, 1 } }, { { 2, 2, 2, 2, 2, 2 } } };
+	size_t length = make_ip4(IPPROTO_UDP, 0, 8);
+	struct rte_mbuf *packet = fixture_chain(frame, length, 2000);
+	struct edit_log log = { 0 };
+	uint8_t after[100];
+
+	edit_set_ether_both(packet, &macs);
+	packet_meta(packet)->log = &log;
+	edit_set_ether_both(packet, &macs);
+	assert_int_equal(log.what, EDIT_ETHER_SOURCE | EDIT_ETHER_DESTINATION);
+	assert_memory_equal(&log.ether_source, &macs.source, 6);
+	assert_memory_equal(&log.ether_destination, &macs.destination, 6);
+	assert_int_equal(fixture_bytes(packet, after), length);
+	assert_memory_equal(after, "\2\1\1\1\1\1\2\2\2\2\2\2", 12);
+	assert_memory_equal(after + 12, frame + 12, length - 12);
+	rte_pktmbuf_free(packet);
+}
+
 static int
 close_group(void **state)
 {
@@ -394,6 +524,9 @@ main(void)
 		cmocka_unit_test(ip4_addresses_are_told_apart),
 		cmocka_unit_test(ip6_addresses_are_told_apart),
 		cmocka_unit_test(groups_have_their_macs),
+		cmocka_unit_test(large_segment_sizes_are_clamped),
+		cmocka_unit_test(what_has_no_whole_segment_size_stays),
+		cmocka_unit_test(both_macs_are_set_at_once),
 	};
 
 	fixture_open();

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "packet/fragment.h"
+
+#include "packet/checksum.h"
+#include "packet/edit.h"
+#include "packet/ip.h"
+#include "packet/layout.h"
+#include "packet/offload.h"
+
+#define PREFIX_LIMIT (RTE_ETHER_HDR_LEN + PARSE_TAGS_LIMIT * RTE_VLAN_HLEN)
+#define OPTION_END 0
+#define OPTION_NONE 1
+#define OPTION_COPIED 0x80
+
+/* The headers of the first fragment and those of all others, which lack some options. */
+struct cut {
+	uint8_t first[IP4_HEADER_LIMIT], later[IP4_HEADER_LIMIT];
+	unsigned first_length, later_length;
+	unsigned l3, payload, mtu;
+	unsigned flags, offset; /* of the packet; offset in bytes */
+};
+
+/*
+ * RFC 791, 3.1: options whose copied bit is set go into every fragment. What is malformed ends
+ * the list. Returns the length of the header, whole words.
+ */
+static unsigned
+copy_options(uint8_t *to, const uint8_t *from, unsigned length)
+{
+	unsigned at = IP4_HEADER_LENGTH, end = IP4_HEADER_LENGTH;
+
+	memcpy(to, from, IP4_HEADER_LENGTH);
+	while (at < length && from[at] != OPTION_END) {
+		unsigned size;
+
+		if (from[at] == OPTION_NONE) {
+			at++;
+			continue;
+		}
+		if (at + 2 > length || from[at + 1] < 2 || at + from[at + 1] > length)
+			break;
+		size = from[at + 1];
+		if (from[at] & OPTION_COPIED) {
+			memcpy(to + end, from + at, size);
+			end += size;
+		}
+		at += size;
+	}
+	while (end % 4 != 0)
+		to[end++] = OPTION_END;
+	to[0] = (uint8_t)(0x40 | end / 4);
+	return end;
+}
+
+static bool
+plan_cut(const struct rte_mbuf *packet, unsigned l3, unsigned mtu, struct cut *cut)
+{
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)cut->first;
+	uint16_t field;
+
+	if (l3 > PREFIX_LIMIT || mtu < FRAGMENT_LEAST_MTU)
+		return false;
+	packet_copy_range(cut->first, packet, l3, IP4_HEADER_LENGTH);
+	cut->first_length = (ip->version_ihl & 0x0f) * 4;
+	packet_copy_range(cut->first, packet, l3, cut->first_length);
+	cut->later_length = copy_options(cut->later, cut->first, cut->first_length);
+	field = rte_be_to_cpu_16(ip->fragment_offset);
+	cut->flags = field & ~RTE_IPV4_HDR_OFFSET_MASK;
+	cut->offset = (field & RTE_IPV4_HDR_OFFSET_MASK) * 8u;
+	cut->payload = rte_be_to_cpu_16(ip->total_length) - cut->first_length;
+	cut->l3 = l3;
+	cut->mtu = mtu;
+	return cut->offset + cut->payload <= UINT16_MAX;
+}
+
+/* How much of the payload goes with a header of `header` bytes when `left` are left. */
+static unsigned
+portion(const struct cut *cut, unsigned header, unsigned left)
+{
+	return header + left <= cut->mtu ? left : (cut->mtu - header) & ~7u;
+}
+
+static unsigned
+count_fragments(const struct cut *cut)
+{
+	unsigned done = portion(cut, cut->first_length, cut->payload), count = 1;
+
+	for (; done < cut->payload; count++)
+		done += portion(cut, cut->later_length, cut->payload - done);
+	return count;
+}
+
+static void
+put_header(const struct cut *cut, uint8_t *to, unsigned done, unsigned length)
+{
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)to;
+	unsigned header = done == 0 ? cut->first_length : cut->later_length;
+	unsigned field = cut->flags | (cut->offset + done) / 8;
+
+	memcpy(to, done == 0 ? cut->first : cut->later, header);
+	if (done + length < cut->payload)
+		field |= RTE_IPV4_HDR_MF_FLAG;
+	ip->total_length = rte_cpu_to_be_16((uint16_t)(header + length));
+	ip->fragment_offset = rte_cpu_to_be_16((uint16_t)field);
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = ~checksum_fold(checksum_sum(to, header));
+}
+
+/* The fragment that begins behind `done` bytes of the payload; *length: how many it takes. */
+static struct rte_mbuf *
+make_fragment(struct packet_pools *pools, struct rte_mbuf *packet, const struct cut *cut,
+	unsigned done, unsigned *length)
+{
+	unsigned header = done == 0 ? cut->first_length : cut->later_length, total;
+	struct rte_mbuf *fragment;
+	struct packet_meta *meta;
+	uint8_t *frame;
+
+	*length = portion(cut, header, cut->payload - done);
+	total = cut->l3 + header + *length;
+	if (total > PACKET_LARGE_ROOM)
+		return NULL;
+	fragment = rte_pktmbuf_alloc(total <= PACKET_SMALL_ROOM ? pools->small : pools->large);
+	if (unlikely(fragment == NULL))
+		return NULL;
+	fragment->data_len = (uint16_t)total;
+	fragment->pkt_len = total;
+	fragment->port = packet->port;
+	frame = rte_pktmbuf_mtod(fragment, uint8_t *);
+	packet_copy_bytes(frame, packet, cut->l3);
+	put_header(cut, frame + cut->l3, done, *length);
+	packet_copy_range(
+		frame + cut->l3 + header, packet, cut->l3 + cut->first_length + done, *length);
+	meta = packet_meta(fragment);
+	*meta = *packet_meta(packet);
+	meta->offload = 0;   /* nobody vouches for a part */
+	meta->flow_hash = 0; /* fragments are hashed without ports */
+	packet_parse(fragment);
+	return fragment;
+}
+
+unsigned
+fragment_ip4(struct packet_pools *pools, struct rte_mbuf *packet, uint16_t l3, unsigned mtu,
+	struct rte_mbuf **fragments, unsigned limit, bool *no_buffer)
+{
+	unsigned made = 0, done = 0, length;
+	struct cut cut;
+
+	*no_buffer = false;
+	if (ip_length(packet, l3) <= mtu && limit > 0) {
+		fragments[0] = packet;
+		return 1;
+	}
+	ip_trim(packet, l3);
+	packet = offload_finish_checksum(pools, packet);
+	if (unlikely(packet == NULL)) {
+		*no_buffer = true;
+		return 0;
+	}
+	if (packet_meta(packet)->log != NULL) /* fragments are always walked */
+		packet_meta(packet)->log->what |= EDIT_OVERFLOW;
+	if (packet_meta(packet)->gso == PACKET_GSO_NONE && plan_cut(packet, l3, mtu, &cut) &&
+		count_fragments(&cut) <= limit) {
+		for (; done < cut.payload; done += length, made++) {
+			fragments[made] = make_fragment(pools, packet, &cut, done, &length);
+			if (unlikely(fragments[made] == NULL))
+				break;
+		}
+		if (unlikely(done < cut.payload)) {
+			rte_pktmbuf_free_bulk(fragments, made);
+			made = 0;
+			*no_buffer = true;
+		}
+	}
+	rte_pktmbuf_free(packet);
+	return made;
+}
