@@ -117,18 +117,18 @@ struct plan_leaf {
 };
 
 /*
- * One object (a network, switch, port, nic, link, uplink, the system) that differs. Items are
- * in an order in which they can be carried out: deletions first, users before what they use,
- * then updates and creations, the other way round. What is in a deleted or created object has
+ * One object (a network, switch, router, port, nic, link, route, uplink, the system) that differs.
+ * Items are in an order in which they can be carried out: deletions first, users before what they
+ * use, then updates and creations, the other way round. What is in a deleted or created object has
  * items of its own.
  */
 struct plan_item {
 	enum plan_operation operation;
 	enum plan_impact impact;
-	const char *kind; /* "network", "switch", "port", "static-mac", "nic", "link", "uplink",
-			     "test", "system" */
+	const char *kind; /* "network", "switch", "router", "port", "static-mac", "nic", "link",
+			     "route", "uplink", "test", "system" */
 	char *network;    /* NULL: of a network, an uplink, the system */
-	char *name;       /* within the network: "lan", "lan:web", "web", "wire" */
+	char *name;       /* within the network: "lan", "lan:web", "r1:10.9.0.0/16" */
 	struct plan_leaf *leaves;
 	unsigned n_leaves;
 	char *collateral;                      /* who else feels it, or NULL */
