@@ -63,6 +63,7 @@ load(const char *text)
 		configuration_from_yaml(model, "test.yaml", text, strlen(text), &diagnostics);
 	diagnostics_print(&diagnostics, stderr, false);
 	assert_int_equal(diagnostics.count, 0);
+	assert_non_null(configuration);
 	diagnostics_free(&diagnostics);
 	return configuration;
 }
@@ -225,6 +226,19 @@ a_route_has_so_many_ways(void **state)
 	}
 }
 
+static void
+the_example_loads(void **state)
+{
+	FILE *file = fopen(EXAMPLES "/routers.yaml", "r");
+	char text[8192];
+
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	assert_true(feof(file));
+	fclose(file);
+	configuration_free(load(text));
+}
+
 static int
 open_model(void **state)
 {
@@ -251,6 +265,7 @@ main(void)
 		cmocka_unit_test(json_takes_only_prefixes_without_host_bits),
 		cmocka_unit_test(all_that_is_wrong_is_told_at_once),
 		cmocka_unit_test(a_route_has_so_many_ways),
+		cmocka_unit_test(the_example_loads),
 	};
 
 	return cmocka_run_group_tests(tests, open_model, close_model);
