@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define NETWORK_MAC_LIMIT 65536
+#define NETWORK_NEIGHBOR_LIMIT 16384
 
 void
 weft_objects_lock(struct weft *weft)
@@ -98,6 +99,8 @@ network_config(const struct weft_network_config *config)
 		result = *config;
 	if (result.mac_limit == 0)
 		result.mac_limit = NETWORK_MAC_LIMIT;
+	if (result.neighbor_limit == 0)
+		result.neighbor_limit = NETWORK_NEIGHBOR_LIMIT;
 	return result;
 }
 
@@ -149,6 +152,8 @@ network_update_commit(void *object)
 	/* workers are reading it */
 	__atomic_store_n(
 		&update->network->config.mac_limit, update->config.mac_limit, __ATOMIC_RELAXED);
+	__atomic_store_n(&update->network->config.neighbor_limit, update->config.neighbor_limit,
+		__ATOMIC_RELAXED);
 }
 
 static const struct change_step network_update_step = { network_update_commit, free, free };

@@ -97,6 +97,8 @@ const char *model_value(const struct lyd_node *leaf);
 int model_parse_mac(const char *text, uint8_t mac[6]);
 int model_parse_prefix(const char *text, struct weft_prefix *prefix);   /* "10.0.0.1/24" */
 int model_parse_address(const char *text, struct weft_prefix *address); /* "10.0.0.1" */
+/* "10.0.0.1", "core", "fe80::7@core": an address (or family 0), a port within the text (or NULL) */
+int model_parse_hop(const char *text, struct weft_prefix *gateway, const char **port);
 int model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t *port);
 
 /* ---- differences -------------------------------------------------------------------- */
