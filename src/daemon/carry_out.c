@@ -4,14 +4,15 @@
  *	1. what will be attached elsewhere, or to nothing, is detached
  *	2. what is gone is removed, users before what they use
  *	3. what is new is made, what differs is updated, and attached
- *	4. static MACs, which need the ports of vnics
+ *	4. static MACs, which need the ports of vnics, and peerings, which need the ports of both
  *
- * A port is defined either by its entry under the switch, or by the vnic of its name that has
- * no declared one. When it passes from one to the other it stays, with all that is on it.
+ * A port of a switch is defined by its entry under the switch, by the vnic of its name that has
+ * no declared one, or by the port of a router that is on the switch. When it passes from one to
+ * the other it stays, with all that is on it.
  */
 #include "daemon/carry_out.h"
 
-#include "base/name_map.h"
+#include "daemon/carry_out_internal.h"
 #include "graph/change.h"
 #include "nic/nic_config.h"
 #include "switch/switch_config.h"
@@ -19,19 +20,6 @@
 #include <libyang/libyang.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SWITCH_PORT_SIZE 128
-
-/* One side of the plan: its networks by name. */
-struct side {
-	struct name_map networks;
-};
-
-struct job {
-	struct weft *weft;
-	struct weft_change *change;
-	struct side before, after;
-};
 
 static bool
 is_kind(const struct plan_item *item, const char *kind)
@@ -45,8 +33,8 @@ same_text(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static bool
-differs(const struct plan_item *item, const char *leaf)
+bool
+carry_out_differs(const struct plan_item *item, const char *leaf)
 {
 	return !same_text(model_text(item->before, leaf), model_text(item->after, leaf));
 }
@@ -70,18 +58,12 @@ switch_node(const struct side *side, const char *network, const char *name)
 	return model_entry(name_map_get(&side->networks, network), "switches", name);
 }
 
-/* What defines a port: its own entry, or a vnic's; NULL: there is no such port. */
+/* The vnic that has the port as its own, or NULL. */
 static const struct lyd_node *
-port_node(const struct side *side, const char *network, const char *device, const char *name)
+nic_on(const struct lyd_node *network, const char *device, const char *name)
 {
-	const struct lyd_node *place = switch_node(side, network, device), *node, *leaf;
+	const struct lyd_node *node = model_entry(network, "nics", name), *leaf;
 
-	if (place == NULL)
-		return NULL;
-	node = model_entry(place, "ports", name);
-	if (node != NULL)
-		return node;
-	node = model_entry(name_map_get(&side->networks, network), "nics", name);
 	if (node == NULL || !same_text(model_text(node, "switch"), device))
 		return NULL;
 	/* a port that was asked for by name is a declared one */
@@ -89,30 +71,45 @@ port_node(const struct side *side, const char *network, const char *device, cons
 	return leaf != NULL && (leaf->flags & LYD_DEFAULT) ? node : NULL;
 }
 
-static struct weft_device *
-find_device(struct job *job, const char *network, const char *name)
+/* What defines a port of a switch, or NULL: there is no such port. */
+static const struct lyd_node *
+port_node(const struct side *side, const char *network, const char *device, const char *name)
+{
+	const struct lyd_node *place = switch_node(side, network, device), *node;
+
+	if (place == NULL)
+		return NULL;
+	node = model_entry(place, "ports", name);
+	if (node == NULL)
+		node = nic_on(lyd_parent(place), device, name);
+	if (node == NULL)
+		node = carry_out_router_port_on(lyd_parent(place), device, name);
+	return node;
+}
+
+struct weft_device *
+carry_out_device(struct job *job, const char *network, const char *name)
 {
 	struct weft_network *found = weft_network_find(job->weft, network);
 
 	return found != NULL && name != NULL ? weft_device_find(found, name) : NULL;
 }
 
-static struct weft_vport *
-find_port(struct job *job, const char *network, const char *device, const char *name)
+struct weft_vport *
+carry_out_port(struct job *job, const char *network, const char *device, const char *name)
 {
-	struct weft_device *found = find_device(job, network, device);
+	struct weft_device *found = carry_out_device(job, network, device);
 
 	return found != NULL && name != NULL ? weft_vport_find(found, name) : NULL;
 }
 
-/* "lan:web" in two; false: it is not of that form. */
-static bool
-split(const char *text, char device[SWITCH_PORT_SIZE], const char **port)
+bool
+carry_out_split(const char *text, char device[DEVICE_PORT_SIZE], const char **port)
 {
 	const char *colon = strchr(text, ':');
 	size_t length = colon != NULL ? (size_t)(colon - text) : 0;
 
-	if (colon == NULL || length >= SWITCH_PORT_SIZE)
+	if (colon == NULL || length >= DEVICE_PORT_SIZE)
 		return false;
 	memcpy(device, text, length);
 	device[length] = '\0';
@@ -120,24 +117,24 @@ split(const char *text, char device[SWITCH_PORT_SIZE], const char **port)
 	return true;
 }
 
-static struct weft_vport *
-find_end(struct job *job, const char *network, const char *text)
+struct weft_vport *
+carry_out_end(struct job *job, const char *network, const char *text)
 {
-	char device[SWITCH_PORT_SIZE];
+	char device[DEVICE_PORT_SIZE];
 	const char *port;
 
-	return split(text, device, &port) ? find_port(job, network, device, port) : NULL;
+	return carry_out_split(text, device, &port) ? carry_out_port(job, network, device, port)
+						    : NULL;
 }
 
 /* ---- ports -------------------------------------------------------------------------------- */
 
-/* Makes the port be what defines it after the change. */
-static void
-settle_port(struct job *job, const char *network, const char *device, const char *name)
+void
+carry_out_switch_port(struct job *job, const char *network, const char *device, const char *name)
 {
 	const struct lyd_node *before = port_node(&job->before, network, device, name);
 	const struct lyd_node *after = port_node(&job->after, network, device, name);
-	struct weft_device *place = find_device(job, network, device);
+	struct weft_device *place = carry_out_device(job, network, device);
 	struct weft_vport *vport = place != NULL ? weft_vport_find(place, name) : NULL;
 	struct weft_switch_port_config old, new;
 
@@ -159,36 +156,49 @@ settle_port(struct job *job, const char *network, const char *device, const char
 static bool
 moves_uplink(const struct plan_item *item)
 {
-	return differs(item, "uplink") || differs(item, "uplink-vlan");
+	return carry_out_differs(item, "uplink") || carry_out_differs(item, "uplink-vlan");
 }
 
 static void
-make_port(struct job *job, const struct plan_item *item)
+make_switch_port(struct job *job, const struct plan_item *item)
 {
 	const char *uplink = model_text(item->after, "uplink"), *port;
-	char device[SWITCH_PORT_SIZE];
+	char device[DEVICE_PORT_SIZE];
 
-	if (!split(item->name, device, &port))
+	if (!carry_out_split(item->name, device, &port))
 		return;
-	settle_port(job, item->network, device, port);
+	carry_out_switch_port(job, item->network, device, port);
 	if (uplink != NULL && (item->before == NULL || moves_uplink(item)))
-		weft_attach_uplink(job->change, find_port(job, item->network, device, port),
+		weft_attach_uplink(job->change, carry_out_port(job, item->network, device, port),
 			weft_nic_find(job->weft, NULL, uplink),
 			(uint16_t)model_number(item->after, "uplink-vlan", 0));
 }
 
 static void
+make_port(struct job *job, const struct plan_item *item)
+{
+	if (carry_out_is_router_port(item))
+		carry_out_make_router_port(job, item);
+	else
+		make_switch_port(job, item);
+}
+
+static void
 remove_port(struct job *job, const struct plan_item *item)
 {
-	char device[SWITCH_PORT_SIZE];
+	char device[DEVICE_PORT_SIZE];
 	const char *port;
 
-	if (!split(item->name, device, &port))
+	if (carry_out_is_router_port(item)) {
+		carry_out_remove_router_port(job, item);
+		return;
+	}
+	if (!carry_out_split(item->name, device, &port))
 		return;
 	/* it may stay, as a vnic's own: the uplink that was on it does not */
 	if (model_text(item->before, "uplink") != NULL)
-		weft_detach(job->change, find_port(job, item->network, device, port));
-	settle_port(job, item->network, device, port);
+		weft_detach(job->change, carry_out_port(job, item->network, device, port));
+	carry_out_switch_port(job, item->network, device, port);
 }
 
 /* ---- vnics and uplinks -------------------------------------------------------------------- */
@@ -234,14 +244,15 @@ update_nic(struct job *job, struct weft_nic *nic, const struct plan_item *item)
 static bool
 moves_nic(const struct plan_item *item)
 {
-	return differs(item, "switch") || differs(item, "port");
+	return carry_out_differs(item, "switch") || carry_out_differs(item, "port");
 }
 
 static void
 settle_nic_port(struct job *job, const struct plan_item *item, const struct lyd_node *nic)
 {
 	if (nic != NULL)
-		settle_port(job, item->network, model_text(nic, "switch"), model_text(nic, "port"));
+		carry_out_switch_port(
+			job, item->network, model_text(nic, "switch"), model_text(nic, "port"));
 }
 
 static void
@@ -260,7 +271,7 @@ make_nic(struct job *job, const struct plan_item *item)
 		return;
 	settle_nic_port(job, item, item->before);
 	weft_attach(job->change,
-		find_port(job, item->network, model_text(item->after, "switch"),
+		carry_out_port(job, item->network, model_text(item->after, "switch"),
 			model_text(item->after, "port")),
 		nic);
 }
@@ -290,19 +301,25 @@ make_uplink(struct job *job, const struct plan_item *item)
 static struct weft_network_config
 network_config(const struct lyd_node *node)
 {
+	const struct lyd_node *quota = model_child(node, "quota");
+
 	return (struct weft_network_config){
-		.mac_limit = (uint32_t)model_number(model_child(node, "quota"), "macs", 0),
+		.mac_limit = (uint32_t)model_number(quota, "macs", 0),
+		.neighbor_limit = (uint32_t)model_number(quota, "neighbors", 0),
 	};
 }
 
 static void
 make_network(struct job *job, const struct plan_item *item)
 {
-	struct weft_network_config new = network_config(item->after);
+	struct weft_network_config old, new = network_config(item->after);
 
-	if (item->before == NULL)
+	if (item->before == NULL) {
 		weft_network_add(job->change, item->name, &new);
-	else if (network_config(item->before).mac_limit != new.mac_limit)
+		return;
+	}
+	old = network_config(item->before);
+	if (old.mac_limit != new.mac_limit || old.neighbor_limit != new.neighbor_limit)
 		weft_network_update(job->change, weft_network_find(job->weft, item->name), &new);
 }
 
@@ -319,37 +336,39 @@ make_switch(struct job *job, const struct plan_item *item)
 	}
 	switch_config_read(item->before, &old);
 	if (!switch_config_same(&old, &new))
-		weft_switch_update(job->change, find_device(job, item->network, item->name), &new);
+		weft_switch_update(
+			job->change, carry_out_device(job, item->network, item->name), &new);
 }
 
 static void
 remove_static_mac(struct job *job, const struct plan_item *item)
 {
 	struct switch_static_mac entry;
-	char device[SWITCH_PORT_SIZE];
+	char device[DEVICE_PORT_SIZE];
 	const char *mac;
 
-	if (!split(item->name, device, &mac))
+	if (!carry_out_split(item->name, device, &mac))
 		return;
 	switch_static_mac_read(item->before, &entry);
 	weft_switch_mac_remove(
-		job->change, find_device(job, item->network, device), entry.vlan, entry.mac);
+		job->change, carry_out_device(job, item->network, device), entry.vlan, entry.mac);
 }
 
 static void
 make_static_mac(struct job *job, const struct plan_item *item)
 {
 	struct switch_static_mac entry;
-	char device[SWITCH_PORT_SIZE];
+	char device[DEVICE_PORT_SIZE];
 	const char *mac;
 
 	if (item->before != NULL)
 		remove_static_mac(job, item);
-	if (!split(item->name, device, &mac))
+	if (!carry_out_split(item->name, device, &mac))
 		return;
 	switch_static_mac_read(item->after, &entry);
-	weft_switch_mac_add(job->change, find_device(job, item->network, device), entry.vlan,
-		entry.mac, find_port(job, item->network, device, model_text(item->after, "port")));
+	weft_switch_mac_add(job->change, carry_out_device(job, item->network, device), entry.vlan,
+		entry.mac,
+		carry_out_port(job, item->network, device, model_text(item->after, "port")));
 }
 
 /* ---- links -------------------------------------------------------------------------------- */
@@ -371,8 +390,8 @@ make_link(struct job *job, const struct plan_item *item)
 	b = a != NULL ? model_next(a) : NULL;
 	if (b == NULL || (item->before != NULL && !moves_link(item)))
 		return;
-	weft_link(job->change, find_end(job, item->network, model_value(a)),
-		find_end(job, item->network, model_value(b)));
+	weft_link(job->change, carry_out_end(job, item->network, model_value(a)),
+		carry_out_end(job, item->network, model_value(b)));
 }
 
 /* Detaching one end detaches both. */
@@ -382,7 +401,7 @@ release_link(struct job *job, const struct plan_item *item)
 	const struct lyd_node *end = model_child(item->before, "ends");
 
 	if (end != NULL)
-		weft_detach(job->change, find_end(job, item->network, model_value(end)));
+		weft_detach(job->change, carry_out_end(job, item->network, model_value(end)));
 }
 
 /* ---- the passes ---------------------------------------------------------------------------- */
@@ -396,28 +415,36 @@ release(struct job *job, const struct plan_item *item)
 		release_link(job, item);
 	else if (item->after == NULL)
 		return;
+	else if (carry_out_is_router_port(item))
+		carry_out_release_router_port(job, item);
 	else if (is_kind(item, "nic") && moves_nic(item))
 		weft_detach(job->change,
-			find_port(job, item->network, model_text(item->before, "switch"),
+			carry_out_port(job, item->network, model_text(item->before, "switch"),
 				model_text(item->before, "port")));
 	else if (is_kind(item, "port") && model_text(item->before, "uplink") != NULL &&
 		 moves_uplink(item))
-		weft_detach(job->change, find_end(job, item->network, item->name));
+		weft_detach(job->change, carry_out_end(job, item->network, item->name));
 }
 
 /* Whether what the object was in is gone as a whole: then nothing of it needs a look. */
 static bool
 goes_with_its_place(struct job *job, const struct plan_item *item)
 {
-	char device[SWITCH_PORT_SIZE];
+	char device[DEVICE_PORT_SIZE];
 	const char *rest;
 
 	if (item->network == NULL)
 		return false;
 	if (name_map_get(&job->after.networks, item->network) == NULL)
 		return true;
-	return split(item->name, device, &rest) &&
-	       (is_kind(item, "port") || is_kind(item, "static-mac")) &&
+	if (!carry_out_split(item->name, device, &rest))
+		return false;
+	if (is_kind(item, "route"))
+		return model_entry(name_map_get(&job->after.networks, item->network), "routers",
+			       device) == NULL;
+	/* a router's port leaves one on a switch behind, which stays */
+	return (is_kind(item, "port") || is_kind(item, "static-mac")) &&
+	       !carry_out_is_router_port(item) &&
 	       switch_node(&job->after, item->network, device) == NULL;
 }
 
@@ -432,8 +459,10 @@ take_away(struct job *job, const struct plan_item *item)
 		remove_static_mac(job, item);
 	else if (is_kind(item, "port"))
 		remove_port(job, item);
-	else if (is_kind(item, "switch"))
-		weft_device_remove(job->change, find_device(job, item->network, item->name));
+	else if (is_kind(item, "route"))
+		carry_out_remove_route(job, item);
+	else if (is_kind(item, "switch") || is_kind(item, "router"))
+		weft_device_remove(job->change, carry_out_device(job, item->network, item->name));
 	else if (is_kind(item, "network"))
 		weft_network_remove(job->change, weft_network_find(job->weft, item->name));
 	else if (is_kind(item, "uplink"))
@@ -450,9 +479,11 @@ make(struct job *job, const struct plan_item *item)
 		{ "uplink", make_uplink },
 		{ "network", make_network },
 		{ "switch", make_switch },
+		{ "router", carry_out_make_router },
 		{ "port", make_port },
 		{ "nic", make_nic },
 		{ "link", make_link },
+		{ "route", carry_out_make_route },
 	};
 
 	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
@@ -473,9 +504,12 @@ run_passes(struct job *job, const struct plan *plan)
 	for (item = plan->items; item < end; item++)
 		if (item->operation != PLAN_DELETE)
 			make(job, item);
-	for (item = plan->items; item < end; item++)
+	for (item = plan->items; item < end; item++) {
 		if (item->operation != PLAN_DELETE && is_kind(item, "static-mac"))
 			make_static_mac(job, item);
+		if (item->operation != PLAN_DELETE && carry_out_is_router_port(item))
+			carry_out_make_peer(job, item);
+	}
 }
 
 void

@@ -349,11 +349,16 @@ static void
 build_entry(struct builder *builder, struct lyd_node *parent, const struct lysc_node *list,
 	const char *key, struct place place, const struct yaml_node *node, struct name_map *seen)
 {
+	enum value_kind kind = schema_value_kind(schema_key(list));
 	char canonical[VALUE_TEXT_SIZE], path[PATH_SIZE];
 	struct lyd_node *new;
 	const struct lyd_node *first;
 
-	if (value_canonical(schema_value_kind(schema_key(list)), key, canonical))
+	if (kind != VALUE_PLAIN && !value_canonical(kind, key, canonical)) {
+		wrong_key(builder, parent, list, key, place);
+		return;
+	}
+	if (kind != VALUE_PLAIN)
 		key = canonical;
 	first = name_map_get(seen, key);
 	if (first != NULL) {

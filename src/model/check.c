@@ -58,8 +58,9 @@ static void
 entry_text(const struct lyd_node *entry, char *text, size_t size)
 {
 	static const char *const names[][2] = { { "switches", "switch" }, { "ports", "port" },
-		{ "nics", "nic" }, { "links", "link" }, { "uplinks", "uplink" },
-		{ "networks", "network" }, { "tests", "test" } };
+		{ "nics", "nic" }, { "routers", "router" }, { "routes", "route" },
+		{ "links", "link" }, { "uplinks", "uplink" }, { "networks", "network" },
+		{ "tests", "test" } };
 	const char *name = entry->schema->name;
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -156,40 +157,54 @@ check_duration(struct checker *checker, const struct lyd_node *entry, const char
 			model_value(leaf));
 }
 
-static void
-use_port(struct checker *checker, const char *port, const struct lyd_node *user,
+bool
+check_is_switch_port(const struct lyd_node *node)
+{
+	return strcmp(node->schema->name, "ports") == 0 &&
+	       strcmp(lyd_parent(node)->schema->name, "switches") == 0;
+}
+
+/* "its own uplink", or who else it is. */
+static const char *
+user_text(struct checker *checker, const char *port, const struct lyd_node *user)
+{
+	static const char *const joints[] = { "switch", "uplink", "peer" };
+	const char *own;
+
+	if (strcmp(user->schema->name, "ports") != 0)
+		return check_where(checker, user);
+	own = check_key(checker, "%s:%s", model_key(lyd_parent(user)), model_key(user));
+	if (own == NULL || strcmp(own, port) != 0)
+		return check_where(checker, user);
+	for (unsigned i = 0; i < sizeof(joints) / sizeof(*joints); i++)
+		if (model_child(user, joints[i]) != NULL)
+			return check_key(checker, "its own %s", joints[i]);
+	return check_where(checker, user);
+}
+
+void
+check_use_port(struct checker *checker, const char *port, const struct lyd_node *user,
 	const struct lyd_node *place)
 {
 	const struct lyd_node *before = check_claim(checker, &checker->uses, port, user);
 
 	if (before != NULL)
-		check_wrong(checker, place, NULL, "a port takes one vnic, one link or one uplink",
-			"port %s is used already by %s", port,
-			before->schema == user->schema || strcmp(before->schema->name, "ports") != 0
-				? check_where(checker, before)
-				: "its own uplink");
+		check_wrong(checker, place, NULL,
+			"a port takes one vnic, one link, one uplink or one router's port",
+			"port %s is used already by %s", port, user_text(checker, port, before));
 }
 
-static void
-check_port_uplink(struct checker *checker, const char *device, const struct lyd_node *port)
+void
+check_uplink_vlan(struct checker *checker, const struct lyd_node *port, const char *vlan_leaf)
 {
 	const struct lyd_node *uplink = model_child(port, "uplink");
-	const struct lyd_node *vlan = model_child(port, "uplink-vlan");
-	const struct lyd_node *before;
-	const char *name, *wire;
+	const struct lyd_node *vlan = model_child(port, vlan_leaf), *before;
+	const char *name = model_value(uplink), *wire = vlan != NULL ? model_value(vlan) : "0";
 
-	if (uplink == NULL && vlan != NULL && !build_is_broken(port))
-		check_wrong(checker, vlan, NULL, "say which: uplink: NAME",
-			"uplink-vlan without an uplink");
-	if (uplink == NULL)
-		return;
-	name = model_value(uplink);
-	wire = vlan != NULL ? model_value(vlan) : "0";
 	if (name_map_get(&checker->uplinks, name) == NULL)
 		check_wrong(checker, uplink, NULL,
 			check_reference_hint(checker, checker->first_uplink, "uplinks", name),
 			"there is no uplink '%s'", name);
-	use_port(checker, check_key(checker, "%s:%s", device, model_key(port)), port, uplink);
 	before = check_claim(
 		checker, &checker->uplink_vlans, check_key(checker, "%s %s", name, wire), port);
 	if (before != NULL && vlan != NULL)
@@ -197,9 +212,25 @@ check_port_uplink(struct checker *checker, const char *device, const struct lyd_
 			"VLAN %s of uplink '%s' is used already by %s", wire, name,
 			check_where(checker, before));
 	else if (before != NULL)
-		check_wrong(checker, uplink, NULL, "add uplink-vlan: 1 to 4094",
+		check_wrong(checker, uplink, NULL,
+			check_key(checker, "add %s: 1 to 4094", vlan_leaf),
 			"the untagged frames of uplink '%s' go already to %s", name,
 			check_where(checker, before));
+}
+
+static void
+check_port_uplink(struct checker *checker, const char *device, const struct lyd_node *port)
+{
+	const struct lyd_node *uplink = model_child(port, "uplink");
+	const struct lyd_node *vlan = model_child(port, "uplink-vlan");
+
+	if (uplink == NULL && vlan != NULL && !build_is_broken(port))
+		check_wrong(checker, vlan, NULL, "say which: uplink: NAME",
+			"uplink-vlan without an uplink");
+	if (uplink == NULL)
+		return;
+	check_uplink_vlan(checker, port, "uplink-vlan");
+	check_use_port(checker, check_key(checker, "%s:%s", device, model_key(port)), port, uplink);
 	if (vlan == NULL && model_child(port, "vlan") != NULL)
 		check_doubt(checker, uplink, NULL,
 			"vlan is the switch's; for the VLAN on the wire write uplink-vlan",
@@ -244,12 +275,26 @@ check_static_mac(
 
 /* ---- nics ------------------------------------------------------------------------------------ */
 
+const struct lyd_node *
+check_named_switch(struct checker *checker, const struct lyd_node *leaf)
+{
+	const struct lyd_node *device = name_map_get(&checker->switches, model_value(leaf));
+
+	if (device == NULL && !build_is_broken(checker->network))
+		check_wrong(checker, leaf, NULL,
+			check_reference_hint(checker, model_child(checker->network, "switches"),
+				"switches", model_value(leaf)),
+			"there is no switch '%s' in network '%s'", model_value(leaf),
+			model_key(checker->network));
+	return device;
+}
+
 /* The switch that the nic names, or NULL, told. */
 static const struct lyd_node *
 nic_switch(struct checker *checker, const struct lyd_node *nic)
 {
 	const struct lyd_node *leaf = model_child(nic, "switch");
-	const struct lyd_node *first = model_child(checker->network, "switches"), *device;
+	const struct lyd_node *first = model_child(checker->network, "switches");
 
 	if (leaf == NULL) {
 		if (!build_is_broken(nic))
@@ -260,13 +305,7 @@ nic_switch(struct checker *checker, const struct lyd_node *nic)
 				"nic '%s' is on no switch", model_key(nic));
 		return NULL;
 	}
-	device = name_map_get(&checker->switches, model_value(leaf));
-	if (device == NULL && !build_is_broken(checker->network))
-		check_wrong(checker, leaf, NULL,
-			check_reference_hint(checker, first, "switches", model_value(leaf)),
-			"there is no switch '%s' in network '%s'", model_value(leaf),
-			model_key(checker->network));
-	return device;
+	return check_named_switch(checker, leaf);
 }
 
 /* What a port of the vnic's own would have, beside a declared one. */
@@ -306,8 +345,8 @@ check_nic_port(struct checker *checker, const struct lyd_node *nic)
 	if (device != NULL && leaf != NULL) {
 		key = check_key(checker, "%s:%s", model_key(device), model_value(leaf));
 		port = key != NULL ? name_map_get(&checker->ports, key) : NULL;
-		/* a vnic's own port is not there for others */
-		if (port != NULL && strcmp(port->schema->name, "ports") != 0)
+		/* an own port of a vnic or a router is not there for others */
+		if (port != NULL && !check_is_switch_port(port))
 			port = NULL;
 		if (port == NULL && !(leaf->flags & LYD_DEFAULT) && !build_is_broken(device))
 			check_wrong(checker, leaf, NULL,
@@ -318,7 +357,7 @@ check_nic_port(struct checker *checker, const struct lyd_node *nic)
 		if (port != NULL)
 			check_doubled_membership(checker, nic, key);
 		if (port != NULL || (leaf->flags & LYD_DEFAULT))
-			use_port(checker, key, nic, leaf);
+			check_use_port(checker, key, nic, leaf);
 	}
 	check_membership(checker, nic);
 	check_nic(checker, nic, port);
@@ -326,6 +365,25 @@ check_nic_port(struct checker *checker, const struct lyd_node *nic)
 
 /* ---- links ------------------------------------------------------------------------------------
  */
+
+/* The nearest name among switches and routers, or what switches there are. */
+static const char *
+device_hint(struct checker *checker, const char *wanted)
+{
+	const struct lyd_node *switches = model_child(checker->network, "switches");
+	const struct lyd_node *routers = model_child(checker->network, "routers"), *entry;
+	struct nearest nearest = { .wanted = wanted };
+
+	for (entry = routers; entry != NULL; entry = model_next(entry))
+		nearest_offer(&nearest, model_key(entry));
+	for (entry = switches; entry != NULL; entry = model_next(entry))
+		nearest_offer(&nearest, model_key(entry));
+	if (nearest.best != NULL)
+		return check_key(checker, "did you mean '%s'?", nearest.best);
+	return switches == NULL && routers != NULL
+		       ? check_reference_hint(checker, routers, "routers", wanted)
+		       : check_reference_hint(checker, switches, "switches", wanted);
+}
 
 static void
 check_end(struct checker *checker, const struct lyd_node *link, const struct lyd_node *end)
@@ -338,20 +396,37 @@ check_end(struct checker *checker, const struct lyd_node *link, const struct lyd
 	if (name == NULL)
 		return;
 	device = name_map_get(&checker->switches, name);
+	if (device == NULL)
+		device = name_map_get(&checker->routers, name);
 	port = name_map_get(&checker->ports, text);
 	if (device == NULL && !build_is_broken(checker->network))
-		check_wrong(checker, end, NULL,
-			check_reference_hint(checker, model_child(checker->network, "switches"),
-				"switches", name),
-			"there is no switch '%s' in network '%s'", name,
+		check_wrong(checker, end, NULL, device_hint(checker, name),
+			"there is no switch or router '%s' in network '%s'", name,
 			model_key(checker->network));
 	else if (device != NULL && port == NULL && !build_is_broken(device))
 		check_wrong(checker, end, NULL,
 			check_reference_hint(
 				checker, model_child(device, "ports"), "ports", text + length + 1),
-			"switch '%s' has no port '%s'", name, text + length + 1);
+			"%s '%s' has no port '%s'",
+			strcmp(device->schema->name, "routers") == 0 ? "router" : "switch", name,
+			text + length + 1);
 	if (port != NULL)
-		use_port(checker, text, link, end);
+		check_use_port(checker, text, link, end);
+}
+
+/* Both ends of a link are on one device. */
+static void
+check_loop(struct checker *checker, const struct lyd_node *end)
+{
+	const char *name =
+		check_key(checker, "%.*s", (int)strcspn(model_value(end), ":"), model_value(end));
+
+	if (name != NULL && name_map_get(&checker->switches, name) != NULL)
+		check_doubt(checker, end, NULL, "a frame that is flooded goes round in it",
+			"both ends of the link are on one switch: a loop");
+	else
+		check_doubt(checker, end, NULL, "a link leads to another device",
+			"both ends of the link are on one router");
 }
 
 static void
@@ -373,24 +448,11 @@ check_link(struct checker *checker, const struct lyd_node *link)
 	other = model_next(end);
 	if (strncmp(model_value(end), model_value(other),
 		    (size_t)(strchr(model_value(end), ':') + 1 - model_value(end))) == 0)
-		check_doubt(checker, end, NULL, "a frame that is flooded goes round in it",
-			"both ends of the link are on one switch: a loop");
+		check_loop(checker, end);
 }
 
 /* ---- tests ------------------------------------------------------------------------------------
  */
-
-static bool
-has_family(const struct lyd_node *nic, unsigned family)
-{
-	const struct lyd_node *ip = model_child(nic, "ip");
-	struct weft_prefix prefix;
-
-	for (; ip != NULL; ip = model_next(ip))
-		if (value_address(model_value(ip), true, &prefix) && prefix.family == family)
-			return true;
-	return false;
-}
 
 static void
 check_target(struct checker *checker, const struct lyd_node *nic, const struct lyd_node *target)
@@ -402,7 +464,7 @@ check_target(struct checker *checker, const struct lyd_node *nic, const struct l
 		value_address(model_value(target), false, &address);
 	else
 		value_endpoint(model_value(target), &address, &port);
-	if (nic != NULL && !build_is_broken(nic) && !has_family(nic, address.family))
+	if (nic != NULL && !build_is_broken(nic) && !check_has_family(nic, address.family))
 		check_wrong(checker, target, NULL, "add its ip",
 			"nic '%s' has no IPv%u address to send from", model_key(nic),
 			address.family);
@@ -467,6 +529,7 @@ check_network(struct checker *checker, const struct lyd_node *network)
 {
 	const struct lyd_node *switches = model_child(network, "switches"), *node, *entry;
 	const struct lyd_node *nics = model_child(network, "nics");
+	const struct lyd_node *routers = model_child(network, "routers");
 
 	checker->network = network;
 	index_list(checker, &checker->switches, switches);
@@ -475,6 +538,8 @@ check_network(struct checker *checker, const struct lyd_node *network)
 		index_ports(checker, node);
 	for (node = nics; node != NULL; node = model_next(node))
 		declare_own_port(checker, node);
+	for (node = routers; node != NULL; node = model_next(node))
+		check_declare_router(checker, node);
 	for (node = switches; node != NULL; node = model_next(node)) {
 		check_switch(checker, node);
 		entry = model_child(node, "static-macs");
@@ -485,9 +550,12 @@ check_network(struct checker *checker, const struct lyd_node *network)
 		check_nic_port(checker, node);
 	for (node = model_child(network, "links"); node != NULL; node = model_next(node))
 		check_link(checker, node);
+	for (node = routers; node != NULL; node = model_next(node))
+		check_router(checker, node);
 	for (node = model_child(network, "tests"); node != NULL; node = model_next(node))
 		check_test(checker, node);
 	name_map_free(&checker->switches);
+	name_map_free(&checker->routers);
 	name_map_free(&checker->ports);
 	name_map_free(&checker->uses);
 	name_map_free(&checker->nics);
@@ -516,10 +584,12 @@ check_configuration(const struct configuration *configuration, struct report *re
 	check_system(&checker, configuration_child(configuration, "system"));
 	for (node = checker.first_uplink; node != NULL; node = model_next(node))
 		check_uplink(&checker, node);
-	node = configuration_child(configuration, "networks");
-	for (; node != NULL; node = model_next(node))
+	checker.first_network = configuration_child(configuration, "networks");
+	index_list(&checker, &checker.networks, checker.first_network);
+	for (node = checker.first_network; node != NULL; node = model_next(node))
 		check_network(&checker, node);
 	name_map_free(&checker.uplinks);
+	name_map_free(&checker.networks);
 	name_map_free(&checker.uplink_vlans);
 	name_map_free(&checker.interfaces);
 	name_map_free(&checker.devices);

@@ -14,7 +14,7 @@
 /* Checks the whole. -1: out of memory. */
 int check_configuration(const struct configuration *configuration, struct report *report);
 
-/* ---- between check.c and check_nic.c ------------------------------------------------ */
+/* ---- between the files check*.c ----------------------------------------------------- */
 
 struct checker {
 	struct report *report;
@@ -22,19 +22,25 @@ struct checker {
 	bool failed;         /* out of memory */
 
 	/* of all networks */
-	const struct lyd_node *first_uplink;
+	const struct lyd_node *first_uplink, *first_network;
+	struct name_map networks;       /* name -> entry */
 	struct name_map uplinks;        /* name -> entry */
-	struct name_map uplink_vlans;   /* "wire 101" -> its leaf or port */
+	struct name_map uplink_vlans;   /* "wire 101" -> port */
 	struct name_map interfaces;     /* "namespace\ninterface" -> nic or uplink */
 	struct name_map devices;        /* DPDK arguments -> nic or uplink */
 	struct name_map namespaces;     /* name -> nic */
 	struct name_map host_addresses; /* "namespace\naddress" -> leaf */
 
+	/* of the router at hand */
+	struct name_map own; /* address -> leaf; without link-local ones */
+
 	/* of the network at hand */
 	const struct lyd_node *network;
 	struct name_map switches;  /* name -> entry */
-	struct name_map ports;     /* "lan:web" -> declared port, or the nic that has its own */
-	struct name_map uses;      /* "lan:web" -> nic, link or port (with its uplink) on it */
+	struct name_map routers;   /* name -> entry */
+	struct name_map ports;     /* "lan:web" -> declared port, or the nic or the port of a
+				      router that has its own */
+	struct name_map uses;      /* "lan:web" -> nic, link or port (with its uplink, …) on it */
 	struct name_map nics;      /* name -> entry */
 	struct name_map addresses; /* "lan 1 10.0.0.1" and "lan 1 MAC" -> leaf */
 };
@@ -60,14 +66,47 @@ const struct lyd_node *check_claim(struct checker *checker, struct name_map *map
 const char *check_reference_hint(struct checker *checker, const struct lyd_node *first,
 	const char *list, const char *wanted);
 
+/* Whether it is a port that is declared under its switch. */
+bool check_is_switch_port(const struct lyd_node *node);
+/* The switch that the leaf names, or NULL, told. */
+const struct lyd_node *check_named_switch(struct checker *checker, const struct lyd_node *leaf);
+/* Notes who is on a port ("lan:web"), and tells at `place` if somebody was before. */
+void check_use_port(struct checker *checker, const char *port, const struct lyd_node *user,
+	const struct lyd_node *place);
+/* A port's uplink, and its VLAN there, which is in the leaf of that name. */
+void check_uplink_vlan(struct checker *checker, const struct lyd_node *port, const char *vlan_leaf);
 /* vlan, vlans and native of a port or a nic. */
 void check_membership(struct checker *checker, const struct lyd_node *entry);
 /* A duration between bounds in milliseconds; `bounds` in words. */
 void check_duration(struct checker *checker, const struct lyd_node *entry, const char *name,
 	uint64_t least, uint64_t most, const char *bounds);
 
+/* Why no interface can have the address; NULL: it can. */
+const char *check_refuse_address(const struct weft_prefix *prefix);
+/* Whether a nic or a port has an address of the family, or IPv6 by itself. */
+bool check_has_family(const struct lyd_node *entry, unsigned family);
+/* The address of a leaf without its length. */
+const char *check_bare_address(struct checker *checker, const struct lyd_node *leaf);
+/* Whether its network fits those of the addresses before it in the same leaf-list. */
+void check_address_overlap(
+	struct checker *checker, const struct lyd_node *leaf, const struct weft_prefix *prefix);
+/*
+ * Notes the owner's address. domain: of those that hear each other's ARP ("lan 1"); space: the
+ * namespace that it is set in; either may be NULL.
+ */
+void check_claim_address(struct checker *checker, const struct lyd_node *owner,
+	const struct lyd_node *leaf, const char *domain, const char *space);
+void check_mac(struct checker *checker, const struct lyd_node *owner, const char *domain);
+
 /* All of a nic but its references; port: the declared one that it is on, or NULL. */
 void check_nic(struct checker *checker, const struct lyd_node *nic, const struct lyd_node *port);
 void check_uplink(struct checker *checker, const struct lyd_node *uplink);
+
+/* Makes a router and its ports known, on switches too. Switches and nics are so already. */
+void check_declare_router(struct checker *checker, const struct lyd_node *router);
+/* The rest, when links are known. */
+void check_router(struct checker *checker, const struct lyd_node *router);
+/* Its networks among each other, and its static routes. */
+void check_routes(struct checker *checker, const struct lyd_node *router);
 
 #endif

@@ -194,123 +194,6 @@ check_attach(struct checker *checker, const struct lyd_node *entry)
 
 /* ---- addresses ------------------------------------------------------------------------ */
 
-static bool
-same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-	unsigned bytes = bits / 8;
-	uint8_t mask = (uint8_t)(0xff00 >> bits % 8);
-
-	return memcmp(a, b, bytes) == 0 && (bits % 8 == 0 || ((a[bytes] ^ b[bytes]) & mask) == 0);
-}
-
-/* Whether all bits behind the prefix are `ones`. */
-static bool
-host_bits_are(const struct weft_prefix *prefix, bool ones)
-{
-	for (unsigned bit = prefix->length; bit < 32; bit++)
-		if ((prefix->address[bit / 8] >> (7 - bit % 8) & 1) != ones)
-			return false;
-	return true;
-}
-
-/* Why no interface can have the address; NULL: it can. */
-static const char *
-refuse_address(const struct weft_prefix *prefix)
-{
-	static const uint8_t zero[16], loopback[16] = { [15] = 1 };
-	const uint8_t *bytes = prefix->address;
-
-	if (memcmp(bytes, zero, sizeof(zero)) == 0)
-		return "is no address of a host";
-	if (prefix->length == 0)
-		return "has a prefix of no bits";
-	if (prefix->family == 6 && bytes[0] == 0xff)
-		return "is a multicast address";
-	if (prefix->family == 6)
-		return memcmp(bytes, loopback, sizeof(loopback)) == 0 ? "is the loopback address"
-								      : NULL;
-	if (bytes[0] == 127)
-		return "is a loopback address";
-	if (bytes[0] >= 224)
-		return "is a multicast or reserved address";
-	/* RFC 3021: a prefix of 31 bits has neither */
-	if (prefix->length < 31 && host_bits_are(prefix, false))
-		return "is the address of the network itself";
-	if (prefix->length < 31 && host_bits_are(prefix, true))
-		return "is the network's broadcast address";
-	return NULL;
-}
-
-static const char *
-bare_address(struct checker *checker, const struct lyd_node *leaf)
-{
-	const char *text = model_value(leaf);
-
-	return check_key(checker, "%.*s", (int)strcspn(text, "/"), text);
-}
-
-static void
-check_overlap(
-	struct checker *checker, const struct lyd_node *leaf, const struct weft_prefix *prefix)
-{
-	const struct lyd_node *other = model_child(lyd_parent(leaf), "ip");
-	unsigned all = prefix->family == 6 ? 128 : 32;
-	struct weft_prefix before;
-
-	for (; other != leaf; other = model_next(other)) {
-		unsigned bits;
-
-		if (!value_address(model_value(other), true, &before) ||
-			before.family != prefix->family)
-			continue;
-		if (same_bits(before.address, prefix->address, all)) {
-			check_wrong(checker, leaf, NULL, "remove one",
-				"address %s is here twice, as %s and %s",
-				bare_address(checker, leaf), model_value(other), model_value(leaf));
-			return;
-		}
-		bits = before.length < prefix->length ? before.length : prefix->length;
-		/* one network with several addresses is well, and so is a single further address */
-		if (before.length != prefix->length && before.length != all &&
-			prefix->length != all && same_bits(before.address, prefix->address, bits)) {
-			check_wrong(checker, leaf, NULL, "give both the same prefix length",
-				"the network of %s overlaps that of %s", model_value(leaf),
-				model_value(other));
-			return;
-		}
-	}
-}
-
-static void
-claim_address(struct checker *checker, const struct lyd_node *nic, const struct lyd_node *leaf,
-	const char *domain, const char *space)
-{
-	const char *address = bare_address(checker, leaf);
-	const struct lyd_node *before = NULL;
-
-	if (address == NULL) {
-		checker->failed = true;
-		return;
-	}
-	if (domain != NULL)
-		before = check_claim(checker, &checker->addresses,
-			check_key(checker, "%s %s", domain, address), leaf);
-	if (before != NULL && lyd_parent(before) != nic) {
-		check_wrong(checker, leaf, NULL, "hosts on one switch need addresses of their own",
-			"address %s is used already by %s", address, check_where(checker, before));
-		return;
-	}
-	if (space == NULL)
-		return;
-	before = check_claim(checker, &checker->host_addresses,
-		check_key(checker, "%s\n%s", space, address), leaf);
-	if (before != NULL && lyd_parent(before) != nic)
-		check_wrong(checker, leaf, NULL,
-			"interfaces of one namespace need addresses of their own",
-			"address %s is used already in that namespace, by %s", address,
-			check_where(checker, before));
-}
-
 static void
 check_addresses(
 	struct checker *checker, const struct lyd_node *nic, const char *domain, const char *space)
@@ -322,7 +205,7 @@ check_addresses(
 	for (; leaf != NULL; leaf = model_next(leaf)) {
 		if (!value_address(model_value(leaf), true, &prefix))
 			continue;
-		why = refuse_address(&prefix);
+		why = check_refuse_address(&prefix);
 		if (why != NULL) {
 			check_wrong(checker, leaf, NULL, "write the address of the host", "%s %s",
 				model_value(leaf), why);
@@ -332,19 +215,12 @@ check_addresses(
 			/* RFC 8200, section 5 */
 			check_wrong(checker, leaf, NULL, "raise mtu",
 				"IPv6 needs an mtu of at least 1280");
-		check_overlap(checker, leaf, &prefix);
-		claim_address(checker, nic, leaf, domain, space);
+		check_address_overlap(checker, leaf, &prefix);
+		check_claim_address(checker, nic, leaf, domain, space);
 	}
 }
 
 /* ---- gateways --------------------------------------------------------------------------- */
-
-static bool
-is_link_local(const struct weft_prefix *address)
-{
-	return address->family == 6 && address->address[0] == 0xfe &&
-	       (address->address[1] & 0xc0) == 0x80;
-}
 
 static void
 check_gateway(struct checker *checker, const struct lyd_node *nic, const struct lyd_node *leaf)
@@ -358,46 +234,19 @@ check_gateway(struct checker *checker, const struct lyd_node *nic, const struct 
 		if (!value_address(model_value(ip), true, &prefix) ||
 			prefix.family != gateway.family)
 			continue;
-		if (same_bits(prefix.address, gateway.address, gateway.length)) {
+		if (value_same_bits(prefix.address, gateway.address, gateway.length)) {
 			check_wrong(checker, leaf, NULL, "a gateway is another host",
 				"gateway %s is the vnic's own address", model_value(leaf));
 			return;
 		}
-		if (same_bits(prefix.address, gateway.address, prefix.length))
+		if (value_same_bits(prefix.address, gateway.address, prefix.length))
 			return;
 	}
-	if (!is_link_local(&gateway) && !build_is_broken(nic))
+	if (!value_is_link_local(&gateway) && !build_is_broken(nic))
 		check_wrong(checker, leaf, NULL,
 			"a gateway is in the network of one of the vnic's addresses",
 			"gateway %s is in no network of nic '%s'", model_value(leaf),
 			model_key(nic));
-}
-
-static void
-check_mac(struct checker *checker, const struct lyd_node *nic, const char *domain)
-{
-	static const uint8_t zero[6];
-	const struct lyd_node *leaf = model_child(nic, "mac"), *before;
-	uint8_t mac[6];
-
-	if (leaf == NULL || !value_mac(model_value(leaf), mac))
-		return;
-	if ((mac[0] & 1) || memcmp(mac, zero, sizeof(mac)) == 0) {
-		check_wrong(checker, leaf, NULL,
-			"take one such as 02:00:00:00:00:01: the first byte of a station's address "
-			"is even",
-			"%s is no MAC address of a station", model_value(leaf));
-		return;
-	}
-	if (domain == NULL)
-		return;
-	before = check_claim(checker, &checker->addresses,
-		check_key(checker, "%s %s", domain, model_value(leaf)), leaf);
-	if (before != NULL)
-		check_wrong(checker, leaf, NULL,
-			"hosts on one switch need MAC addresses of their own",
-			"MAC address %s is used already by %s", model_value(leaf),
-			check_where(checker, before));
 }
 
 void

@@ -82,13 +82,15 @@ note_nic(struct index *index, const char *network, const struct lyd_node *nic)
 }
 
 static void
-note_link(struct index *index, const char *network, const struct lyd_node *link)
+note_link(struct index *index, const struct lyd_node *owner, const struct lyd_node *link)
 {
 	const struct lyd_node *end = model_child(link, "ends");
+	const char *network = model_key(owner);
 
 	for (; end != NULL; end = model_next(end)) {
 		const char *port = model_value(end), *colon = strchr(port, ':');
 		char device[64];
+		bool router;
 
 		note(index, name("port", network, port, NULL),
 			name("link", network, model_key(link), NULL));
@@ -96,7 +98,8 @@ note_link(struct index *index, const char *network, const struct lyd_node *link)
 			continue;
 		memcpy(device, port, (size_t)(colon - port));
 		device[colon - port] = '\0';
-		note(index, name("switch", network, device, NULL),
+		router = model_entry(owner, "routers", device) != NULL;
+		note(index, name(router ? "router" : "switch", network, device, NULL),
 			name("link", network, model_key(link), NULL));
 	}
 }
@@ -112,6 +115,39 @@ note_port(struct index *index, const char *network, const char *device, const st
 		name("port", network, device, model_key(port)));
 }
 
+/* A peer is felt by the port, and by the router and the network that it is in. */
+static void
+note_peer(struct index *index, const char *peer, const char *port)
+{
+	size_t network = strcspn(peer, "/"), router = strcspn(peer, ":");
+	char text[160];
+
+	if (router >= sizeof(text))
+		return;
+	note(index, name("port", peer, NULL, NULL), strdup(port));
+	memcpy(text, peer, router);
+	text[router] = '\0';
+	note(index, name("router", text, NULL, NULL), strdup(port));
+	text[network] = '\0';
+	note(index, name("network", text, NULL, NULL), strdup(port));
+}
+
+static void
+note_router_port(
+	struct index *index, const char *network, const char *device, const struct lyd_node *port)
+{
+	const char *place = model_text(port, "switch"), *peer = model_text(port, "peer");
+	char *own = name("port", network, device, model_key(port));
+
+	note_port(index, network, device, port);
+	index->failed |= own == NULL;
+	if (place != NULL && own != NULL)
+		note(index, name("switch", network, place, NULL), strdup(own));
+	if (peer != NULL && own != NULL)
+		note_peer(index, peer, own);
+	free(own);
+}
+
 static void
 note_network(struct index *index, const struct lyd_node *network)
 {
@@ -124,13 +160,19 @@ note_network(struct index *index, const struct lyd_node *network)
 		for (port = model_child(node, "ports"); port != NULL; port = model_next(port))
 			note_port(index, key, model_key(node), port);
 	}
+	for (node = model_child(network, "routers"); node != NULL; node = model_next(node)) {
+		note(index, name("network", key, NULL, NULL),
+			name("router", model_key(node), NULL, NULL));
+		for (port = model_child(node, "ports"); port != NULL; port = model_next(port))
+			note_router_port(index, key, model_key(node), port);
+	}
 	for (node = model_child(network, "nics"); node != NULL; node = model_next(node)) {
 		note(index, name("network", key, NULL, NULL),
 			name("nic", model_key(node), NULL, NULL));
 		note_nic(index, key, node);
 	}
 	for (node = model_child(network, "links"); node != NULL; node = model_next(node))
-		note_link(index, key, node);
+		note_link(index, network, node);
 }
 
 static char *

@@ -97,6 +97,8 @@ const char *model_value(const struct lyd_node *leaf);
 int model_parse_mac(const char *text, uint8_t mac[6]);
 int model_parse_prefix(const char *text, struct weft_prefix *prefix);   /* "10.0.0.1/24" */
 int model_parse_address(const char *text, struct weft_prefix *address); /* "10.0.0.1" */
+/* "10.0.0.1", "core", "fe80::7@core": an address (or family 0), a port within the text (or NULL) */
+int model_parse_hop(const char *text, struct weft_prefix *gateway, const char **port);
 int model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t *port);
 
 /* ---- differences -------------------------------------------------------------------- */
@@ -117,18 +119,18 @@ struct plan_leaf {
 };
 
 /*
- * One object (a network, switch, port, nic, link, uplink, the system) that differs. Items are
- * in an order in which they can be carried out: deletions first, users before what they use,
- * then updates and creations, the other way round. What is in a deleted or created object has
+ * One object (a network, switch, router, port, nic, link, route, uplink, the system) that differs.
+ * Items are in an order in which they can be carried out: deletions first, users before what they
+ * use, then updates and creations, the other way round. What is in a deleted or created object has
  * items of its own.
  */
 struct plan_item {
 	enum plan_operation operation;
 	enum plan_impact impact;
-	const char *kind; /* "network", "switch", "port", "static-mac", "nic", "link", "uplink",
-			     "test", "system" */
+	const char *kind; /* "network", "switch", "router", "port", "static-mac", "nic", "link",
+			     "route", "uplink", "test", "system" */
 	char *network;    /* NULL: of a network, an uplink, the system */
-	char *name;       /* within the network: "lan", "lan:web", "web", "wire" */
+	char *name;       /* within the network: "lan", "lan:web", "r1:10.9.0.0/16" */
 	struct plan_leaf *leaves;
 	unsigned n_leaves;
 	char *collateral;                      /* who else feels it, or NULL */

@@ -19,24 +19,26 @@ enum kind {
 	KIND_UPLINK,
 	KIND_NETWORK,
 	KIND_SWITCH,
+	KIND_ROUTER,
 	KIND_PORT,
 	KIND_STATIC_MAC,
 	KIND_NIC,
 	KIND_LINK,
+	KIND_ROUTE,
 	KIND_TEST,
 	KINDS,
 };
 
-static const char *const kind_names[KINDS] = { "system", "uplink", "network", "switch", "port",
-	"static-mac", "nic", "link", "test" };
+static const char *const kind_names[KINDS] = { "system", "uplink", "network", "switch", "router",
+	"port", "static-mac", "nic", "link", "route", "test" };
 
 /* Lists that hold objects of their own, and so are not leaves of the object that they are in. */
 static const struct {
 	const char *list;
 	enum kind kind;
 } lists[] = { { "switches", KIND_SWITCH }, { "ports", KIND_PORT },
-	{ "static-macs", KIND_STATIC_MAC }, { "nics", KIND_NIC }, { "links", KIND_LINK },
-	{ "tests", KIND_TEST } };
+	{ "static-macs", KIND_STATIC_MAC }, { "routers", KIND_ROUTER }, { "routes", KIND_ROUTE },
+	{ "nics", KIND_NIC }, { "links", KIND_LINK }, { "tests", KIND_TEST } };
 
 struct planner {
 	struct plan *plan;
@@ -221,9 +223,11 @@ compare_members(struct planner *planner, struct plan_item *item, const char *pre
 /* Leaves whose change disturbs the traffic through the object; "/" ends a prefix. */
 static const char *const disturbing[KINDS][10] = {
 	[KIND_UPLINK] = { "attach/", "queues" },
-	[KIND_PORT] = { "vlan", "vlans", "native", "uplink", "uplink-vlan" },
+	[KIND_PORT] = { "vlan", "vlans", "native", "uplink", "uplink-vlan", "switch", "peer",
+		"mac" },
 	[KIND_NIC] = { "attach/", "switch", "port", "vlan", "vlans", "native", "mac", "queues" },
 	[KIND_LINK] = { "ends" },
+	[KIND_ROUTE] = { "type" },
 };
 
 static bool
@@ -256,6 +260,17 @@ loses_value(const struct plan_item *item, const char *leaf)
 	return false;
 }
 
+/* Whether what was reached by an address or a gateway is not any more. */
+static bool
+loses_address(enum kind kind, const struct plan_item *item, const struct plan_leaf *leaf)
+{
+	if (kind != KIND_NIC && kind != KIND_PORT)
+		return false;
+	if (strcmp(leaf->name, "ip") == 0 || strcmp(leaf->name, "gateway") == 0)
+		return loses_value(item, leaf->name);
+	return strcmp(leaf->name, "ipv6") == 0 && strcmp(leaf->after, "false") == 0;
+}
+
 static enum plan_impact
 update_impact(enum kind kind, const struct plan_item *item)
 {
@@ -266,8 +281,7 @@ update_impact(enum kind kind, const struct plan_item *item)
 			return PLAN_RESTART;
 		if (is_disturbing(kind, leaf))
 			return PLAN_TRAFFIC_LOSS;
-		if (kind == KIND_NIC && (strcmp(leaf, "ip") == 0 || strcmp(leaf, "gateway") == 0) &&
-			loses_value(item, leaf))
+		if (loses_address(kind, item, &item->leaves[i]))
 			return PLAN_TRAFFIC_LOSS;
 	}
 	return PLAN_HITLESS;
@@ -312,7 +326,7 @@ compare_object(struct planner *planner, enum kind kind, const struct scope *scop
 	}
 	if (kind == KIND_NETWORK)
 		inner.network = model_key(after != NULL ? after : before);
-	else if (kind == KIND_SWITCH)
+	else if (kind == KIND_SWITCH || kind == KIND_ROUTER)
 		inner.device = model_key(after != NULL ? after : before);
 	else
 		return;

@@ -102,6 +102,8 @@ schema_value_kind(const struct lysc_node *leaf)
 		{ "wt:mac-address", VALUE_MAC },
 		{ "wt:ip-address", VALUE_ADDRESS },
 		{ "wt:ip-address-and-prefix", VALUE_PREFIX },
+		{ "wt:ip-prefix", VALUE_NETWORK },
+		{ "wt:next-hop", VALUE_HOP },
 		{ "wt:ip-endpoint", VALUE_ENDPOINT },
 		{ "wt:vlan-range", VALUE_VLANS },
 	};

@@ -25,6 +25,8 @@ enum value_kind {
 	VALUE_MAC,
 	VALUE_ADDRESS,
 	VALUE_PREFIX,
+	VALUE_NETWORK, /* a prefix without host bits */
+	VALUE_HOP,
 	VALUE_ENDPOINT,
 	VALUE_VLANS,
 };

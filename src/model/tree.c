@@ -121,6 +121,12 @@ model_parse_address(const char *text, struct weft_prefix *address)
 }
 
 int
+model_parse_hop(const char *text, struct weft_prefix *gateway, const char **port)
+{
+	return value_hop(text, gateway, port) ? 0 : -1;
+}
+
+int
 model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t *port)
 {
 	return value_endpoint(text, address, port) ? 0 : -1;

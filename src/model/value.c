@@ -102,6 +102,74 @@ value_address(const char *text, bool prefix, struct weft_prefix *address)
 }
 
 bool
+value_is_link_local(const struct weft_prefix *address)
+{
+	return address->family == 6 && address->address[0] == 0xfe &&
+	       (address->address[1] & 0xc0) == 0x80;
+}
+
+bool
+value_same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+	unsigned bytes = bits / 8;
+	uint8_t mask = (uint8_t)(0xff00 >> bits % 8);
+
+	return memcmp(a, b, bytes) == 0 && (bits % 8 == 0 || ((a[bytes] ^ b[bytes]) & mask) == 0);
+}
+
+void
+value_mask(struct weft_prefix *prefix)
+{
+	for (unsigned bit = prefix->length; bit < 128; bit++)
+		prefix->address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+}
+
+static bool
+value_network(const char *text, struct weft_prefix *prefix)
+{
+	struct weft_prefix masked;
+
+	if (!value_address(text, true, prefix))
+		return false;
+	masked = *prefix;
+	value_mask(&masked);
+	return memcmp(&masked, prefix, sizeof(masked)) == 0;
+}
+
+/* "10.0.0.256" is a name by its letters, but nobody means it so. */
+static bool
+looks_like_address(const char *text)
+{
+	unsigned dots = 0;
+
+	for (const char *at = text; *at != '\0'; at++)
+		dots += *at == '.';
+	return strchr(text, ':') != NULL ||
+	       (dots == 3 && text[strspn(text, "0123456789.")] == '\0');
+}
+
+bool
+value_hop(const char *text, struct weft_prefix *address, const char **port)
+{
+	const char *at = strchr(text, '@');
+	char copy[INET6_ADDRSTRLEN + 1];
+	size_t length = at != NULL ? (size_t)(at - text) : 0;
+
+	*port = NULL;
+	if (at == NULL && value_address(text, false, address))
+		return true;
+	*address = (struct weft_prefix){ 0 };
+	*port = at != NULL ? at + 1 : text;
+	if (at == NULL)
+		return *text != '\0' && !looks_like_address(text);
+	if (length >= sizeof(copy) || at[1] == '\0')
+		return false;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	return value_address(copy, false, address);
+}
+
+bool
 value_endpoint(const char *text, struct weft_prefix *address, uint16_t *port)
 {
 	const char *colon = strrchr(text, ':'), *begin = text, *end = colon;
@@ -165,18 +233,35 @@ canonical_address(enum value_kind kind, const char *text, char canonical[VALUE_T
 	char printed[INET6_ADDRSTRLEN];
 	uint16_t port = 0;
 
-	if (kind == VALUE_ENDPOINT ? !value_endpoint(text, &address, &port)
-				   : !value_address(text, kind == VALUE_PREFIX, &address))
+	if (kind == VALUE_ENDPOINT      ? !value_endpoint(text, &address, &port)
+		: kind == VALUE_NETWORK ? !value_network(text, &address)
+					: !value_address(text, kind == VALUE_PREFIX, &address))
 		return false;
 	print_address(&address, printed);
 	if (kind == VALUE_ADDRESS)
 		snprintf(canonical, VALUE_TEXT_SIZE, "%s", printed);
-	else if (kind == VALUE_PREFIX)
+	else if (kind != VALUE_ENDPOINT)
 		snprintf(canonical, VALUE_TEXT_SIZE, "%s/%u", printed, address.length);
 	else
 		snprintf(canonical, VALUE_TEXT_SIZE, address.family == 6 ? "[%s]:%u" : "%s:%u",
 			printed, port);
 	return true;
+}
+
+static bool
+canonical_hop(const char *text, char canonical[VALUE_TEXT_SIZE])
+{
+	struct weft_prefix address;
+	char printed[INET6_ADDRSTRLEN] = "";
+	const char *port;
+
+	if (!value_hop(text, &address, &port))
+		return false;
+	if (address.family != 0)
+		print_address(&address, printed);
+	return snprintf(canonical, VALUE_TEXT_SIZE, "%s%s%s", printed,
+		       address.family != 0 && port != NULL ? "@" : "",
+		       port != NULL ? port : "") < VALUE_TEXT_SIZE;
 }
 
 bool
@@ -207,8 +292,11 @@ value_canonical(enum value_kind kind, const char *text, char canonical[VALUE_TEX
 		break;
 	case VALUE_ADDRESS:
 	case VALUE_PREFIX:
+	case VALUE_NETWORK:
 	case VALUE_ENDPOINT:
 		return canonical_address(kind, text, canonical);
+	case VALUE_HOP:
+		return canonical_hop(text, canonical);
 	default:
 		return false;
 	}
@@ -302,6 +390,25 @@ address_hint(enum value_kind kind, const char *text, char *memory, size_t size)
 }
 
 static const char *
+network_hint(const char *text, char *memory, size_t size)
+{
+	struct weft_prefix prefix;
+	char printed[INET6_ADDRSTRLEN];
+
+	if (strcasecmp(text, "default") == 0)
+		return "write 0.0.0.0/0 or ::/0";
+	if (!value_address(text, true, &prefix) && !value_address(text, false, &prefix))
+		return NULL;
+	value_mask(&prefix);
+	print_address(&prefix, printed);
+	snprintf(memory, size,
+		strchr(text, '/') != NULL ? "the network of that address is %s/%u"
+					  : "add the length of the prefix: of one address %s/%u",
+		printed, prefix.length);
+	return memory;
+}
+
+static const char *
 mac_hint(const char *text, char *memory, size_t size)
 {
 	char digits[13];
@@ -356,6 +463,12 @@ kind_hint(enum value_kind kind, const char *text, char *memory, size_t size)
 	case VALUE_PREFIX:
 	case VALUE_ENDPOINT:
 		return address_hint(kind, text, memory, size);
+	case VALUE_HOP:
+		if (strchr(text, '%') != NULL)
+			return "the port of a link-local address is written fe80::1@PORT";
+		return address_hint(VALUE_ADDRESS, text, memory, size);
+	case VALUE_NETWORK:
+		return network_hint(text, memory, size);
 	default:
 		return NULL;
 	}

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VALUE_TEXT_SIZE 64
+#define VALUE_TEXT_SIZE 128
 
 /* The one way to write a value; false: it is none of its kind. VALUE_PLAIN: as it is. */
 bool value_canonical(enum value_kind kind, const char *text, char canonical[VALUE_TEXT_SIZE]);
@@ -22,6 +22,12 @@ bool value_bytes(const char *text, uint64_t *bytes);
 bool value_mac(const char *text, uint8_t mac[6]);
 /* An address, with "/length" if `prefix` says so. */
 bool value_address(const char *text, bool prefix, struct weft_prefix *address);
+/* An address and a port, either of which may be absent: family 0, NULL. */
+bool value_hop(const char *text, struct weft_prefix *address, const char **port);
+bool value_is_link_local(const struct weft_prefix *address); /* IPv6 */
+bool value_same_bits(const uint8_t *a, const uint8_t *b, unsigned bits);
+/* Makes the bits behind the length zero. */
+void value_mask(struct weft_prefix *prefix);
 bool value_endpoint(const char *text, struct weft_prefix *address, uint16_t *port);
 bool value_vlan_range(const char *text, uint16_t *first, uint16_t *last);
 

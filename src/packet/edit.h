@@ -16,6 +16,8 @@
 
 #include <rte_branch_prediction.h>
 #include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_byteorder.h>
 #include <string.h>
 
 /* What of a packet was changed; bits of edit_log.what. */
@@ -85,6 +87,32 @@ void edit_set_ip_source(struct rte_mbuf *packet, const uint8_t *address);
 void edit_set_ip_destination(struct rte_mbuf *packet, const uint8_t *address);
 /* TTL or hop limit minus one; the caller has seen that it is above 1. */
 void edit_decrement_ttl(struct rte_mbuf *packet);
+/* Notes a decrement in the log that the packet has. */
+void edit_log_ttl(struct edit_log *log);
+
+/* The same where the router has checked the header at `l3` already; it need not be parsed. */
+static inline void
+edit_forward_ttl(struct rte_mbuf *packet, uint16_t l3, uint8_t family)
+{
+	uint8_t *header = rte_pktmbuf_mtod_offset(packet, uint8_t *, l3);
+	struct edit_log *log = packet_meta(packet)->log;
+	uint32_t checksum;
+	uint16_t field;
+
+	if (family == 6) {
+		header[offsetof(struct rte_ipv6_hdr, hop_limits)]--;
+	} else {
+		/* RFC 1624: the word that TTL is the upper half of gets 0x0100 less */
+		memcpy(&field, header + offsetof(struct rte_ipv4_hdr, hdr_checksum), sizeof(field));
+		checksum = rte_be_to_cpu_16(field) + 0x0100u;
+		field = rte_cpu_to_be_16((uint16_t)(checksum + (checksum >= 0xffff)));
+		memcpy(header + offsetof(struct rte_ipv4_hdr, hdr_checksum), &field, sizeof(field));
+		header[offsetof(struct rte_ipv4_hdr, time_to_live)]--;
+	}
+	if (unlikely(log != NULL))
+		edit_log_ttl(log);
+}
+
 void edit_set_dscp(struct rte_mbuf *packet, uint8_t dscp);
 /* TCP, UDP port or ICMP echo id; network byte order. */
 void edit_set_l4_source(struct rte_mbuf *packet, uint16_t port);

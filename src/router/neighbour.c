@@ -252,11 +252,10 @@ has_mac(enum neighbour_state state)
 static void
 address_link(struct vport *egress, struct rte_mbuf *packet, uint64_t link)
 {
-	struct rte_ether_addr mac;
+	struct edit_macs macs = { .source = router_port_of(egress)->mac };
 
-	neighbour_link_mac(link, mac.addr_bytes);
-	edit_set_ether_destination(packet, &mac);
-	edit_set_ether_source(packet, &router_port_of(egress)->mac);
+	neighbour_link_mac(link, macs.destination.addr_bytes);
+	edit_set_ether_both(packet, &macs);
 }
 
 /* Asks who has the address: everybody, or the one MAC that had it. */

@@ -155,15 +155,18 @@ send_fragments(struct worker *worker, struct vport *egress, const struct next_ho
 	bool dry_run = packet_meta(packet)->flags & PACKET_DRY_RUN;
 	struct rte_mbuf *fragments[FRAGMENTS_LIMIT];
 	uint8_t destination[4];
+	bool no_buffer = false;
 	unsigned count;
 
 	memcpy(destination, header + 16, sizeof(destination));
 	if (unlikely(packet_meta(packet)->trace != 0))
 		trace_step(worker, packet, egress, "longer than the MTU, %u: cut into fragments",
 			egress->mtu);
-	count = fragment_ip4(&worker->pools, packet, l3, egress->mtu, fragments, FRAGMENTS_LIMIT);
+	count = fragment_ip4(&worker->pools, packet, l3, egress->mtu, fragments, FRAGMENTS_LIMIT,
+		&no_buffer);
 	if (unlikely(count == 0))
-		packet_dropped(worker, egress, DROP_NO_BUFFER, dry_run);
+		packet_dropped(
+			worker, egress, no_buffer ? DROP_NO_BUFFER : DROP_TOO_BIG, dry_run);
 	for (unsigned i = 0; i < count; i++)
 		send_to_hop(worker, egress, hop, 4, destination, fragments[i]);
 }
@@ -179,18 +182,34 @@ clamp_of(const struct vport *egress, uint16_t clamp, uint8_t family)
 	return (uint16_t)(egress->mtu - headers);
 }
 
-/* What an established flow pays for it: a look at two words. */
-static void
-maybe_clamp(struct vport *egress, const struct routed *routed)
+static bool
+is_tcp(const struct routed *routed)
+{
+	return routed_header(routed)[routed->family == 4 ? 9 : 6] == IPPROTO_TCP;
+}
+
+static bool
+clamp(struct worker *worker, struct routed *routed, uint16_t mss)
+{
+	routed->packet = edit_clamp_mss(&worker->pools, routed->packet, mss);
+	return routed->packet != NULL;
+}
+
+/* What an established flow pays for it: a look at two words. False: there was no buffer. */
+static bool
+maybe_clamp(struct worker *worker, struct vport *egress, struct routed *routed)
 {
 	uint16_t out = router_port_of(egress)->clamp_mss, in = routed->port->clamp_mss;
+	bool dry_run = packet_meta(routed->packet)->flags & PACKET_DRY_RUN;
 
-	if (likely((out | in) == 0))
-		return;
-	if (out != 0)
-		edit_clamp_mss(routed->packet, clamp_of(egress, out, routed->family));
-	if (in != 0)
-		edit_clamp_mss(routed->packet, clamp_of(routed->ingress, in, routed->family));
+	if (likely((out | in) == 0) || !is_tcp(routed))
+		return true;
+	packet_parse(routed->packet);
+	if ((out == 0 || clamp(worker, routed, clamp_of(egress, out, routed->family))) &&
+		(in == 0 || clamp(worker, routed, clamp_of(routed->ingress, in, routed->family))))
+		return true;
+	packet_dropped(worker, egress, DROP_NO_BUFFER, dry_run);
+	return false;
 }
 
 static bool
@@ -223,8 +242,10 @@ send_out(struct worker *worker, struct routed *routed, const struct next_hop *ho
 		return;
 	}
 	edit_forward_ttl(packet, routed->l3, routed->family);
-	maybe_clamp(egress, routed);
-	send_to_hop(worker, egress, hop, routed->family, routed_destination(routed), packet);
+	if (!maybe_clamp(worker, egress, routed))
+		return;
+	send_to_hop(worker, egress, hop, routed->family, routed_destination(routed),
+		routed->packet);
 }
 
 /* ---- (4., 5.) ----------------------------------------------------------------------------------

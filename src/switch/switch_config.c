@@ -59,9 +59,14 @@ switch_port_config_read(const struct lyd_node *node, struct weft_switch_port_con
 	};
 	for (range = model_child(node, "vlans"); range != NULL; range = model_next(range))
 		add_range(config, lyd_get_value(range));
-	/* a vnic's mtu is that of its other side, not of its port */
+	/* the mtu of a vnic or a router's port is that of its own side, not of the switch's port */
 	if (strcmp(LYD_NAME(node), "ports") != 0)
 		return;
+	/* and what a router sends untagged is in one VLAN */
+	if (strcmp(LYD_NAME(lyd_parent(node)), "routers") == 0) {
+		config->access = (uint16_t)model_number(node, "vlan", 1);
+		return;
+	}
 	config->mac_limit = (uint32_t)model_number(node, "mac-limit", 0);
 	config->mtu = (uint32_t)model_number(node, "mtu", 0);
 }

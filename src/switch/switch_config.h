@@ -14,7 +14,7 @@ struct lyd_node;
 void switch_config_read(const struct lyd_node *node, struct weft_switch_config *config);
 bool switch_config_same(const struct weft_switch_config *a, const struct weft_switch_config *b);
 
-/* An entry of a switch's ports, or of nics: the port that is made for it. */
+/* An entry of a switch's ports, or of nics or a router's ports: the port that is made for it. */
 void switch_port_config_read(const struct lyd_node *node, struct weft_switch_port_config *config);
 bool switch_port_config_same(
 	const struct weft_switch_port_config *a, const struct weft_switch_port_config *b);

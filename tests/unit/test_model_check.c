@@ -27,6 +27,15 @@ struct mistake {
 	"      dmz: { ports: { a: {}, b: {} } }\n" \
 	"    nics:\n" \
 	"      web: { switch: lan, ip: 10.0.0.1/24 }\n"
+/* another with a router: lines 8 to 12 are its ports; what follows is in it */
+#define ROUTER \
+	NETWORK \
+	"    routers:\n" \
+	"      r1:\n" \
+	"        ports:\n" \
+	"          a: { ip: [10.1.0.1/24, 2001:db8:1::1/64] }\n" \
+	"          b: { switch: dmz, ip: 172.16.0.0/31 }\n"
+#define ROUTES ROUTER "        routes:\n"
 #define UPLINK "uplinks:\n  wire: { attach: { interface: eth1 } }\n"
 
 static const struct mistake mistakes[] = {
@@ -208,8 +217,9 @@ static const struct mistake mistakes[] = {
 	{ NETWORK "    links: [ { ends: [lan:a, dmz:a, dmz:b] } ]\n", "8:14", "two ends, not 3",
 		NULL },
 	{ NETWORK "    links: [ { ends: [lan:a, dmz:c] } ]\n", "8:30", "has no port 'c'", "a" },
-	{ NETWORK "    links: [ { ends: [lan:a, dzm:a] } ]\n", "8:30", "no switch 'dzm'", "'dmz'" },
-	{ NETWORK "    links: [ { ends: [lan:a, dmz] } ]\n", "8:30", "SWITCH:PORT", NULL },
+	{ NETWORK "    links: [ { ends: [lan:a, dzm:a] } ]\n", "8:30", "no switch or router 'dzm'",
+		"'dmz'" },
+	{ NETWORK "    links: [ { ends: [lan:a, dmz] } ]\n", "8:30", "DEVICE:PORT", NULL },
 	{ NETWORK "    links: [ { ends: [lan:a, dmz:a] }, { ends: [lan:a, dmz:b] } ]\n", "8:49",
 		"lan:a is used already by link 'dmz:a~lan:a'", NULL },
 	{ NETWORK "    links: [ { ends: [lan:a, dmz:a] }, { ends: [dmz:a, lan:a] } ]\n", "8:40",
@@ -234,6 +244,170 @@ static const struct mistake mistakes[] = {
 		NULL },
 	{ NETWORK "    tests: [ { from: web, ping: 10.0.0.2 }, { from: web, ping: 10.0.0.2 } ]\n",
 		"8:45", "is here twice", NULL },
+	/* routers */
+	{ NETWORK "    routers: { lan: {} }\n", "8:16", "router 'lan' has the name of switch 'lan'",
+		"names of their own" },
+	{ NETWORK "    routers: { r: { icmp-rate: 0 } }\n", "8:32", "from 1 to 1000000", NULL },
+	{ NETWORK "    quota: { neighbors: 0 }\n", "8:25", "from 1 to 1048576", NULL },
+	{ ROUTER "          c: { switch: lna }\n", "13:24", "no switch 'lna' in network 'red'",
+		"did you mean 'lan'" },
+	{ ROUTER "          c: { uplink: wrie }\n" UPLINK, "13:24", "no uplink 'wrie'",
+		"did you mean 'wire'" },
+	{ ROUTER "          c: { vlan: 5 }\n", "13:22", "vlan without a switch or an uplink",
+		"switch: NAME" },
+	{ ROUTER "          c: { switch: lan, uplink: wire }\n" UPLINK, "13:37",
+		"uplink cannot stand beside switch", NULL },
+	{ ROUTER "          c: { uplink: wire, vlan: 5 }\n"
+		 "          d: { uplink: wire, vlan: 5 }\n" UPLINK,
+		"14:36", "VLAN 5 of uplink 'wire' is used already by port 'c' of router 'r1'",
+		NULL },
+	{ ROUTER "          c: { uplink: wire }\n"
+		 "          d: { uplink: wire }\n" UPLINK,
+		"14:24", "untagged frames of uplink 'wire' go already", "add vlan: 1 to 4094" },
+	{ "networks:\n"
+	  "  r: { switches: { s: { ports: { p: { uplink: wire, uplink-vlan: 5 } } } } }\n"
+	  "  b: { routers: { s: { ports: { p: { uplink: wire, vlan: 5 } } } } }\n" UPLINK,
+		"3:58", "VLAN 5 of uplink 'wire' is used already by port 'p'", NULL },
+	{ NETWORK "      r1.b: { switch: dmz }\n"
+		  "    routers: { r1: { ports: { b: { switch: dmz } } } }\n",
+		"9:44", "on switch 'dmz' would be 'r1.b', as is that of nic 'r1.b', line 8",
+		"another name" },
+	{ NETWORK "    routers:\n"
+		  "      a: { ports: { b.c: { switch: dmz } } }\n"
+		  "      a.b: { ports: { c: { switch: dmz } } }\n",
+		"10:36", "would be 'a.b.c', as is that of port 'b.c' of router 'a', line 9", NULL },
+	{ NETWORK "    routers:\n"
+		  "      a234567890123456789012345678901:\n"
+		  "        ports: { b2345678901234567890123456789012: { switch: dmz } }\n",
+		"10:62", "64 characters", "shorten" },
+	{ ROUTER "    links: [ { ends: [r1:b, lan:a] } ]\n", "13:23",
+		"r1:b is used already by its own switch", NULL },
+	{ ROUTER "    links: [ { ends: [dmz:r1.b, lan:a] } ]\n", "13:23",
+		"dmz:r1.b is used already by port 'b' of router 'r1', line 12", NULL },
+	{ ROUTER "    links: [ { ends: [r1:c, lan:a] } ]\n", "13:23", "router 'r1' has no port 'c'",
+		"did you mean 'a'" },
+	{ ROUTER "    links: [ { ends: [r2:a, lan:a] } ]\n", "13:23", "no switch or router 'r2'",
+		"did you mean 'r1'" },
+	{ ROUTER "          c: {}\n    links: [ { ends: [r1:a, r1:c] } ]\n", "14:23",
+		"on one router", NULL },
+	{ "networks: { r: { switches: { s: {} }, routers: { r: { ports: { p: { switch: s } } } },\n"
+	  "  nics: { x: { switch: s, port: r.p } } } }\n",
+		"2:33", "switch 's' has no port 'r.p'", NULL },
+	/* addresses of routers */
+	{ ROUTER "          c: { ip: 10.5.0.0/24 }\n", "13:20", "the network itself",
+		"address of the port" },
+	{ ROUTER "          c: { ip: '2001:db8:5::/64' }\n", "13:21", "the network itself", NULL },
+	{ ROUTER "          c: { ip: 127.0.0.1/8 }\n", "13:20", "loopback", NULL },
+	{ ROUTER "          c: { ip: 10.1.0.2/24 }\n", "13:20",
+		"the network of 10.1.0.2/24 overlaps that of 10.1.0.1/24, port 'a' of router 'r1'",
+		"a network of its own" },
+	{ ROUTER "          c: { ip: 10.0.0.5/8 }\n", "13:20", "overlaps that of 10.1.0.1/24",
+		NULL },
+	{ ROUTER "          c: { ip: '2001:db8:1::ff01/120' }\n", "13:21",
+		"overlaps that of 2001:db8:1::1/64", NULL },
+	{ ROUTER "          c: { ip: 172.16.0.1/31 }\n", "13:20", "overlaps that of 172.16.0.0/31",
+		NULL },
+	{ ROUTER "          c: { ip: 10.1.0.1/32 }\n", "13:20",
+		"10.1.0.1 is used already by port 'a' of router 'r1', line 11", "one of them" },
+	{ ROUTER "          c: { ip: [10.2.0.1/24, 10.2.0.2/16] }\n", "13:34", "overlaps", NULL },
+	{ ROUTER "          c: { switch: lan, ip: 10.0.0.1/24 }\n", "13:33",
+		"10.0.0.1 is used already by nic 'web', line 7", NULL },
+	{ ROUTER "          c: { ip: 10.0.0.1/24 }\n    links: [ { ends: [r1:c, lan:a] } ]\n",
+		"13:20", "10.0.0.1 is used already by nic 'web', line 7", NULL },
+	{ ROUTER "      r2: { ports: { b: { switch: dmz, ip: 172.16.0.0/31 } } }\n", "13:44",
+		"172.16.0.0 is used already by port 'b' of router 'r1'", NULL },
+	{ ROUTER "      r2: { ports: { a: { ip: 10.1.0.1/24 } } }\n"
+		 "    links: [ { ends: [r1:a, r2:a] } ]\n",
+		"13:31", "10.1.0.1 is used already by port 'a' of router 'r1'", NULL },
+	{ ROUTER "          c: { switch: dmz, mac: 03:00:00:00:00:01 }\n", "13:34",
+		"no MAC address of a station", NULL },
+	{ ROUTER "          c: { switch: lan, mac: 02:00:00:00:00:01 }\n"
+		 "      r2: { ports: { c: { switch: lan, mac: 02:00:00:00:00:01 } } }\n",
+		"14:45", "used already by port 'c' of router 'r1'", NULL },
+	{ ROUTER "          c: { ip: '2001:db8:5::1/64', mtu: 1279 }\n", "13:45", "at least 1280",
+		NULL },
+	{ ROUTER "          c: { ipv6: true, mtu: 1279 }\n", "13:33", "at least 1280", NULL },
+	{ ROUTER "          c: { clamp-mss: 40 }\n", "13:27", "from 48 to 65495, or auto", NULL },
+	{ ROUTER "          c: { urpf: on }\n", "13:22", "one of off, strict, loose", NULL },
+	{ ROUTER "          c: { proxy-arp: yes }\n", "13:27", "true or false", "write true" },
+	/* peers */
+	{ ROUTER "          c: { peer: blue }\n", "13:22", "a port as NETWORK/ROUTER:PORT", NULL },
+	{ ROUTER "          c: { peer: 'blu/r:p' }\n  blue: {}\n", "13:23", "no network 'blu'",
+		"did you mean 'blue'" },
+	{ ROUTER "          c: { peer: 'blue/r:p' }\n  blue: { routers: { r3: } }\n", "13:23",
+		"no router 'r' in network 'blue'", "'r3'" },
+	{ ROUTER "          c: { peer: 'blue/r:p' }\n"
+		 "  blue: { routers: { r: { ports: { q: } } } }\n",
+		"13:23", "router 'r' of network 'blue' has no port 'p'", "'q'" },
+	{ ROUTER "          c: { peer: 'blue/r:p' }\n"
+		 "  blue: { routers: { r: { ports: { p: } } } }\n",
+		"13:23", "blue/r:p does not name this port as its peer",
+		"write there: peer: red/r1:c" },
+	{ ROUTER "          c: { peer: 'blue/r:p' }\n"
+		 "          d: { peer: 'blue/r:p' }\n"
+		 "  blue: { routers: { r: { ports: { p: { peer: 'red/r1:d' } } } } }\n",
+		"13:23", "blue/r:p has another peer: red/r1:d", NULL },
+	{ ROUTER "          c: { peer: 'red/r1:c' }\n", "13:23", "its own peer", NULL },
+	{ ROUTER "          c: { peer: 'red/r1:a' }\n", "13:23", "of another network",
+		"- { ends: [r1:c, r1:a] }" },
+	{ ROUTER "          c: { uplink: wire, peer: 'blue/r:p' }\n"
+		 "  blue: { routers: { r: { ports: { p: { peer: 'red/r1:c' } } } } }\n" UPLINK,
+		"13:37", "peer cannot stand beside uplink", NULL },
+	{ ROUTER "          c: { peer: 'blue/r:p', ip: 10.9.0.1/31 }\n"
+		 "  blue: { routers: { r: { ports: { p: { peer: 'red/r1:c', ip: 10.9.0.1/31 } } } "
+		 "} }\n",
+		"13:38", "10.9.0.1 is used already by the peer, port 'p' of router 'r'", NULL },
+	/* routes */
+	{ ROUTES "          10.9.0.1/16: { via: 10.1.0.2 }\n", "14:11",
+		"a prefix without host bits", "the network of that address is 10.9.0.0/16" },
+	{ ROUTES "          10.9.0.1: { via: 10.1.0.2 }\n", "14:11", "a prefix",
+		"of one address 10.9.0.1/32" },
+	{ ROUTES "          default: { via: 10.1.0.2 }\n", "14:11", "a prefix", "0.0.0.0/0" },
+	{ ROUTES "          10.9.0.0/33: { via: 10.1.0.2 }\n", "14:11", "a prefix", NULL },
+	{ ROUTES "          2001:DB8::/32: { via: a }\n          2001:db8:0::/32: { via: a }\n",
+		"15:11", "'2001:db8::/32' is here twice", NULL },
+	{ ROUTES "          10.9.0.0/16: {}\n", "14:11", "a route to nowhere", "type: blackhole" },
+	{ ROUTES "          10.9.0.0/16: { backup: 10.1.0.2 }\n", "14:11", "backup alone", NULL },
+	{ ROUTES "          10.9.0.0/16: { type: blackhole, via: 10.1.0.2 }\n", "14:48",
+		"via cannot stand beside type: blackhole", NULL },
+	{ ROUTES "          10.9.0.0/16: { type: reject }\n", "14:32",
+		"one of forward, blackhole, unreachable, prohibit", NULL },
+	{ ROUTES "          10.9.0.0/16: { via: 10.1.0.2/24 }\n", "14:31", "ADDRESS@PORT",
+		"without the prefix length: 10.1.0.2" },
+	{ ROUTES "          10.9.0.0/16: { via: 10.1.0.256 }\n", "14:31", "an address, a port",
+		NULL },
+	{ ROUTES "          10.9.0.0/16: { via: 10.1.0.2, preference: 0 }\n", "14:53",
+		"from 1 to 255", NULL },
+	{ ROUTES "          10.9.0.0/16: { via: [10.1.0.2, 10.1.0.2] }\n", "14:42", "is here twice",
+		NULL },
+	{ ROUTES "          10.9.0.0/16: { via: c }\n", "14:31", "router 'r1' has no port 'c'",
+		"did you mean 'a'" },
+	{ ROUTES "          10.9.0.0/16: { via: 10.1.0.2@c }\n", "14:31", "has no port 'c'", NULL },
+	{ ROUTES "          2001:db8:9::/48: { via: b }\n", "14:35", "port 'b' has no IPv6 address",
+		"ipv6: true" },
+	{ ROUTES "          10.9.0.0/16: { via: '2001:db8:1::2' }\n", "14:32",
+		"gateway 2001:db8:1::2 is not of the family of 10.9.0.0/16",
+		"write an IPv4 address" },
+	{ ROUTES "          2001:db8:9::/48: { via: 10.1.0.2 }\n", "14:35", "not of the family",
+		"IPv6" },
+	{ ROUTES "          10.9.0.0/16: { via: 10.1.0.1 }\n", "14:31",
+		"an address of router 'r1' itself", NULL },
+	{ ROUTES "          10.9.0.0/16: { via: 224.0.0.1 }\n", "14:31", "multicast", NULL },
+	{ ROUTES "          10.9.0.0/16: { via: 0.0.0.0 }\n", "14:31", "no address of a host",
+		NULL },
+	{ ROUTES "          10.9.0.0/16: { via: 10.1.0.255 }\n", "14:31", "broadcast", NULL },
+	{ ROUTES "          2001:db8:9::/48: { via: 'fe80::7' }\n", "14:36", "needs its port",
+		"fe80::7@a" },
+	{ ROUTES "          2001:db8:9::/48: { via: 'fe80::7%a' }\n", "14:36", "ADDRESS@PORT",
+		"fe80::1@PORT" },
+	{ ROUTES "          10.9.0.0/16: { via: 10.3.0.1 }\n", "14:31",
+		"10.3.0.1 is not reachable at the moment", NULL },
+	{ ROUTES "          0.0.0.0/0: { via: 10.3.0.1 }\n", "14:29", "not reachable", NULL },
+	{ ROUTES "          10.9.0.0/16: { via: 10.1.0.2, backup: 10.3.0.1 }\n", "14:49",
+		"not reachable", NULL },
+	{ ROUTES "          10.1.0.0/24: { via: 172.16.0.1 }\n", "14:11",
+		"never used: it is the network of port 'a'", "remove" },
+	{ ROUTES "          224.0.0.0/5: { via: 172.16.0.1 }\n", "14:11", "multicast", NULL },
 	/* static MACs */
 	{ "networks: { r: { switches: { s: { static-macs: { 02:00:00:00:00:01: {} } } } } }\n",
 		"1:50", "needs its port", NULL },

@@ -116,7 +116,43 @@ add_nic(struct text *text, unsigned network, unsigned switches, unsigned number)
 }
 
 static void
-add_network(struct text *text, unsigned network)
+add_routes(struct text *text, unsigned number)
+{
+	text_add(text, "        routes:\n");
+	text_add(text, "          0.0.0.0/0: { via: 10.%u.0.9 }\n", number);
+	text_add(text, "          '::/0': { via: [fe80::%x@p0, 'fe80::@p1', p0] }\n", number);
+	text_add(text, "          10.200.%u.0/24: { via: [10.%u.0.9@p0, p0, 10.%u.0.8]",
+		random_below(256), number, number);
+	text_add(text, chance(50) ? ", backup: p0" : "");
+	text_add(text, ", preference: %u, metric: %u }\n", 1 + random_below(9), random_below(3));
+	text_add(text, "          2001:db8:%x::/48: { type: %s }\n", 1 + random_below(60000),
+		chance(50) ? "blackhole" : "prohibit");
+}
+
+static void
+add_router(struct text *text, unsigned network, unsigned number)
+{
+	static const char *const clamps[] = { "", ", clamp-mss: auto", ", clamp-mss: 1400" };
+
+	text_add(text, "      r%u:\n", number);
+	if (chance(30))
+		text_add(text, "        icmp-rate: %u\n", 1 + random_below(2000));
+	text_add(text, "        ports:\n");
+	text_add(text, "          p0: { switch: s0, vlan: %u, ip: [10.%u.0.1/24, 2001:db8::%x/64]",
+		1 + random_below(4094), number, number + 1);
+	text_add(text, "%s }\n", clamps[random_below(3)]);
+	text_add(text, "          p1: { uplink: wire, vlan: %u, ipv6: true, urpf: %s }\n",
+		2000 + network * 100 + number, chance(50) ? "strict" : "off");
+	text_add(text, "          p2: { redirects: %s, mtu: %u }\n", chance(50) ? "true" : "false",
+		68 + random_below(1000));
+	if (network < 2)
+		text_add(text, "          p3: { peer: net%u/r%u:p3 }\n", 1 - network, number);
+	if (chance(80))
+		add_routes(text, number);
+}
+
+static void
+add_network(struct text *text, unsigned network, unsigned routers)
 {
 	unsigned switches = 1 + random_below(4), nics = random_below(5);
 
@@ -124,7 +160,8 @@ add_network(struct text *text, unsigned network)
 	if (chance(30))
 		text_add(text, "    description: %s\n", random_text());
 	if (chance(30))
-		text_add(text, "    quota: { macs: %u }\n", 1 + random_below(99999));
+		text_add(text, "    quota: { macs: %u, neighbors: %u }\n", 1 + random_below(99999),
+			1 + random_below(99999));
 	text_add(text, "    switches:\n");
 	for (unsigned i = 0; i < switches; i++)
 		add_switch(text, network, i);
@@ -132,8 +169,14 @@ add_network(struct text *text, unsigned network)
 		text_add(text, "    nics:\n");
 	for (unsigned i = 0; i < nics; i++)
 		add_nic(text, network, switches, i);
+	if (routers > 0)
+		text_add(text, "    routers:\n");
+	for (unsigned i = 0; i < routers; i++)
+		add_router(text, network, i);
 	if (switches > 1) {
-		text_add(text, "    links:\n      - { ends: [s1:p2, s0:p2]");
+		text_add(text, "    links:\n");
+		text_add(text, routers > 1 ? "      - { ends: [r1:p2, r0:p2] }\n" : "");
+		text_add(text, "      - { ends: [s1:p2, s0:p2]");
 		text_add(text, chance(30) ? ", name: bone }\n" : " }\n");
 	}
 }
@@ -141,13 +184,14 @@ add_network(struct text *text, unsigned network)
 static char *
 random_configuration(void)
 {
-	unsigned networks = random_below(4);
+	/* a router of one network peers with that of another */
+	unsigned networks = random_below(4), routers = networks > 1 ? random_below(3) : 0;
 	struct text text = { 0 };
 
 	if (networks > 0)
 		text_add(&text, "networks:\n");
 	for (unsigned i = 0; i < networks; i++)
-		add_network(&text, i);
+		add_network(&text, i, routers);
 	text_add(&text, "uplinks: { wire: { attach: { interface: eth1 } } }\n");
 	if (chance(50))
 		text_add(&text,

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Between carry_out.c and carry_out_router.c: see there. */
+#ifndef WEFT_DAEMON_CARRY_OUT_INTERNAL_H
+#define WEFT_DAEMON_CARRY_OUT_INTERNAL_H
+
+#include "base/name_map.h"
+#include "model/model.h"
+
+#define DEVICE_PORT_SIZE 128
+
+/* One side of the plan: its networks by name. */
+struct side {
+	struct name_map networks;
+};
+
+struct job {
+	struct weft *weft;
+	struct weft_change *change;
+	struct side before, after;
+};
+
+/* Whether a leaf is another before and after; not for leaf-lists. */
+bool carry_out_differs(const struct plan_item *item, const char *leaf);
+/* "lan:web" in two; false: it is not of that form. */
+bool carry_out_split(const char *text, char device[DEVICE_PORT_SIZE], const char **port);
+/* By names, any of which may be NULL; NULL: there is none. */
+struct weft_device *carry_out_device(struct job *job, const char *network, const char *name);
+struct weft_vport *carry_out_port(
+	struct job *job, const char *network, const char *device, const char *name);
+/* A port as "lan:web". */
+struct weft_vport *carry_out_end(struct job *job, const char *network, const char *text);
+/* Makes a port of a switch be what defines it after the change, if anything does. */
+void carry_out_switch_port(
+	struct job *job, const char *network, const char *device, const char *name);
+
+/* ---- routers ------------------------------------------------------------------------------ */
+
+/* Whether a "port" is one of a router. */
+bool carry_out_is_router_port(const struct plan_item *item);
+/* The router's port that has the port of that name, ROUTER.PORT, on the switch; or NULL. */
+const struct lyd_node *carry_out_router_port_on(
+	const struct lyd_node *network, const char *device, const char *name);
+
+void carry_out_make_router(struct job *job, const struct plan_item *item);
+void carry_out_make_router_port(struct job *job, const struct plan_item *item);
+void carry_out_remove_router_port(struct job *job, const struct plan_item *item);
+/* Detaches it from where it will not be any more. */
+void carry_out_release_router_port(struct job *job, const struct plan_item *item);
+/* Joins it with its peer; to be called when all ports are made, of both. */
+void carry_out_make_peer(struct job *job, const struct plan_item *item);
+void carry_out_make_route(struct job *job, const struct plan_item *item);
+void carry_out_remove_route(struct job *job, const struct plan_item *item);
+
+#endif
