@@ -660,6 +660,7 @@ add_router(struct text *text, struct shape *shape, unsigned network, unsigned ro
 		1 + random_below(2));
 	for (unsigned i = 0; i < ports; i++)
 		add_router_port(text, shape, network, router, i);
+	text_add(text, router < 2 ? "          x: {}\n" : "");
 	if (peers)
 		text_add(text, "          peer: { peer: net%u/r%u:peer }\n", 1 - network, router);
 	add_routes(text, network, router, ports);
@@ -708,6 +709,11 @@ add_network(struct text *text, unsigned network, unsigned peering)
 	text_add(text, "    routers:\n");
 	for (unsigned i = 0; i < shape.routers; i++)
 		add_router(text, &shape, network, i, i < peering);
+	/* what is free of two routers may be joined */
+	if (shape.routers > 1 && chance(50)) {
+		text_add(&shape.link_text, "      - { ends: [r0:x, r1:x] }\n");
+		shape.links++;
+	}
 	links = text_take(&shape.link_text);
 	if (shape.links > 0)
 		text_add(text, "    links:\n%s", links);
