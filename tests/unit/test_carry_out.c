@@ -389,6 +389,17 @@ put_router_port(const char *network, const char *router, const struct lyd_node *
 }
 
 static void
+put_switch_port(const char *network, const char *device, const struct lyd_node *port)
+{
+	const char *uplink = model_text(port, "uplink");
+	char own[256];
+
+	snprintf(own, sizeof(own), "%s/%s:%s", network, device, model_key(port));
+	if (uplink != NULL)
+		put(own, "uplink %s %u", uplink, (unsigned)model_number(port, "uplink-vlan", 0));
+}
+
+static void
 put_nic(const char *network, const struct lyd_node *nic)
 {
 	char port[256];
@@ -525,6 +536,9 @@ put_all(const struct lyd_node *network)
 	for (node = model_child(network, "routers"); node != NULL; node = model_next(node))
 		for (port = model_child(node, "ports"); port != NULL; port = model_next(port))
 			put_router_port(model_key(network), model_key(node), port);
+	for (node = model_child(network, "switches"); node != NULL; node = model_next(node))
+		for (port = model_child(node, "ports"); port != NULL; port = model_next(port))
+			put_switch_port(model_key(network), model_key(node), port);
 	for (node = model_child(network, "nics"); node != NULL; node = model_next(node))
 		put_nic(model_key(network), node);
 	for (node = model_child(network, "links"); node != NULL; node = model_next(node))
@@ -582,6 +596,8 @@ chance(unsigned percent)
 
 /* Of a network: switches s0 and s1 (or s0 alone), routers r0 to r2, ports p0 to p3. */
 struct shape {
+	/* who has the port r9.p0 of s0 */
+	enum { NOBODY, A_NIC, A_ROUTER, ITSELF } r9;
 	unsigned switches, routers;
 	bool switch_port_free[2][3]; /* declared d0 to d2, not used yet */
 	unsigned links;
@@ -660,6 +676,7 @@ add_router(struct text *text, struct shape *shape, unsigned network, unsigned ro
 		1 + random_below(2));
 	for (unsigned i = 0; i < ports; i++)
 		add_router_port(text, shape, network, router, i);
+	text_add(text, router < 2 ? "          x: {}\n" : "");
 	if (peers)
 		text_add(text, "          peer: { peer: net%u/r%u:peer }\n", 1 - network, router);
 	add_routes(text, network, router, ports);
@@ -674,9 +691,9 @@ add_nics(struct text *text, const struct shape *shape)
 		if (chance(60))
 			text_add(text, "      n%u: { switch: s%u, attach: { memory: true } }\n", i,
 				random_below(shape->switches));
-	if (chance(30))
+	if (shape->r9 == A_NIC)
 		text_add(text, "      r9.p0: { switch: s0, attach: { memory: true } }\n");
-	else if (shape->routers == 0 && chance(50))
+	else if (shape->r9 == A_ROUTER && shape->routers == 0)
 		text_add(text, "    routers: { r9: { ports: { p0: { switch: s0 } } } }\n");
 }
 
@@ -686,7 +703,8 @@ add_switches(struct text *text, struct shape *shape)
 	shape->switches = 1 + random_below(2);
 	text_add(text, "    switches:\n");
 	for (unsigned i = 0; i < shape->switches; i++) {
-		text_add(text, "      s%u: { ports: { d0: {}, d1: { vlan: 2 }, d2: {} } }\n", i);
+		text_add(text, "      s%u: { ports: { d0: {}, d1: { vlan: 2 }, d2: {}%s } }\n", i,
+			i == 0 && shape->r9 == ITSELF ? ", r9.p0: { uplink: wire }" : "");
 		for (unsigned j = 0; j < 3; j++)
 			shape->switch_port_free[i][j] = true;
 	}
@@ -698,6 +716,7 @@ add_network(struct text *text, unsigned network, unsigned peering)
 	struct shape shape = { .routers = random_below(4) };
 	char *links;
 
+	shape.r9 = random_below(network == 0 ? 4 : 3);
 	if (shape.routers < peering)
 		shape.routers = peering;
 	text_add(text, "  net%u:\n    quota: { neighbors: %u }\n", network, 100 + random_below(2));
@@ -708,6 +727,11 @@ add_network(struct text *text, unsigned network, unsigned peering)
 	text_add(text, "    routers:\n");
 	for (unsigned i = 0; i < shape.routers; i++)
 		add_router(text, &shape, network, i, i < peering);
+	/* what is free of two routers may be joined */
+	if (shape.routers > 1 && chance(50)) {
+		text_add(&shape.link_text, "      - { ends: [r0:x, r1:x] }\n");
+		shape.links++;
+	}
 	links = text_take(&shape.link_text);
 	if (shape.links > 0)
 		text_add(text, "    links:\n%s", links);
