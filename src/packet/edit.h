@@ -15,9 +15,9 @@
 #include "packet/packet.h"
 
 #include <rte_branch_prediction.h>
+#include <rte_byteorder.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
-#include <rte_byteorder.h>
 #include <string.h>
 
 /* What of a packet was changed; bits of edit_log.what. */

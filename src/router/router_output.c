@@ -162,11 +162,10 @@ send_fragments(struct worker *worker, struct vport *egress, const struct next_ho
 	if (unlikely(packet_meta(packet)->trace != 0))
 		trace_step(worker, packet, egress, "longer than the MTU, %u: cut into fragments",
 			egress->mtu);
-	count = fragment_ip4(&worker->pools, packet, l3, egress->mtu, fragments, FRAGMENTS_LIMIT,
-		&no_buffer);
+	count = fragment_ip4(
+		&worker->pools, packet, l3, egress->mtu, fragments, FRAGMENTS_LIMIT, &no_buffer);
 	if (unlikely(count == 0))
-		packet_dropped(
-			worker, egress, no_buffer ? DROP_NO_BUFFER : DROP_TOO_BIG, dry_run);
+		packet_dropped(worker, egress, no_buffer ? DROP_NO_BUFFER : DROP_TOO_BIG, dry_run);
 	for (unsigned i = 0; i < count; i++)
 		send_to_hop(worker, egress, hop, 4, destination, fragments[i]);
 }
@@ -244,8 +243,8 @@ send_out(struct worker *worker, struct routed *routed, const struct next_hop *ho
 	edit_forward_ttl(packet, routed->l3, routed->family);
 	if (!maybe_clamp(worker, egress, routed))
 		return;
-	send_to_hop(worker, egress, hop, routed->family, routed_destination(routed),
-		routed->packet);
+	send_to_hop(
+		worker, egress, hop, routed->family, routed_destination(routed), routed->packet);
 }
 
 /* ---- (4., 5.) ----------------------------------------------------------------------------------
