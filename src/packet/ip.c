@@ -244,10 +244,15 @@ void
 ip_trim(struct rte_mbuf *packet, uint16_t l3)
 {
 	unsigned length = l3 + ip_length(packet, l3), left = length;
+	struct packet_meta *meta = packet_meta(packet);
 	struct rte_mbuf *segment = packet;
 
 	if (likely(length >= rte_pktmbuf_pkt_len(packet)))
 		return;
+	/* a partial checksum of the padding goes with it */
+	if ((meta->offload & PACKET_NEEDS_CHECKSUM) &&
+		meta->checksum_start + meta->checksum_offset + sizeof(uint16_t) > length)
+		meta->offload = 0;
 	packet->pkt_len = length;
 	packet->nb_segs = 1;
 	while (left > rte_pktmbuf_data_len(segment)) {
