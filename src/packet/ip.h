@@ -122,6 +122,9 @@ struct ip6_upper {
 
 /* The packet must have passed ip6_check(). */
 enum ip6_walk ip6_find_upper(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper);
+/* The same, by the lengths of the headers alone: what options and routing headers say is not
+ * looked at. For telling what a packet is of which something else is wrong. */
+enum ip6_walk ip6_skip_headers(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper);
 
 /* Bytes from l3 to the end of the IP packet, of one that has passed its check. */
 unsigned ip_length(const struct rte_mbuf *packet, uint16_t l3);

@@ -85,13 +85,16 @@ static void
 answer6(struct rte_mbuf *packet, unsigned l3, const uint8_t *choice)
 {
 	static const uint8_t source[16] = { 0x20, 1, 0x0d, 0xb8, [15] = 1 };
-	struct ip6_upper upper;
+	struct ip6_upper upper, skipped;
 	struct rte_mbuf *made;
 	enum ip6_walk found = ip6_find_upper(packet, (uint16_t)l3, &upper);
 	unsigned end = l3 + ip_length(packet, (uint16_t)l3);
 
 	if (found == IP6_UPPER || found == IP6_LATER)
 		must(upper.offset <= end && upper.next_field < upper.offset);
+	ip6_skip_headers(packet, (uint16_t)l3, &skipped);
+	if (found == IP6_UPPER)
+		must(upper.offset == skipped.offset && upper.protocol == skipped.protocol);
 	if (found == IP6_PROBLEM || found == IP6_PROBLEM_HOST)
 		must(l3 + upper.pointer < end);
 	icmp6_may_answer(packet, (uint16_t)l3, choice[3], choice[4]);
