@@ -92,9 +92,10 @@ icmp6_may_answer(const struct rte_mbuf *packet, uint16_t l3, uint8_t type, uint8
 	/* (e.3) to (e.5) */
 	if (!about_group && (to_many(packet) || ip6_is_multicast(ip->dst_addr)))
 		return false;
-	found = ip6_find_upper(packet, l3, &upper);
+	/* whatever is wrong with a header on the way: an error may be behind it */
+	found = ip6_skip_headers(packet, l3, &upper);
 	if (upper.protocol != IPPROTO_ICMPV6)
-		return true;
+		return found != IP6_TOO_MANY;
 	/* (e.1), (e.2); what cannot be seen may be an error */
 	if (found != IP6_UPPER)
 		return false;

@@ -64,6 +64,7 @@ struct walk {
 	struct ip6_upper *upper;
 	unsigned l3, end; /* end: of the IP packet */
 	unsigned options; /* looked at so far */
+	bool lengths_only;
 };
 
 static enum ip6_walk
@@ -162,6 +163,8 @@ walk_header(struct walk *walk, unsigned offset, const uint8_t *header, unsigned 
 		*length = (header[1] + 2u) * 4;
 	if (offset + *length > walk->end)
 		return IP6_CUT_OFF;
+	if (walk->lengths_only && type != IPPROTO_FRAGMENT)
+		return IP6_UPPER;
 	switch (type) {
 	case IPPROTO_HOPOPTS:
 		/* RFC 8200, 4.1: right behind the IPv6 header only */
@@ -187,10 +190,16 @@ is_extension(uint8_t protocol)
 	       protocol == IPPROTO_AH;
 }
 
-enum ip6_walk
-ip6_find_upper(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper)
+static enum ip6_walk
+walk_headers(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper, bool lengths_only)
 {
-	struct walk walk = { .packet = packet, .upper = upper, .l3 = l3 };
+	struct walk walk = {
+		.packet = packet,
+		.upper = upper,
+		.l3 = l3,
+		.end = l3 + ip_length(packet, l3),
+		.lengths_only = lengths_only,
+	};
 	unsigned offset = l3 + IP6_HEADER_LENGTH;
 	uint8_t copy[8];
 
@@ -198,7 +207,6 @@ ip6_find_upper(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upp
 		.next_field = (uint16_t)(l3 + offsetof(struct rte_ipv6_hdr, proto)),
 	};
 	upper->protocol = *(const uint8_t *)rte_pktmbuf_read(packet, upper->next_field, 1, copy);
-	walk.end = l3 + ip_length(packet, l3);
 	for (int i = 0; i < IP6_HEADERS_LIMIT; i++) {
 		const uint8_t *header;
 		enum ip6_walk result;
@@ -226,6 +234,18 @@ ip6_find_upper(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upp
 	return IP6_TOO_MANY;
 }
 
+enum ip6_walk
+ip6_find_upper(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper)
+{
+	return walk_headers(packet, l3, upper, false);
+}
+
+enum ip6_walk
+ip6_skip_headers(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper)
+{
+	return walk_headers(packet, l3, upper, true);
+}
+
 /* ---- where the IP packet ends ------------------------------------------------------------ */
 
 unsigned
@@ -244,10 +264,15 @@ void
 ip_trim(struct rte_mbuf *packet, uint16_t l3)
 {
 	unsigned length = l3 + ip_length(packet, l3), left = length;
+	struct packet_meta *meta = packet_meta(packet);
 	struct rte_mbuf *segment = packet;
 
 	if (likely(length >= rte_pktmbuf_pkt_len(packet)))
 		return;
+	/* a partial checksum of the padding goes with it */
+	if ((meta->offload & PACKET_NEEDS_CHECKSUM) &&
+		meta->checksum_start + meta->checksum_offset + sizeof(uint16_t) > length)
+		meta->offload = 0;
 	packet->pkt_len = length;
 	packet->nb_segs = 1;
 	while (left > rte_pktmbuf_data_len(segment)) {

@@ -32,19 +32,25 @@ enum ip_result {
 enum ip_result ip4_check_slow(const struct rte_mbuf *packet, uint16_t l3);
 enum ip_result ip6_check_slow(const struct rte_mbuf *packet, uint16_t l3);
 
-/* Of 20 bytes: 0xffff for a header whose checksum is right. */
+/*
+ * Of 20 bytes: 0xffff for a header whose checksum is right. Adding a word to itself with its
+ * halves swapped leaves their sum, carry included, in the upper half.
+ */
 static inline uint16_t
 ip4_header_sum(const uint8_t *header)
 {
-	uint64_t sum;
-	uint32_t words[5];
+	uint64_t first, second, sum;
+	uint32_t third, half;
 
-	memcpy(words, header, sizeof(words));
-	sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+	memcpy(&first, header, sizeof(first));
+	memcpy(&second, header + 8, sizeof(second));
+	memcpy(&third, header + 16, sizeof(third));
+	sum = first + second;
+	sum += sum < second;
+	sum += third;
+	sum += sum < third;
+	half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+	return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
 }
 
 /*
@@ -116,6 +122,9 @@ struct ip6_upper {
 
 /* The packet must have passed ip6_check(). */
 enum ip6_walk ip6_find_upper(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper);
+/* The same, by the lengths of the headers alone: what options and routing headers say is not
+ * looked at. For telling what a packet is of which something else is wrong. */
+enum ip6_walk ip6_skip_headers(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper);
 
 /* Bytes from l3 to the end of the IP packet, of one that has passed its check. */
 unsigned ip_length(const struct rte_mbuf *packet, uint16_t l3);

@@ -9,6 +9,7 @@
 #include "model/history.h"
 #include "nic/netns.h"
 #include "nic/tap.h"
+#include "packet/reassemble.h"
 
 #include <dirent.h>
 #include <ftw.h>
@@ -947,6 +948,23 @@ a_static_mac_takes_a_learned_ones_place(void **state)
 	mac_table_close(&table);
 }
 
+static void
+reassembly_is_made_whole_or_not_at_all(void **state)
+{
+	static const struct reassembly_limits limits = { 16, 16, 1 << 20, 1 << 20, 1 };
+	struct reassembly *made = NULL;
+	unsigned at;
+
+	for (at = 1; made == NULL; at++) {
+		assert_true(at < 100);
+		fault_arm(at, false);
+		made = reassembly_create(&limits);
+		assert_int_equal(made == NULL, fault_disarm());
+	}
+	assert_true(at > 6);
+	reassembly_free(made);
+}
+
 /* "Not there" is waited for, anything else is told. */
 static void
 a_namespace_that_cannot_be_looked_at_is_not_absent(void **state)
@@ -982,6 +1000,7 @@ main(void)
 		cmocka_unit_test(a_failed_change_leaves_everything),
 		cmocka_unit_test(with_taps_too),
 		cmocka_unit_test(a_static_mac_takes_a_learned_ones_place),
+		cmocka_unit_test(reassembly_is_made_whole_or_not_at_all),
 		cmocka_unit_test(a_namespace_that_cannot_be_looked_at_is_not_absent),
 	};
 

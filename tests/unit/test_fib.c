@@ -519,6 +519,45 @@ test_table_comes_and_goes(void **state)
 	}
 }
 
+/* A block that the table leads to is replaced because of a route elsewhere: a branch comes above
+ * it, above the table's end, or a short route's block that does not cover it. */
+static void
+test_table_follows(void **state)
+{
+	for (int family = FIB_IPV4; family <= FIB_IPV6; family++) {
+		struct world *world = world_new(family, 8);
+		uint8_t prefix[16] = { 0x20 };
+
+		for (unsigned i = 0; i < 2100; i++) {
+			prefix[2] = (uint8_t)(i >> 8);
+			prefix[3] = (uint8_t)i;
+			update(world, prefix, 32, i + 1);
+		}
+		assert_int_not_equal(world->fib.table & FIB_TABLE_MASK, 0);
+		put(world, "0a010100", 24, 1);
+		put(world, "0ac80000", 24, 2);
+		put(world, "0a010100", 24, 3);
+		assert_int_equal(ask(world, "0a010101"), 3);
+		put(world, "c0a80100", 24, 4);
+		put(world, "c000", 10, 5);
+		put(world, "c0a80100", 24, 6);
+		assert_int_equal(ask(world, "c0a80101"), 6);
+		put(world, "d8010100", 24, 7);
+		put(world, "df00", 9, 8);
+		put(world, "d8010100", 24, 9);
+		assert_int_equal(ask(world, "d8010101"), 9);
+		put(world, "df00", 9, 0);
+		put(world, "d8010100", 24, 10);
+		assert_int_equal(ask(world, "d8010101"), 10);
+		put(world, "0ac80000", 24, 0);
+		put(world, "0a010100", 24, 11);
+		assert_int_equal(ask(world, "0a010101"), 11);
+		fib_reclaim(&world->fib);
+		check_all(world);
+		world_free(world);
+	}
+}
+
 /* The largest table, and short routes that paint whole parts of it. */
 static void
 test_large_table(void **state)
@@ -881,6 +920,7 @@ main(void)
 		cmocka_unit_test(test_far_apart),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_table_comes_and_goes),
+		cmocka_unit_test(test_table_follows),
 		cmocka_unit_test(test_large_table),
 		cmocka_unit_test(test_small_memory),
 		cmocka_unit_test(test_reclaim),

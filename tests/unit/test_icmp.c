@@ -161,6 +161,35 @@ of_a_super_packet_the_first_segment_is_quoted(void **state)
 	}
 }
 
+/* With buffers for less than it takes nothing is made, and nothing lost. */
+static void
+without_buffers_there_is_no_error(void **state)
+{
+	static struct rte_mbuf *held[4095];
+
+	for (int six = 0; six < 2; six++) {
+		size_t length = make_super(six, 3000);
+		struct rte_mbuf *packet = fixture_chain(frame, length, 60000);
+		unsigned taken = 0;
+
+		mark_partial(packet, behind_ip(frame), IPPROTO_TCP);
+		packet_meta(packet)->gso = six ? PACKET_GSO_TCP6 : PACKET_GSO_TCP4;
+		packet_meta(packet)->gso_size = 1400;
+		packet_meta(packet)->header_length = (uint16_t)(behind_ip(frame) + 20);
+		while (taken < RTE_DIM(held) &&
+			(held[taken] = rte_pktmbuf_alloc(pools.small)) != NULL)
+			taken++;
+		for (int left = 0; left < 2; left++) {
+			assert_null(six ? icmp6_error(&pools, packet, L3, 3, 0, 0, router6)
+					: icmp4_error(&pools, packet, L3, 11, 0, 0, router4));
+			/* one is enough for the segment that is to be quoted */
+			rte_pktmbuf_free(held[--taken]);
+		}
+		rte_pktmbuf_free_bulk(held, taken);
+		rte_pktmbuf_free(packet);
+	}
+}
+
 /* ---- who may be answered ------------------------------------------------------------------ */
 
 static bool
@@ -261,7 +290,14 @@ ip6_answers_follow_the_list(void **state)
 		length = make_ip6(IPPROTO_DSTOPTS, "3a00 010400000000", 20);
 		frame[L3 + 48] = (uint8_t)type;
 		assert_int_equal(may_answer6(length, ICMP6_TOO_BIG, 0), !error);
+		/* behind an option that is not known, and a routing type */
+		length = make_ip6(IPPROTO_DSTOPTS, "2b00 be0400000000 3a00 fd02 00000000", 20);
+		frame[L3 + 56] = (uint8_t)type;
+		assert_int_equal(may_answer6(length, ICMP6_PARAMETER_PROBLEM, 2), !error);
 	}
+	/* a chain of headers that is cut off, RFC 7112 */
+	length = make_ip6(IPPROTO_FRAGMENT, "3c00 0001 00000000 3a02 010400000000", 0);
+	assert_true(may_answer6(length, ICMP6_PARAMETER_PROBLEM, 3));
 	assert_false(may_answer6(make_ip6(IPPROTO_ICMPV6, "", 0), ICMP6_TOO_BIG, 0));
 	/* later fragments: of ICMPv6, which may be an error, and of others */
 	length = make_ip6(IPPROTO_FRAGMENT, "3a00 0101 00000000", 20);
@@ -562,6 +598,7 @@ main(void)
 		cmocka_unit_test(ip6_errors_quote_what_fits),
 		cmocka_unit_test(partial_checksums_are_finished_in_the_quote),
 		cmocka_unit_test(of_a_super_packet_the_first_segment_is_quoted),
+		cmocka_unit_test(without_buffers_there_is_no_error),
 		cmocka_unit_test(ip4_answers_follow_the_list),
 		cmocka_unit_test(ip6_answers_follow_the_list),
 		cmocka_unit_test(echo_requests_become_replies),

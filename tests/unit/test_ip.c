@@ -154,6 +154,24 @@ padding_is_cut_off(void **state)
 	}
 }
 
+static void
+a_partial_checksum_of_padding_goes_with_it(void **state)
+{
+	size_t length = make_ip4(IPPROTO_UDP, 0, 20);
+	struct rte_mbuf *packet;
+
+	for (unsigned field = L3 + 20; field < L3 + 50; field++) {
+		packet = fixture_chain(frame, length + 30, 2000);
+		mark_partial(packet, field - 6, IPPROTO_UDP);
+		ip_trim(packet, L3);
+		assert_int_equal(packet_meta(packet)->offload,
+			field + 2 <= length ? PACKET_NEEDS_CHECKSUM : 0);
+		packet = offload_finish_checksum(&pools, packet);
+		assert_non_null(packet);
+		rte_pktmbuf_free(packet);
+	}
+}
+
 /* ---- extension headers ------------------------------------------------------------------- */
 
 static enum ip6_walk
@@ -516,6 +534,7 @@ main(void)
 		cmocka_unit_test(header_sums_equal_slow_ones),
 		cmocka_unit_test(ip6_headers_are_judged),
 		cmocka_unit_test(padding_is_cut_off),
+		cmocka_unit_test(a_partial_checksum_of_padding_goes_with_it),
 		cmocka_unit_test(upper_headers_are_found),
 		cmocka_unit_test(fragments_are_told),
 		cmocka_unit_test(problems_point_at_their_field),
