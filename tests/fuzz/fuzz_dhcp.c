@@ -140,6 +140,7 @@ struct seen {
 	unsigned held, count;
 	bool addresses[SMALL];
 	struct dhcp_lease leases[SMALL];
+	uint8_t at[SMALL]; /* by address: which of them */
 };
 
 static bool
@@ -181,18 +182,44 @@ look(void *context, const struct dhcp_lease *lease)
 	for (unsigned i = 0; i < seen->count; i++)
 		require(!same_owner(&seen->leases[i], lease), "two leases of one client");
 	require(memchr(lease->host_name, 0, sizeof(lease->host_name)) != NULL, "endless name");
+	seen->at[index] = (uint8_t)seen->count;
 	seen->leases[seen->count++] = *lease;
 	seen->held += lease->held;
 	return true;
 }
 
 static void
+look_at_all(struct seen *seen)
+{
+	memset(seen, 0, sizeof(*seen));
+	dhcp_server_walk(server, now, 1000000, look, seen);
+	require(seen->held == dhcp_server_held(server), "the held ones are not counted right");
+}
+
+static void
 check(void)
 {
-	struct seen seen = { 0 };
+	struct seen seen;
 
-	dhcp_server_walk(server, now, 1000000, look, &seen);
-	require(seen.held == dhcp_server_held(server), "the held ones are not counted right");
+	look_at_all(&seen);
+}
+
+/* By a message, a lease may end, but not become another's. */
+static void
+check_nobody_lost(const struct seen *before)
+{
+	struct seen after;
+
+	look_at_all(&after);
+	for (unsigned i = 0; i < SMALL; i++) {
+		const struct dhcp_lease *was = &before->leases[before->at[i]];
+		const struct dhcp_lease *is = &after.leases[after.at[i]];
+
+		if (before->addresses[i] && was->declined)
+			require(after.addresses[i] && is->declined, "a quarantine has ended");
+		if (before->addresses[i] && was->held && after.addresses[i] && is->held)
+			require(same_owner(was, is), "a lease was taken away");
+	}
 }
 
 static void
@@ -274,10 +301,14 @@ receive(const uint8_t *payload, size_t length)
 	uint8_t *copy = malloc(length + 1);
 	unsigned before = replies;
 	enum dhcp_verdict verdict;
+	struct seen seen;
 
+	dhcp_server_timer(server, now);
+	look_at_all(&seen);
 	memcpy(copy + 1, payload, length);
 	verdict = dhcp_server_input(server, copy + 1, length, now);
 	require(replies == before + (verdict == DHCP_ANSWERED), "an answer for nothing, or none");
+	check_nobody_lost(&seen);
 	relay(copy + 1, length);
 	free(copy);
 }

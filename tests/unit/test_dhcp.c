@@ -993,6 +993,19 @@ a_network_behind_relays_is_served(void **state)
 	assert_int_equal(world.reply.address, address);
 }
 
+/* In memory of its own, so that the sanitizer sees a look beyond the end. */
+static enum dhcp_verdict
+cut_off(const struct draft *draft, size_t length)
+{
+	uint8_t *bytes = malloc(length + 1);
+	enum dhcp_verdict verdict;
+
+	memcpy(bytes + 1, draft->bytes, length);
+	verdict = dhcp_server_input(world.server, bytes + 1, length, world.now);
+	free(bytes);
+	return verdict;
+}
+
 static void
 malformed_messages_change_nothing(void **state)
 {
@@ -1003,15 +1016,10 @@ malformed_messages_change_nothing(void **state)
 	draft_number(&good, DHCP_OPTION_REQUESTED, FIRST);
 	draft_end(&good);
 	changes = dhcp_server_changes(world.server);
-	/* cut off anywhere, it is none */
-	for (size_t length = 0; length < good.length; length++) {
-		enum dhcp_verdict verdict =
-			dhcp_server_input(world.server, good.bytes, length, world.now);
-
-		assert_int_equal(verdict, length >= DHCP_HEADER_LENGTH && length < DHCP_OPTIONS_AT
-						  ? DHCP_SILENT
-						  : DHCP_MALFORMED);
-	}
+	for (size_t length = 0; length < good.length; length++)
+		assert_int_equal(cut_off(&good, length),
+			length >= DHCP_HEADER_LENGTH && length < DHCP_OPTIONS_AT ? DHCP_SILENT
+										 : DHCP_MALFORMED);
 #define MALFORMED(type, what) \
 	draft_begin(&draft, type, 1); \
 	what; \
