@@ -598,7 +598,9 @@ a_flood_is_its_own_domains_problem(void **state)
 	size_t l4 = make_whole(false, 0, 96);
 	struct reassembly_state now;
 
-	assert_int_equal(add(reassembly, 1, piece_of(l4, 0, 48, true, 7), 0), REASSEMBLY_WAITING);
+	/* in one buffer each, so that it is known what they are charged */
+	assert_int_equal(add(reassembly, 1, packet_linear(&pools, piece_of(l4, 0, 48, true, 7)), 0),
+		REASSEMBLY_WAITING);
 	for (uint32_t i = 0; i < 20000; i++) {
 		enum reassembly_result result;
 		struct rte_mbuf *packet = piece_of(l4, 8 * random_number(3), 48, true, i);
@@ -680,7 +682,8 @@ many_floods_together_are_bounded(void **state)
 		assert_true(now.domains <= now.datagrams);
 	}
 	assert_int_equal(
-		add(reassembly, 500, piece_of(l4, 0, 504, true, 9), 0), REASSEMBLY_WAITING);
+		add(reassembly, 500, packet_linear(&pools, piece_of(l4, 0, 504, true, 9)), 0),
+		REASSEMBLY_WAITING);
 	reassembly_free(reassembly);
 }
 
