@@ -215,12 +215,15 @@ make_whole(bool six, unsigned options, size_t payload)
 	return behind_ip(whole);
 }
 
+static uint32_t hash_of_whole;
+
 static enum reassembly_result
 add(struct reassembly *reassembly, uint32_t domain, struct rte_mbuf *packet, uint64_t now)
 {
 	enum reassembly_result result;
 
 	packet_parse(packet);
+	packet_meta(packet)->flow_hash = 5;
 	result = reassembly_add(reassembly, &pools, domain, &packet, L3, now);
 	if (result == REASSEMBLY_WAITING)
 		return result;
@@ -228,6 +231,7 @@ add(struct reassembly *reassembly, uint32_t domain, struct rte_mbuf *packet, uin
 		size_t length = fixture_bytes(packet, bytes);
 
 		assert_parsed(packet);
+		hash_of_whole = packet_meta(packet)->flow_hash;
 		assert_int_equal(length, rte_pktmbuf_pkt_len(packet));
 		assert_sound(bytes, length);
 		assert_memory_equal(bytes, whole, length);
@@ -292,6 +296,8 @@ fragments_in_any_order_are_reassembled(void **state)
 				REASSEMBLY_DUPLICATE);
 		}
 		assert_empty(reassembly);
+		/* fragments are hashed without ports */
+		assert_int_equal(hash_of_whole, 0);
 	}
 	reassembly_free(reassembly);
 }
@@ -466,6 +472,34 @@ packets_that_are_whole_pass(void **state)
 	reassembly_free(reassembly);
 }
 
+/* The first fragment's own header may be too long for what the others allow. */
+static void
+a_long_header_can_be_too_much(void **state)
+{
+	struct reassembly *reassembly = reassembly_create(&roomy);
+	size_t l4 = make_whole(false, 0, 65496 - 40);
+	struct rte_mbuf *packet;
+
+	assert_int_equal(
+		add(reassembly, 0, piece_of(l4, 16, 40000, true, 7), 0), REASSEMBLY_WAITING);
+	memmove(whole + l4 + 40, whole + l4, 100);
+	put16(whole + L3, 0x4f00);
+	memset(whole + L3 + 20, 1, 40);
+	packet = piece_of(l4 + 40, 0, 16, true, 7);
+	assert_int_equal(add(reassembly, 0, packet, 0), REASSEMBLY_WAITING);
+	make_whole(false, 0, 65496 - 40);
+	packet = packet_writable(&pools, piece_of(l4, 40000, 65456, false, 7), L3 + 20, 0);
+	/* forty bytes more than `whole` has: at 40,040 and up to 65,496 */
+	assert_int_equal(
+		add(reassembly, 0, piece_of(l4, 40000, 40040, true, 7), 0), REASSEMBLY_WAITING);
+	put16(rte_pktmbuf_mtod_offset(packet, uint8_t *, L3 + 6), 40040 / 8);
+	assert_int_equal(
+		reassembly_add(reassembly, &pools, 0, &packet, L3, 0), REASSEMBLY_TOO_LONG);
+	assert_null(packet);
+	assert_empty(reassembly);
+	reassembly_free(reassembly);
+}
+
 /* RFC 3168, 5.3. */
 static void
 congestion_marks_are_kept(void **state)
@@ -564,7 +598,9 @@ a_flood_is_its_own_domains_problem(void **state)
 	size_t l4 = make_whole(false, 0, 96);
 	struct reassembly_state now;
 
-	assert_int_equal(add(reassembly, 1, piece_of(l4, 0, 48, true, 7), 0), REASSEMBLY_WAITING);
+	/* in one buffer each, so that it is known what they are charged */
+	assert_int_equal(add(reassembly, 1, packet_linear(&pools, piece_of(l4, 0, 48, true, 7)), 0),
+		REASSEMBLY_WAITING);
 	for (uint32_t i = 0; i < 20000; i++) {
 		enum reassembly_result result;
 		struct rte_mbuf *packet = piece_of(l4, 8 * random_number(3), 48, true, i);
@@ -587,6 +623,36 @@ a_flood_is_its_own_domains_problem(void **state)
 		add(reassembly, 2, piece_of(l4, 48, 96, false, 40000), 0), REASSEMBLY_WHOLE);
 	reassembly_state(reassembly, &now);
 	assert_true(now.dropped > 19000);
+	reassembly_free(reassembly);
+}
+
+/* Few datagrams of much memory each. */
+static void
+a_domain_is_bounded_in_memory(void **state)
+{
+	struct reassembly_limits limits = roomy;
+	size_t l4 = make_whole(true, 0, 3000);
+	struct reassembly *reassembly;
+	struct reassembly_state now;
+
+	limits.domain_bytes = 6 * 2200;
+	reassembly = reassembly_create(&limits);
+	for (uint32_t i = 0; i < 300; i++) {
+		unsigned start = i % 3 * 480;
+		struct rte_mbuf *packet = piece_of(l4, start, start + 480, true, i / 3);
+
+		packet = packet_linear(&pools, packet);
+		assert_int_equal(add(reassembly, i % 2, packet, i), REASSEMBLY_WAITING);
+		reassembly_state(reassembly, &now);
+		assert_true(now.bytes <= 12 * 2200);
+	}
+	assert_true(now.bytes > 10 * 2048);
+	reassembly_free(reassembly);
+	/* one that is more than all may hold */
+	limits.domain_bytes = 2000;
+	reassembly = reassembly_create(&limits);
+	assert_int_equal(add(reassembly, 0, piece_of(l4, 0, 480, true, 1), 0), REASSEMBLY_LIMIT);
+	assert_empty(reassembly);
 	reassembly_free(reassembly);
 }
 
@@ -616,7 +682,8 @@ many_floods_together_are_bounded(void **state)
 		assert_true(now.domains <= now.datagrams);
 	}
 	assert_int_equal(
-		add(reassembly, 500, piece_of(l4, 0, 504, true, 9), 0), REASSEMBLY_WAITING);
+		add(reassembly, 500, packet_linear(&pools, piece_of(l4, 0, 504, true, 9)), 0),
+		REASSEMBLY_WAITING);
 	reassembly_free(reassembly);
 }
 
@@ -675,9 +742,11 @@ main(void)
 		cmocka_unit_test(any_overlap_drops_the_datagram),
 		cmocka_unit_test(odd_fragments_are_refused),
 		cmocka_unit_test(packets_that_are_whole_pass),
+		cmocka_unit_test(a_long_header_can_be_too_much),
 		cmocka_unit_test(congestion_marks_are_kept),
 		cmocka_unit_test(what_does_not_get_whole_expires),
 		cmocka_unit_test(a_flood_is_its_own_domains_problem),
+		cmocka_unit_test(a_domain_is_bounded_in_memory),
 		cmocka_unit_test(many_floods_together_are_bounded),
 		cmocka_unit_test(a_datagram_has_so_many_fragments),
 		cmocka_unit_test(without_a_buffer_for_its_head_it_is_lost),

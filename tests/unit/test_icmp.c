@@ -360,6 +360,8 @@ echo_requests_become_replies(void **state)
 		struct rte_mbuf *packet;
 
 		l4 = behind_ip(frame);
+		if (six) /* a class, which is kept, and a label, which is not */
+			memcpy(frame + L3, "\x6b\x81\x23\x45", 4);
 		if (partial)
 			seal_transport(frame, length, true);
 		packet = fixture_chain(frame, length, l4 + 8 + random_number(1000));
@@ -377,6 +379,8 @@ echo_requests_become_replies(void **state)
 		assert_memory_equal(answer + from, frame + from + size, size);
 		assert_memory_equal(answer + from + size, frame + from, size);
 		assert_int_equal(answer[six ? L3 + 7 : L3 + 8], 64);
+		if (six)
+			assert_memory_equal(answer + L3, "\x6b\x80\0\0", 4);
 		assert_int_equal(answer[l4 - options], six ? 129 : 0);
 		/* id, sequence, payload */
 		assert_memory_equal(answer + l4 - options + 4, frame + l4 + 4, payload + 4);
