@@ -96,6 +96,12 @@ WEFT_API unsigned weft_run(struct weft *weft);
  * never at the same time as weft_change_commit, _abort or weft_close; staging may go on.
  */
 WEFT_API void weft_tick(struct weft *weft);
+/*
+ * To be called often, each tenth of a second at least: answers what routers are asked and
+ * workers do not answer themselves. Never waits. Threads as for weft_tick, and not at the same
+ * time as that. Returns how many packets there were: if any, call it again soon.
+ */
+WEFT_API unsigned weft_poll(struct weft *weft);
 
 /* ---- changes -------------------------------------------------------------------------- */
 

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "graph/engine.h"
 #include "graph/probe.h"
-#include "graph/punt.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -50,7 +49,7 @@ look(struct daemon *daemon)
 	/* a commit is under way: what was punted waits in its rings */
 	if (pthread_mutex_trylock(&daemon->engine_lock) != 0)
 		return BUSY_MS;
-	drained = punt_drain(weft);
+	drained = weft_poll(weft);
 	probe_poll(weft, engine_now(weft));
 	next = probe_next(weft, engine_now(weft));
 	pthread_mutex_unlock(&daemon->engine_lock);

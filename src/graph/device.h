@@ -43,6 +43,8 @@ struct device_class {
 	/* No version of the vport uses this context any more. */
 	void (*context_free)(void *context);
 
+	/* Often (weft_poll), on the control thread, after what was punted has been handled. */
+	void (*poll)(struct weft *weft, uint64_t now);
 	/* About once a second, on the control thread: ageing, growing of tables. */
 	void (*tick)(struct weft *weft, uint64_t now);
 };

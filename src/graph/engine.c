@@ -352,6 +352,18 @@ engine_synchronize(struct weft *weft)
 		usleep(SYNCHRONIZE_PAUSE_US);
 }
 
+unsigned
+weft_poll(struct weft *weft)
+{
+	uint64_t now = engine_now(weft);
+	unsigned handled = punt_drain(weft);
+
+	for (unsigned i = 0; i < weft->n_classes; i++)
+		if (weft->classes[i]->poll != NULL)
+			weft->classes[i]->poll(weft, now);
+	return handled;
+}
+
 void
 weft_tick(struct weft *weft)
 {

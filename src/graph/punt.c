@@ -13,6 +13,7 @@
 /* The mbuf's metadata says in `reserved` what its ring cannot: the punt reason, or this. */
 #define INJECT_IN 0
 #define INJECT_OUT 1
+#define INJECT_AGAIN 2
 
 struct punt {
 	struct {
@@ -128,6 +129,12 @@ inject_out(struct weft *weft, uint32_t vport, struct rte_mbuf *packet)
 	inject(weft, vport, packet, INJECT_OUT);
 }
 
+void
+inject_again(struct weft *weft, uint32_t vport, struct rte_mbuf *packet)
+{
+	inject(weft, vport, packet, INJECT_AGAIN);
+}
+
 unsigned
 punt_take_injected(struct worker *worker)
 {
@@ -142,6 +149,8 @@ punt_take_injected(struct worker *worker)
 			packet_drop(worker, NULL, DROP_STALE_VPORT, packets[i]);
 		else if (packet_meta(packets[i])->reserved == INJECT_OUT)
 			vport_send(worker, vport, packets[i]);
+		else if (packet_meta(packets[i])->reserved == INJECT_AGAIN)
+			worker_enqueue(worker, vport->node, packets[i]);
 		else
 			vport_receive(worker, vport, packets[i]);
 	}

@@ -17,6 +17,7 @@ enum punt_reason {
 	PUNT_MAC_LIMIT,        /* notice: a MAC was not learned for a limit */
 	PUNT_FLOOD,            /* notice: a flood used up its budget */
 	PUNT_PROBE,            /* packet: the answer to an injected probe */
+	PUNT_ROUTER,           /* packet: for a router itself, beyond what workers do */
 	PUNT_ADDRESS_CONFLICT, /* notice: another station has a router port's address */
 	PUNT_REASON_COUNT
 };
@@ -48,6 +49,9 @@ unsigned punt_drain(struct weft *weft);
  */
 void inject_in(struct weft *weft, uint32_t vport, struct rte_mbuf *packet);
 void inject_out(struct weft *weft, uint32_t vport, struct rte_mbuf *packet);
+/* The same for what had come in at the vport, and was punted: goes before its device's node once
+ * more, and is not counted as one that comes in. */
+void inject_again(struct weft *weft, uint32_t vport, struct rte_mbuf *packet);
 
 /* ---- for the engine and the workers ------------------------------------------------------ */
 

@@ -7,17 +7,23 @@
 #include "packet/layout.h"
 #include "packet/offload.h"
 
+#include <netinet/in.h>
+
 #define PREFIX_LIMIT (RTE_ETHER_HDR_LEN + PARSE_TAGS_LIMIT * RTE_VLAN_HLEN)
 #define OPTION_END 0
 #define OPTION_NONE 1
 #define OPTION_COPIED 0x80
 
+#define IP6_FRAGMENT_LENGTH 8 /* RFC 8200, 4.5: the fragment header */
+
 /* The headers of the first fragment and those of all others, which lack some options. */
 struct cut {
+	uint8_t family;
 	uint8_t first[IP4_HEADER_LIMIT], later[IP4_HEADER_LIMIT];
 	unsigned first_length, later_length;
+	unsigned header; /* length of the packet's own */
 	unsigned l3, payload, mtu;
-	unsigned flags, offset; /* of the packet; offset in bytes */
+	unsigned flags, offset; /* IPv4: of the packet; offset in bytes */
 };
 
 /*
@@ -53,7 +59,7 @@ copy_options(uint8_t *to, const uint8_t *from, unsigned length)
 }
 
 static bool
-plan_cut(const struct rte_mbuf *packet, unsigned l3, unsigned mtu, struct cut *cut)
+plan_cut4(const struct rte_mbuf *packet, unsigned l3, unsigned mtu, struct cut *cut)
 {
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)cut->first;
 	uint16_t field;
@@ -68,9 +74,37 @@ plan_cut(const struct rte_mbuf *packet, unsigned l3, unsigned mtu, struct cut *c
 	cut->flags = field & ~RTE_IPV4_HDR_OFFSET_MASK;
 	cut->offset = (field & RTE_IPV4_HDR_OFFSET_MASK) * 8u;
 	cut->payload = rte_be_to_cpu_16(ip->total_length) - cut->first_length;
+	cut->header = cut->first_length;
+	cut->family = 4;
 	cut->l3 = l3;
 	cut->mtu = mtu;
 	return cut->offset + cut->payload <= UINT16_MAX;
+}
+
+/* All behind the IPv6 header is the fragmentable part (RFC 8200, 4.5). */
+static bool
+plan_cut6(const struct rte_mbuf *packet, unsigned l3, unsigned mtu, uint32_t id, struct cut *cut)
+{
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)cut->first;
+	uint8_t *extension = cut->first + IP6_HEADER_LENGTH;
+
+	if (l3 > PREFIX_LIMIT || mtu < IP6_LEAST_MTU)
+		return false;
+	packet_copy_range(cut->first, packet, l3, IP6_HEADER_LENGTH);
+	cut->payload = rte_be_to_cpu_16(ip->payload_len);
+	memset(extension, 0, IP6_FRAGMENT_LENGTH);
+	extension[0] = ip->proto;
+	id = rte_cpu_to_be_32(id);
+	memcpy(extension + 4, &id, sizeof(id));
+	ip->proto = IPPROTO_FRAGMENT;
+	cut->first_length = cut->later_length = IP6_HEADER_LENGTH + IP6_FRAGMENT_LENGTH;
+	memcpy(cut->later, cut->first, cut->first_length);
+	cut->header = IP6_HEADER_LENGTH;
+	cut->family = 6;
+	cut->l3 = l3;
+	cut->mtu = mtu;
+	cut->flags = cut->offset = 0;
+	return true;
 }
 
 /* How much of the payload goes with a header of `header` bytes when `left` are left. */
@@ -91,7 +125,19 @@ count_fragments(const struct cut *cut)
 }
 
 static void
-put_header(const struct cut *cut, uint8_t *to, unsigned done, unsigned length)
+put_header6(const struct cut *cut, uint8_t *to, unsigned done, unsigned length)
+{
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)to;
+	unsigned field = done | (done + length < cut->payload);
+
+	memcpy(to, cut->first, cut->first_length);
+	ip->payload_len = rte_cpu_to_be_16((uint16_t)(IP6_FRAGMENT_LENGTH + length));
+	to[IP6_HEADER_LENGTH + 2] = (uint8_t)(field >> 8);
+	to[IP6_HEADER_LENGTH + 3] = (uint8_t)field;
+}
+
+static void
+put_header4(const struct cut *cut, uint8_t *to, unsigned done, unsigned length)
 {
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)to;
 	unsigned header = done == 0 ? cut->first_length : cut->later_length;
@@ -128,9 +174,11 @@ make_fragment(struct packet_pools *pools, struct rte_mbuf *packet, const struct 
 	fragment->port = packet->port;
 	frame = rte_pktmbuf_mtod(fragment, uint8_t *);
 	packet_copy_bytes(frame, packet, cut->l3);
-	put_header(cut, frame + cut->l3, done, *length);
-	packet_copy_range(
-		frame + cut->l3 + header, packet, cut->l3 + cut->first_length + done, *length);
+	if (cut->family == 4)
+		put_header4(cut, frame + cut->l3, done, *length);
+	else
+		put_header6(cut, frame + cut->l3, done, *length);
+	packet_copy_range(frame + cut->l3 + header, packet, cut->l3 + cut->header + done, *length);
 	meta = packet_meta(fragment);
 	*meta = *packet_meta(packet);
 	meta->offload = 0;   /* nobody vouches for a part */
@@ -139,18 +187,31 @@ make_fragment(struct packet_pools *pools, struct rte_mbuf *packet, const struct 
 	return fragment;
 }
 
-unsigned
-fragment_ip4(struct packet_pools *pools, struct rte_mbuf *packet, uint16_t l3, unsigned mtu,
-	struct rte_mbuf **fragments, unsigned limit, bool *no_buffer)
+/* All of the fragments, or none. */
+static unsigned
+make_fragments(struct packet_pools *pools, struct rte_mbuf *packet, const struct cut *cut,
+	struct rte_mbuf **fragments)
 {
-	unsigned made = 0, done = 0, length;
+	unsigned made = 0, length;
+
+	for (unsigned done = 0; done < cut->payload; done += length, made++) {
+		fragments[made] = make_fragment(pools, packet, cut, done, &length);
+		if (likely(fragments[made] != NULL))
+			continue;
+		rte_pktmbuf_free_bulk(fragments, made);
+		return 0;
+	}
+	return made;
+}
+
+/* Of one that is longer than the MTU; id: of IPv6. */
+static unsigned
+cut_up(struct packet_pools *pools, struct rte_mbuf *packet, uint16_t l3, unsigned mtu,
+	const uint32_t *id, struct rte_mbuf **fragments, unsigned limit, bool *no_buffer)
+{
+	unsigned made = 0;
 	struct cut cut;
 
-	*no_buffer = false;
-	if (ip_length(packet, l3) <= mtu && limit > 0) {
-		fragments[0] = packet;
-		return 1;
-	}
 	ip_trim(packet, l3);
 	packet = offload_finish_checksum(pools, packet);
 	if (unlikely(packet == NULL)) {
@@ -159,19 +220,35 @@ fragment_ip4(struct packet_pools *pools, struct rte_mbuf *packet, uint16_t l3, u
 	}
 	if (packet_meta(packet)->log != NULL) /* fragments are always walked */
 		packet_meta(packet)->log->what |= EDIT_OVERFLOW;
-	if (packet_meta(packet)->gso == PACKET_GSO_NONE && plan_cut(packet, l3, mtu, &cut) &&
+	if (packet_meta(packet)->gso == PACKET_GSO_NONE &&
+		(id == NULL ? plan_cut4(packet, l3, mtu, &cut)
+			    : plan_cut6(packet, l3, mtu, *id, &cut)) &&
 		count_fragments(&cut) <= limit) {
-		for (; done < cut.payload; done += length, made++) {
-			fragments[made] = make_fragment(pools, packet, &cut, done, &length);
-			if (unlikely(fragments[made] == NULL))
-				break;
-		}
-		if (unlikely(done < cut.payload)) {
-			rte_pktmbuf_free_bulk(fragments, made);
-			made = 0;
-			*no_buffer = true;
-		}
+		made = make_fragments(pools, packet, &cut, fragments);
+		*no_buffer = made == 0;
 	}
 	rte_pktmbuf_free(packet);
 	return made;
+}
+
+unsigned
+fragment_ip4(struct packet_pools *pools, struct rte_mbuf *packet, uint16_t l3, unsigned mtu,
+	struct rte_mbuf **fragments, unsigned limit, bool *no_buffer)
+{
+	*no_buffer = false;
+	if (ip_length(packet, l3) > mtu || limit == 0)
+		return cut_up(pools, packet, l3, mtu, NULL, fragments, limit, no_buffer);
+	fragments[0] = packet;
+	return 1;
+}
+
+unsigned
+fragment_ip6(struct packet_pools *pools, struct rte_mbuf *packet, uint16_t l3, unsigned mtu,
+	uint32_t id, struct rte_mbuf **fragments, unsigned limit, bool *no_buffer)
+{
+	*no_buffer = false;
+	if (ip_length(packet, l3) > mtu || limit == 0)
+		return cut_up(pools, packet, l3, mtu, &id, fragments, limit, no_buffer);
+	fragments[0] = packet;
+	return 1;
 }

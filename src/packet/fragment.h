@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * IPv4 fragmentation on the way. (IPv6 has none: RFC 8200, 4.5.)
+ * IPv4 fragmentation, on the way, too; and IPv6 fragmentation, which is for a packet's source
+ * alone (RFC 8200, 4.5).
  */
 #ifndef WEFT_PACKET_FRAGMENT_H
 #define WEFT_PACKET_FRAGMENT_H
@@ -22,5 +23,12 @@
  */
 unsigned fragment_ip4(struct packet_pools *pools, struct rte_mbuf *packet, uint16_t l3,
 	unsigned mtu, struct rte_mbuf **fragments, unsigned limit, bool *no_buffer);
+/*
+ * The same for a packet of weft's own that has passed ip6_check() and has no extension headers.
+ * `id`: one that its source has not used of late between the two addresses; the MTU is at
+ * least 1,280.
+ */
+unsigned fragment_ip6(struct packet_pools *pools, struct rte_mbuf *packet, uint16_t l3,
+	unsigned mtu, uint32_t id, struct rte_mbuf **fragments, unsigned limit, bool *no_buffer);
 
 #endif

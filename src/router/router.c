@@ -461,6 +461,7 @@ device_free(struct weft_device *device)
 
 	if (router == NULL)
 		return;
+	router_services_forget(device->network);
 	router_routes_free(router);
 	free(router);
 }
@@ -475,8 +476,13 @@ static int
 open_tables(struct weft *weft, struct weft_error *error)
 {
 	n_pending = 0;
-	if (next_hops_open() == 0 && neighbours_open(weft) == 0)
-		return 0;
+	if (next_hops_open() < 0)
+		return error_memory(error);
+	if (neighbours_open(weft) == 0) {
+		if (router_services_open(weft) == 0)
+			return 0;
+		neighbours_close();
+	}
 	next_hops_close();
 	return error_memory(error);
 }
@@ -485,6 +491,7 @@ static void
 close_tables(struct weft *weft)
 {
 	(void)weft;
+	router_services_close();
 	neighbours_close();
 	next_hops_close();
 	free(pending);
@@ -530,5 +537,6 @@ const struct device_class router_class = {
 	.device_free = device_free,
 	.vport_free = vport_free,
 	.context_free = free,
+	.poll = router_services_poll,
 	.tick = tick,
 };

@@ -47,25 +47,12 @@ is_unreachable(enum router_error error)
 	       error != ROUTER_REDIRECT;
 }
 
-/*
- * The time at which the next message is due if they were sent evenly: it may run ahead of the
- * clock by a burst (the generic cell rate algorithm). Written only when an error is sent.
- */
 bool
 router_may_send_icmp(struct worker *worker, struct router *router)
 {
-	uint64_t interval = atomic_load_explicit(&router->icmp_interval, memory_order_relaxed);
-	uint64_t next = atomic_load_explicit(&router->icmp_next, memory_order_relaxed);
-
-	for (;;) {
-		uint64_t from = RTE_MAX(next, worker->now);
-
-		if (from - worker->now > interval * ROUTER_ICMP_BURST)
-			return false;
-		if (atomic_compare_exchange_weak_explicit(&router->icmp_next, &next,
-			    from + interval, memory_order_relaxed, memory_order_relaxed))
-			return true;
-	}
+	return rate_allows(&router->icmp_rate, worker->now,
+		atomic_load_explicit(&router->icmp_interval, memory_order_relaxed),
+		ROUTER_ICMP_BURST);
 }
 
 /* Where the error leaves; NULL: there is no way back, or its sender is no single host. */

@@ -114,7 +114,7 @@ local4(struct worker *worker, struct routed *routed)
 	if (!own || routed->group)
 		packet_drop(worker, routed->ingress, DROP_MULTICAST, routed->packet);
 	else if (is_fragment4(header))
-		packet_drop(worker, routed->ingress, DROP_FRAGMENT, routed->packet);
+		router_punt(worker, routed);
 	else if (header[9] == IPPROTO_ICMP)
 		icmp4(worker, routed);
 	else
@@ -202,7 +202,7 @@ local6(struct worker *worker, struct routed *routed)
 		return;
 	}
 	if (upper.fragment && (upper.more || upper.fragment_offset != 0))
-		packet_drop(worker, routed->ingress, DROP_FRAGMENT, routed->packet);
+		router_punt(worker, routed);
 	else if (upper.protocol == IPPROTO_ICMPV6)
 		icmp6(worker, routed, &upper);
 	else

@@ -6,6 +6,7 @@
 #ifndef WEFT_ROUTER_ROUTER_OBJECTS_H
 #define WEFT_ROUTER_ROUTER_OBJECTS_H
 
+#include "base/rate.h"
 #include "graph/engine.h"
 #include "router/fib.h"
 #include "router/neighbour.h"
@@ -29,7 +30,7 @@ struct router {
 	struct weft_network *network;
 	uint32_t device;                /* id */
 	_Atomic uint32_t icmp_interval; /* ns between two errors */
-	_Atomic uint64_t icmp_next;     /* ns: see router_may_send_icmp */
+	struct rate icmp_rate, punt_rate;
 	/* control side */
 	struct weft_router_config config;
 	struct name_map statics; /* "10.0.0.0/8" -> static_route, as the open change leaves them */
@@ -144,6 +145,22 @@ const struct next_hop *router_hop_to(struct worker *worker, const struct router 
 void router_local(struct worker *worker, struct routed *routed);
 /* Notes that the router itself took the packet, and frees it. */
 void router_taken(struct worker *worker, const struct vport *vport, struct rte_mbuf *packet);
+
+/* ---- the control side's share (router_service.c) ------------------------------------------- */
+
+/*
+ * Worker. What the control side sees to: fragments to the router itself. At most PUNT_RATE a
+ * second for a router (punt-rate), so that one router's flood leaves the others their share.
+ * Takes the packet.
+ */
+void router_punt(struct worker *worker, struct routed *routed);
+
+int router_services_open(struct weft *weft);
+void router_services_close(void);
+/* Control thread, often. */
+void router_services_poll(struct weft *weft, uint64_t now);
+/* A network has no router any more. */
+void router_services_forget(const struct weft_network *network);
 
 /* ---- ICMP errors (router_icmp.c) ----------------------------------------------------------- */
 

@@ -146,28 +146,31 @@ send_to_hop(struct worker *worker, struct vport *egress, const struct next_hop *
 		packet_drop(worker, egress, DROP_NEIGHBOR_UNKNOWN, packet);
 }
 
-/* In pieces; each goes its way by itself. */
+/* In pieces; each goes its way by itself. IPv6: of the router's own alone. */
 static void
 send_fragments(struct worker *worker, struct vport *egress, const struct next_hop *hop,
-	struct rte_mbuf *packet, uint16_t l3)
+	uint8_t family, struct rte_mbuf *packet, uint16_t l3)
 {
 	const uint8_t *header = rte_pktmbuf_mtod_offset(packet, const uint8_t *, l3);
-	bool dry_run = packet_meta(packet)->flags & PACKET_DRY_RUN;
+	bool dry_run = packet_meta(packet)->flags & PACKET_DRY_RUN, no_buffer;
 	struct rte_mbuf *fragments[FRAGMENTS_LIMIT];
-	uint8_t destination[4];
-	bool no_buffer = false;
+	uint8_t destination[16];
 	unsigned count;
 
-	memcpy(destination, header + 16, sizeof(destination));
+	memcpy(destination, header + (family == 4 ? 16 : 24), family == 4 ? 4 : 16);
 	if (unlikely(packet_meta(packet)->trace != 0))
 		trace_step(worker, packet, egress, "longer than the MTU, %u: cut into fragments",
 			egress->mtu);
-	count = fragment_ip4(
-		&worker->pools, packet, l3, egress->mtu, fragments, FRAGMENTS_LIMIT, &no_buffer);
+	if (family == 4)
+		count = fragment_ip4(&worker->pools, packet, l3, egress->mtu, fragments,
+			FRAGMENTS_LIMIT, &no_buffer);
+	else
+		count = fragment_ip6(&worker->pools, packet, l3, egress->mtu,
+			(uint32_t)worker_random(worker), fragments, FRAGMENTS_LIMIT, &no_buffer);
 	if (unlikely(count == 0))
 		packet_dropped(worker, egress, no_buffer ? DROP_NO_BUFFER : DROP_TOO_BIG, dry_run);
 	for (unsigned i = 0; i < count; i++)
-		send_to_hop(worker, egress, hop, 4, destination, fragments[i]);
+		send_to_hop(worker, egress, hop, family, destination, fragments[i]);
 }
 
 static uint16_t
@@ -237,7 +240,7 @@ send_out(struct worker *worker, struct routed *routed, const struct next_hop *ho
 			return;
 		}
 		edit_forward_ttl(packet, routed->l3, routed->family);
-		send_fragments(worker, egress, hop, packet, routed->l3);
+		send_fragments(worker, egress, hop, 4, packet, routed->l3);
 		return;
 	}
 	edit_forward_ttl(packet, routed->l3, routed->family);
@@ -391,10 +394,7 @@ router_originate(struct worker *worker, struct vport *ingress, struct rte_mbuf *
 		return;
 	}
 	if (unlikely(is_too_big(packet, RTE_ETHER_HDR_LEN, egress->mtu))) {
-		if (family == 4)
-			send_fragments(worker, egress, hop, packet, RTE_ETHER_HDR_LEN);
-		else
-			packet_drop(worker, egress, DROP_TOO_BIG, packet);
+		send_fragments(worker, egress, hop, family, packet, RTE_ETHER_HDR_LEN);
 		return;
 	}
 	send_to_hop(worker, egress, hop, family, to, packet);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Virtual routers between real namespaces: the kernel's own stack at both ends."""
+import pytest
 import yaml
 
 import harness
@@ -42,6 +43,33 @@ def test_ping6_through_and_to(space):
 	for target, ttl in (("2001:db8:2::10", 63), ("2001:db8:1::1", 64), ("2001:db8:2::1", 64)):
 		answer = web.run("ping", "-n", "-c", "3", "-i", "0.05", target).stdout
 		assert f"ttl={ttl}" in answer and " 0% packet loss" in answer, answer
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_long_pings(space, family):
+	"""Fragments: on the way through, and to the router itself, whose answers are cut, too."""
+	space.start_weftd(routed(space, family))
+	web = space.namespace("red-web")
+	through, to = {4: ("10.0.2.10", "10.0.2.1"), 6: ("2001:db8:2::10", "2001:db8:2::1")}[family]
+	web.reaches(through)
+	for target in (through, to):
+		for size in (1400, 1473, 3000, 20000):
+			answer = web.run("ping", "-n", "-c", "2", "-i", "0.2", "-s", str(size), target).stdout
+			assert " 0% packet loss" in answer, answer
+
+
+def test_small_mtu(space):
+	"""Path MTU: the sender is told, and TCP goes on; without DF the router cuts."""
+	config = routed(space)
+	config["networks"]["red"]["routers"]["r"]["ports"]["p2"]["mtu"] = 1000
+	space.start_weftd(config)
+	web, db = space.namespace("red-web"), space.namespace("red-db")
+	web.reaches("10.0.2.10")
+	answer = web.run("ping", "-n", "-c", "1", "-M", "do", "-s", "1200", "10.0.2.10", check=False)
+	assert "mtu = 1000" in answer.stdout or "mtu=1000" in answer.stdout, answer.stdout
+	answer = web.run("ping", "-n", "-c", "2", "-i", "0.2", "-M", "dont", "-s", "1200", "10.0.2.10")
+	assert " 0% packet loss" in answer.stdout
+	harness.check_tcp_bytes(web, db, "10.0.2.10", size=1 << 20)
 
 
 def test_tcp(space):

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the control side does for routers: putting fragments to a router itself together. */
+#include "graph/punt.h"
+#include "graph/trace.h"
+#include "packet/ip.h"
+#include "packet/reassemble.h"
+#include "router/router_objects.h"
+
+#define PUNT_RATE 2000 /* packets a second of one router */
+#define PUNT_BURST 400
+
+/* What is held of fragments: a tenth of the packet memory that there is by default at most. */
+static const struct reassembly_limits fragment_limits = {
+	.datagrams = 4096,
+	.domain_datagrams = 128,
+	.bytes = 16u << 20,
+	.domain_bytes = 2u << 20,
+	.timeout = REASSEMBLY_TIMEOUT,
+};
+
+static struct reassembly *fragments; /* a network is a domain */
+
+/* ---- workers
+ * -------------------------------------------------------------------------------------- */
+
+void
+router_punt(struct worker *worker, struct routed *routed)
+{
+	struct packet_meta *meta = packet_meta(routed->packet);
+
+	if (unlikely(meta->trace != 0))
+		trace_taken(worker, routed->packet, routed->ingress,
+			"it is for the router's own control side");
+	meta->trace = 0;
+	if (meta->flags & PACKET_DRY_RUN) {
+		rte_pktmbuf_free(routed->packet);
+		return;
+	}
+	if (!rate_allows(&routed->port->owner->punt_rate, worker->now, 1000000000 / PUNT_RATE,
+		    PUNT_BURST)) {
+		packet_drop(worker, routed->ingress, DROP_PUNT_RATE, routed->packet);
+		return;
+	}
+	meta->l3 = routed->l3;
+	worker_punt(worker, PUNT_ROUTER, routed->packet);
+}
+
+/* ---- drops on the control side
+ * -------------------------------------------------------------------- */
+
+struct loss {
+	uint32_t vport;
+	enum drop_reason reason;
+	struct rte_mbuf *packet; /* NULL: it has gone already */
+	bool first_only;         /* what is left of a datagram whose time is over */
+};
+
+/* Counters are the workers' own. */
+static void
+count_loss(struct worker *worker, void *argument)
+{
+	struct loss *loss = argument;
+	struct vport *vport = vport_get(worker, loss->vport);
+	struct routed routed = { .packet = loss->packet, .ingress = vport };
+
+	if (loss->first_only && vport != NULL) {
+		routed.port = router_port_of(vport);
+		routed.l3 = RTE_ETHER_HDR_LEN;
+		routed.family = routed_header(&routed)[0] >> 4 == 4 ? 4 : 6;
+		router_error(worker, &routed, ROUTER_REASSEMBLY_EXCEEDED, 0);
+	}
+	if (loss->packet != NULL)
+		packet_drop(worker, vport, loss->reason, loss->packet);
+	else
+		packet_dropped(worker, vport, loss->reason, false);
+}
+
+static void
+lose(struct weft *weft, uint32_t vport, enum drop_reason reason, struct rte_mbuf *packet)
+{
+	struct loss loss = { vport, reason, packet, false };
+
+	worker_call(weft->workers[0], count_loss, &loss);
+}
+
+/* ---- fragments
+ * ------------------------------------------------------------------------------------- */
+
+static void
+take_fragment(struct weft *weft, const struct weft_vport *vport, struct rte_mbuf *packet)
+{
+	uint32_t id = vport->id, domain = vport->device->network->id;
+	uint16_t l3 = packet_meta(packet)->l3;
+	enum reassembly_result result;
+
+	result = reassembly_add(fragments, &weft->pools, domain, &packet, l3, engine_now(weft));
+	switch (result) {
+	case REASSEMBLY_WAITING:
+		return;
+	case REASSEMBLY_WHOLE:
+		inject_again(weft, id, packet);
+		return;
+	case REASSEMBLY_NO_BUFFER:
+		lose(weft, id, DROP_NO_BUFFER, packet);
+		return;
+	default:
+		lose(weft, id, DROP_FRAGMENT, packet);
+	}
+}
+
+static void
+expire_fragments(struct weft *weft, uint64_t now)
+{
+	struct reassembly_expired expired;
+
+	while (reassembly_expire(fragments, now, &expired)) {
+		struct loss loss = { .reason = DROP_FRAGMENT, .packet = expired.first };
+
+		/* RFC 792; RFC 8200, 4.5: told only of what the first fragment is there */
+		loss.first_only = expired.first != NULL;
+		if (expired.first != NULL)
+			loss.vport = packet_meta(expired.first)->vport;
+		worker_call(weft->workers[0], count_loss, &loss);
+	}
+}
+
+/* ---- life
+ * ------------------------------------------------------------------------------------------ */
+
+static void
+take_punted(void *context, struct weft *weft, enum punt_reason reason, struct rte_mbuf *packet)
+{
+	const struct weft_vport *vport = vport_by_id(weft, packet_meta(packet)->vport);
+
+	(void)context;
+	(void)reason;
+	if (vport == NULL)
+		rte_pktmbuf_free(packet);
+	else
+		take_fragment(weft, vport, packet);
+}
+
+int
+router_services_open(struct weft *weft)
+{
+	fragments = reassembly_create(&fragment_limits);
+	if (fragments == NULL)
+		return -1;
+	punt_register(weft, PUNT_ROUTER, take_punted, NULL);
+	return 0;
+}
+
+void
+router_services_close(void)
+{
+	reassembly_free(fragments);
+	fragments = NULL;
+}
+
+void
+router_services_poll(struct weft *weft, uint64_t now)
+{
+	expire_fragments(weft, now);
+}
+
+void
+router_services_forget(const struct weft_network *network)
+{
+	reassembly_forget(fragments, network->id);
+}
