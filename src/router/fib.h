@@ -107,8 +107,8 @@ void fib_close(struct fib *fib);
 /*
  * Prefixes are in network order, 4 or 16 bytes; bits behind the length are not looked at.
  * A length is at most 32 or 128. `old` gets the leaf that was there before (0: none) and may be
- * NULL. 0, or -1: no memory, and
- * nothing has changed. fib_set with leaf 0 is fib_clear; clearing what is not there is fine.
+ * NULL. 0, or -1: no memory, and nothing has changed. fib_set with leaf 0 is fib_clear; clearing
+ * what is not there is fine.
  */
 int fib_set(struct fib *fib, const uint8_t *prefix, unsigned length, uint32_t leaf, uint32_t *old);
 int fib_clear(struct fib *fib, const uint8_t *prefix, unsigned length, uint32_t *old);
