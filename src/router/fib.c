@@ -41,165 +41,6 @@ fib_place_of(const struct fib *fib, fib_key key, unsigned length)
 	};
 }
 
-/* ---- making blocks -------------------------------------------------------------------------- */
-
-static size_t
-block_bytes(unsigned leaves, unsigned children, unsigned *below_at)
-{
-	size_t bytes = offsetof(struct fib_block, answers) + (1 + leaves) * sizeof(uint32_t);
-
-	*below_at = (unsigned)((bytes + sizeof(fib_word) - 1) / sizeof(fib_word));
-	return (*below_at + children) * sizeof(fib_word);
-}
-
-static struct fib_block *
-block_take(struct fib *fib, unsigned leaves, unsigned children)
-{
-	unsigned below_at;
-	struct fib_block *block =
-		fib_store_take(fib->store, block_bytes(leaves, children, &below_at));
-
-	if (block != NULL)
-		block->below_at = (uint8_t)below_at;
-	return block;
-}
-
-/* With neither routes nor blocks below, but room for them. */
-static struct fib_block *
-block_new(struct fib *fib, fib_key key, unsigned level, unsigned leaves, unsigned children)
-{
-	struct fib_block *block = block_take(fib, leaves, children);
-
-	if (block == NULL)
-		return NULL;
-	block->children = block->longest = block->shorter = 0;
-	block->shift = (uint8_t)fib_shift(fib, level);
-	block->window = fib_bits(key, block->shift) / FIB_SLOTS;
-	return block;
-}
-
-static void
-set_answer(struct fib_block *block, unsigned at, uint32_t leaf)
-{
-	atomic_store_explicit(&block->answers[at], leaf, memory_order_release);
-}
-
-static void
-set_word(fib_word *word, uint64_t value)
-{
-	atomic_store_explicit(word, value, memory_order_release);
-}
-
-/* Copies an array of which one place is put in (change 1), taken out (-1), or none (0). */
-static void
-splice(void *to, const void *from, size_t size, unsigned count, unsigned at, int change)
-{
-	uint8_t *target = to;
-	const uint8_t *source = from;
-
-	memcpy(target, source, at * size);
-	if (change < 0)
-		memcpy(target + at * size, source + (at + 1) * size, (count - at - 1) * size);
-	else
-		memcpy(target + (at + (unsigned)change) * size, source + at * size,
-			(count - at) * size);
-}
-
-/* What a copy has more (1) or less (-1) than its original; leaf_at and child_at say where. */
-struct difference {
-	int leaf, child;
-	unsigned leaf_at, child_at;
-};
-
-static struct fib_block *
-block_copy(struct fib *fib, const struct fib_block *old, const struct difference *difference)
-{
-	const unsigned leaves = fib_leaves(old), children = fib_ones(old->children);
-	struct fib_block *block = block_take(
-		fib, leaves + (unsigned)difference->leaf, children + (unsigned)difference->child);
-
-	if (block == NULL)
-		return NULL;
-	block->children = old->children;
-	block->longest = old->longest;
-	block->shorter = old->shorter;
-	block->window = old->window;
-	block->shift = old->shift;
-	splice((void *)block->answers, (const void *)old->answers, sizeof(uint32_t), leaves + 1,
-		difference->leaf_at, difference->leaf);
-	splice((fib_word *)block + block->below_at, (const fib_word *)old + old->below_at,
-		sizeof(fib_word), children, difference->child_at, difference->child);
-	return block;
-}
-
-static void
-flip_route(struct fib_block *block, const struct fib_place *place)
-{
-	uint64_t bit = fib_route_bit(place->bits, place->slot);
-
-	if (place->bits == FIB_STRIDE)
-		block->longest ^= bit;
-	else
-		block->shorter ^= bit;
-}
-
-static struct fib_block *
-copy_with_route(
-	struct fib *fib, const struct fib_block *old, const struct fib_place *place, uint32_t leaf)
-{
-	struct difference difference = { .leaf = 1,
-		.leaf_at = fib_route_at(old, place->bits, place->slot) };
-	struct fib_block *block = block_copy(fib, old, &difference);
-
-	if (block == NULL)
-		return NULL;
-	flip_route(block, place);
-	set_answer(block, difference.leaf_at, leaf);
-	return block;
-}
-
-static struct fib_block *
-copy_without_route(struct fib *fib, const struct fib_block *old, const struct fib_place *place)
-{
-	struct difference difference = { .leaf = -1,
-		.leaf_at = fib_route_at(old, place->bits, place->slot) };
-	struct fib_block *block = block_copy(fib, old, &difference);
-
-	if (block != NULL)
-		flip_route(block, place);
-	return block;
-}
-
-static unsigned
-child_at(const struct fib_block *block, unsigned slot)
-{
-	return fib_ones(block->children & ((1ull << slot) - 1));
-}
-
-static struct fib_block *
-copy_with_child(struct fib *fib, const struct fib_block *old, unsigned slot, uint64_t child)
-{
-	struct difference difference = { .child = 1, .child_at = child_at(old, slot) };
-	struct fib_block *block = block_copy(fib, old, &difference);
-
-	if (block == NULL)
-		return NULL;
-	block->children |= 1ull << slot;
-	set_word(fib_below_of(block, slot), child);
-	return block;
-}
-
-static struct fib_block *
-copy_without_child(struct fib *fib, const struct fib_block *old, unsigned slot)
-{
-	struct difference difference = { .child = -1, .child_at = child_at(old, slot) };
-	struct fib_block *block = block_copy(fib, old, &difference);
-
-	if (block != NULL)
-		block->children &= ~(1ull << slot);
-	return block;
-}
-
 /* ---- what holds where no route of a block's own does ------------------------------------------
  */
 
@@ -209,7 +50,7 @@ hand_down(struct fib_block *block, uint32_t leaf)
 {
 	if (fib_load_leaf(&block->answers[0]) == leaf)
 		return;
-	set_answer(block, 0, leaf);
+	fib_set_answer(block, 0, leaf);
 	for (uint64_t rest = block->children; rest != 0; rest &= rest - 1) {
 		unsigned slot = (unsigned)__builtin_ctzll(rest);
 
@@ -317,14 +158,14 @@ chain(struct fib *fib, fib_key key, int above, struct fib_block *last)
 		struct fib_block *block;
 
 		level -= FIB_SKIP_MAX + 1;
-		block = block_new(fib, key, (unsigned)level, 0, 1);
+		block = fib_block_new(fib, key, (unsigned)level, 0, 1);
 		if (block == NULL) {
 			give_chain(fib, first, last);
 			return NULL;
 		}
-		set_answer(block, 0, leaf);
+		fib_set_answer(block, 0, leaf);
 		block->children = 1ull << fib_bits(key, block->shift) % FIB_SLOTS;
-		set_word((fib_word *)block + block->below_at, fib_word_of(first));
+		fib_set_word((fib_word *)block + block->below_at, fib_word_of(first));
 		first = block;
 	}
 	return first;
@@ -335,13 +176,13 @@ static struct fib_block *
 leaf_block(struct fib *fib, const struct fib_place *place, uint32_t leaf_above, uint32_t leaf,
 	unsigned children)
 {
-	struct fib_block *block = block_new(fib, place->key, place->level, 1, children);
+	struct fib_block *block = fib_block_new(fib, place->key, place->level, 1, children);
 
 	if (block == NULL)
 		return NULL;
-	flip_route(block, place);
-	set_answer(block, 0, leaf_above);
-	set_answer(block, 1, leaf);
+	fib_flip_route(block, place);
+	fib_set_answer(block, 0, leaf_above);
+	fib_set_answer(block, 1, leaf);
 	return block;
 }
 
@@ -368,7 +209,7 @@ set_first(struct fib *fib, const struct fib_place *place, uint32_t leaf)
 
 	if (block == NULL)
 		return -1;
-	set_word(&fib->root, fib_word_of(block));
+	fib_set_word(&fib->root, fib_word_of(block));
 	return 0;
 }
 
@@ -382,14 +223,14 @@ set_own(struct fib *fib, const struct way *way, const struct fib_place *place, u
 		unsigned at = fib_route_at(block, place->bits, place->slot);
 
 		*old = fib_load_leaf(&block->answers[at]);
-		set_answer(block, at, leaf);
+		fib_set_answer(block, at, leaf);
 		hand_down_from(block, place->bits, place->slot);
 		return 0;
 	}
-	block = copy_with_route(fib, block, place, leaf);
+	block = fib_copy_with_route(fib, block, place, leaf);
 	if (block == NULL)
 		return -1;
-	set_word(way->words[way->length - 1], fib_word_of(block));
+	fib_set_word(way->words[way->length - 1], fib_word_of(block));
 	fib_store_retire(fib->store, way->blocks[way->length - 1]);
 	hand_down_from(block, place->bits, place->slot);
 	return 0;
@@ -406,7 +247,7 @@ set_below(struct fib *fib, const struct way *way, const struct fib_place *place,
 		fib_load_leaf(fib_answer(above, slot)), leaf);
 	if (first == NULL)
 		return -1;
-	block = copy_with_child(fib, above, slot, fib_word_of(first));
+	block = fib_copy_with_child(fib, above, slot, fib_word_of(first));
 	if (block == NULL) {
 		while (first != NULL) {
 			struct fib_block *below =
@@ -420,7 +261,7 @@ set_below(struct fib *fib, const struct way *way, const struct fib_place *place,
 		}
 		return -1;
 	}
-	set_word(way->words[way->length - 1], fib_word_of(block));
+	fib_set_word(way->words[way->length - 1], fib_word_of(block));
 	fib_store_retire(fib->store, above);
 	return 0;
 }
@@ -449,7 +290,7 @@ make_above(struct fib *fib, const struct fib_place *place, fib_key beside, struc
 		return NULL;
 	slot = fib_bits(beside, own->shift) % FIB_SLOTS;
 	own->children = 1ull << slot;
-	set_word(fib_below_of(own, slot), fib_word_of(block));
+	fib_set_word(fib_below_of(own, slot), fib_word_of(block));
 	return own;
 }
 
@@ -459,7 +300,7 @@ make_branch(struct fib *fib, const struct fib_place *place, fib_key beside, unsi
 	struct fib_block *block, uint32_t leaf)
 {
 	uint32_t leaf_above = fib_load_leaf(&block->answers[0]);
-	struct fib_block *branch = block_new(fib, place->key, level, 0, 2);
+	struct fib_block *branch = fib_block_new(fib, place->key, level, 0, 2);
 	struct fib_block *own;
 	unsigned there, here;
 
@@ -475,9 +316,9 @@ make_branch(struct fib *fib, const struct fib_place *place, fib_key beside, unsi
 	there = fib_bits(beside, branch->shift) % FIB_SLOTS;
 	here = fib_bits(place->key, branch->shift) % FIB_SLOTS;
 	branch->children = 1ull << there | 1ull << here;
-	set_answer(branch, 0, leaf_above);
-	set_word(fib_below_of(branch, there), fib_word_of(block));
-	set_word(fib_below_of(branch, here), fib_word_of(own));
+	fib_set_answer(branch, 0, leaf_above);
+	fib_set_word(fib_below_of(branch, there), fib_word_of(block));
+	fib_set_word(fib_below_of(branch, here), fib_word_of(own));
 	return branch;
 }
 
@@ -485,7 +326,7 @@ static int
 set_beside(struct fib *fib, const struct way *way, const struct fib_place *place, uint32_t leaf)
 {
 	struct fib_block *old = way->blocks[way->length - 1];
-	struct fib_block *copy = block_copy(fib, old, &(struct difference){ 0 }), *top;
+	struct fib_block *copy = fib_copy(fib, old), *top;
 	fib_key beside = way_key(way, place->key);
 
 	if (copy == NULL)
@@ -501,7 +342,7 @@ set_beside(struct fib *fib, const struct way *way, const struct fib_place *place
 	/* nobody has seen the copy yet, but what is below it is shared */
 	if (way->parting >= place->level)
 		hand_down_from(top, place->bits, place->slot);
-	set_word(way->words[way->length - 1], fib_word_of(top));
+	fib_set_word(way->words[way->length - 1], fib_word_of(top));
 	fib_store_retire(fib->store, old);
 	fib_direct_update(fib, beside, fib_length_max(fib));
 	return 0;
@@ -517,7 +358,7 @@ set_default(struct fib *fib, uint32_t leaf, uint32_t *old)
 	if (fib_is_block(root))
 		hand_down(fib_block_of(root), leaf);
 	else
-		set_word(&fib->root, fib_word_of_leaf(leaf));
+		fib_set_word(&fib->root, fib_word_of_leaf(leaf));
 }
 
 static int
@@ -582,19 +423,19 @@ take_out(struct fib *fib, const struct way *way)
 		fib_ones(way->blocks[at - 1]->children) == 1)
 		at--;
 	if (at == 0) {
-		set_word(&fib->root, fib_word_of_leaf(fib->default_leaf));
+		fib_set_word(&fib->root, fib_word_of_leaf(fib->default_leaf));
 	} else {
 		unsigned slot = way->slots[at - 1];
 
 		above = way->blocks[at - 1];
 		if (fib_leaves(above) == 0 && fib_ones(above->children) == 2 &&
 			may_move_up(fib, way, at - 1, other_child(above, slot))) {
-			set_word(way->words[at - 1], fib_word_of(other_child(above, slot)));
+			fib_set_word(way->words[at - 1], fib_word_of(other_child(above, slot)));
 		} else {
-			copy = copy_without_child(fib, above, slot);
+			copy = fib_copy_without_child(fib, above, slot);
 			if (copy == NULL)
 				return -1;
-			set_word(way->words[at - 1], fib_word_of(copy));
+			fib_set_word(way->words[at - 1], fib_word_of(copy));
 		}
 		fib_store_retire(fib->store, above);
 	}
@@ -625,12 +466,12 @@ clear(struct fib *fib, fib_key key, unsigned length, uint32_t *old)
 		may_move_up(fib, &way, way.length - 1, only_child(block))) {
 		/* first: it is to answer for all that the block did */
 		hand_down(only_child(block), fib_load_leaf(&block->answers[0]));
-		set_word(word, fib_word_of(only_child(block)));
+		fib_set_word(word, fib_word_of(only_child(block)));
 	} else {
-		copy = copy_without_route(fib, block, &place);
+		copy = fib_copy_without_route(fib, block, &place);
 		if (copy == NULL)
 			return -1;
-		set_word(word, fib_word_of(copy));
+		fib_set_word(word, fib_word_of(copy));
 		hand_down_from(copy, place.bits, place.slot);
 	}
 	fib_store_retire(fib->store, block);

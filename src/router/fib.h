@@ -30,10 +30,27 @@
  *	calls fib_reclaim().
  *
  * Cost
- *	An update writes at most one block of any size (1,088 bytes at most) and a few of 64
- *	bytes, whatever the table holds. A route that covers many others is longer under way: it
- *	visits the blocks below it, without memory. bench/fib_bench.c measures; it printed, on a
- *	machine shared with others, MEASURED
+ *	An update writes at most one block of any size (1,088 bytes) and a few of 64 bytes,
+ *	whatever the FIB holds. A route that covers many others takes longer, without memory: it
+ *	visits the blocks below it, and the words of the table that are its own. Memory for blocks
+ *	is kept for later routes, and goes back to the system only with fib_close().
+ *
+ *	By bench/fib_bench.c (2 cores of a Xeon, 2.3 GHz TSC, shared with others), cycles of the
+ *	thread's time per lookup, one by one / 64 at once; a route and the default route are set
+ *	while another thread looks up all the time:
+ *
+ *	routes, destinations    IPv4        IPv6        memory, bytes
+ *	1, 2^16 or 2^20         11 / 12     14 / 15     744
+ *	10, 2^20                40 / 30     65 / 45     2,280
+ *	1,000, 2^20             43 / 35     106 / 61    254,208; 266,472
+ *	1,000,000, 2^16         76 / 40                 16,744,704
+ *	1,000,000, 2^20         90 / 45
+ *	250,000, 2^16                       309 / 75    27,459,840
+ *	250,000, 2^20                       342 / 91
+ *
+ *	1,000,000 IPv4 routes are loaded one by one in 0.27 to 0.45 s, 250,000 IPv6 routes in 0.11
+ *	to 0.2 s. Routes there go or come a million times a second and more (of the writer's own
+ *	time); the default route, which covers all of them, takes 4 to 16 ms.
  */
 #ifndef WEFT_ROUTER_FIB_H
 #define WEFT_ROUTER_FIB_H
@@ -89,8 +106,9 @@ void fib_close(struct fib *fib);
 
 /*
  * Prefixes are in network order, 4 or 16 bytes; bits behind the length are not looked at.
- * `old` gets the leaf that was there before (0: none) and may be NULL. 0, or -1: no memory, and
- * nothing has changed. fib_set with leaf 0 is fib_clear; clearing what is not there is fine.
+ * A length is at most 32 or 128. `old` gets the leaf that was there before (0: none) and may be
+ * NULL. 0, or -1: no memory, and nothing has changed. fib_set with leaf 0 is fib_clear; clearing
+ * what is not there is fine.
  */
 int fib_set(struct fib *fib, const uint8_t *prefix, unsigned length, uint32_t leaf, uint32_t *old);
 int fib_clear(struct fib *fib, const uint8_t *prefix, unsigned length, uint32_t *old);

@@ -133,6 +133,29 @@ fib_route_at(const struct fib_block *block, unsigned bits, unsigned slot)
 	return fib_ones(block->longest) + fib_ones(block->shorter & before) + 1;
 }
 
+static inline void
+fib_set_answer(struct fib_block *block, unsigned at, uint32_t leaf)
+{
+	atomic_store_explicit(&block->answers[at], leaf, memory_order_release);
+}
+
+static inline void
+fib_set_word(fib_word *word, uint64_t value)
+{
+	atomic_store_explicit(word, value, memory_order_release);
+}
+
+static inline void
+fib_flip_route(struct fib_block *block, const struct fib_place *place)
+{
+	uint64_t bit = fib_route_bit(place->bits, place->slot);
+
+	if (place->bits == FIB_STRIDE)
+		block->longest ^= bit;
+	else
+		block->shorter ^= bit;
+}
+
 /*
  * The first level at which the key leaves the way to the block; the block's own level: it does
  * not. The key is known to lead to what the block hangs from.
@@ -147,6 +170,21 @@ fib_parting(const struct fib *fib, const struct fib_block *block, fib_key key)
 		return level;
 	return level - 1 - (63u - (unsigned)__builtin_clzll(differs)) / FIB_STRIDE;
 }
+
+/* ---- making blocks, which no reader sees yet: fib_block.c; NULL: no memory ------------------ */
+
+/* With neither routes nor blocks below, but room for them. */
+struct fib_block *fib_block_new(
+	struct fib *fib, fib_key key, unsigned level, unsigned leaves, unsigned children);
+struct fib_block *fib_copy(struct fib *fib, const struct fib_block *old);
+struct fib_block *fib_copy_with_route(
+	struct fib *fib, const struct fib_block *old, const struct fib_place *place, uint32_t leaf);
+struct fib_block *fib_copy_without_route(
+	struct fib *fib, const struct fib_block *old, const struct fib_place *place);
+struct fib_block *fib_copy_with_child(
+	struct fib *fib, const struct fib_block *old, unsigned slot, uint64_t child);
+struct fib_block *fib_copy_without_child(
+	struct fib *fib, const struct fib_block *old, unsigned slot);
 
 /* ---- memory: fib_store.c -------------------------------------------------------------------- */
 

@@ -887,7 +887,7 @@ race(enum fib_family family, unsigned others, unsigned updates)
 	}
 	for (unsigned i = 0; i < updates; i++) {
 		result |= race_update(&race, length);
-		if (i % 64 == 0)
+		if (i % 256 == 0)
 			race_reclaim(&race);
 	}
 	atomic_store(&race.stop, true);
@@ -903,10 +903,10 @@ race(enum fib_family family, unsigned others, unsigned updates)
 static void
 test_readers(void **state)
 {
-	race(FIB_IPV4, 0, 60000);
-	race(FIB_IPV4, 2000, 60000);
-	race(FIB_IPV6, 0, 60000);
-	race(FIB_IPV6, 4000, 60000);
+	race(FIB_IPV4, 0, 30000);
+	race(FIB_IPV4, 2000, 30000);
+	race(FIB_IPV6, 0, 30000);
+	race(FIB_IPV6, 4000, 30000);
 }
 
 int
