@@ -248,6 +248,53 @@ exhausted(struct request *request)
 
 /* ---- DISCOVER: RFC 2131 4.3.1 -------------------------------------------------------------- */
 
+/* Nobody knows what is at the address, and there is a way to find out. */
+static bool
+needs_probe(const struct request *request, const struct lease *lease)
+{
+	const struct dhcp_server *server = request->server;
+
+	if (server->hooks.probe == NULL || lease->state != LEASE_FREE ||
+		dhcp_same_client(lease->owner, &request->client))
+		return false;
+	return lease->probed == 0 || request->now - lease->probed >= DHCP_PROBE_SECONDS * SECOND;
+}
+
+/* As many as there may be in the time that one takes. */
+static bool
+may_probe(struct dhcp_server *server, uint64_t now)
+{
+	if (now - server->probes_since >= DHCP_PROBE_MS * (SECOND / 1000)) {
+		server->probes_since = now;
+		server->probes = 0;
+	}
+	if (server->probes == DHCP_PROBES)
+		return false;
+	server->probes++;
+	return true;
+}
+
+/* The message is answered when the probe ends. False: it is not to wait. */
+static bool
+wait_for_probe(struct request *request, struct lease *lease)
+{
+	struct dhcp_server *server = request->server;
+	bool asked =
+		lease->waiting != NULL && dhcp_same_client(lease->offered_to, &request->client);
+
+	if (!needs_probe(request, lease) || (!asked && !may_probe(server, request->now)))
+		return false;
+	/* one that asks again does not prolong the wait */
+	if (!asked && !lease_offer(&server->leases, lease, &request->client,
+			      request->now + DHCP_PROBE_MS * (SECOND / 1000)))
+		return false;
+	if (!lease_wait(lease, request->payload, request->length))
+		return false;
+	if (!asked)
+		server->hooks.probe(server->hooks.context, lease->address);
+	return true;
+}
+
 static enum dhcp_verdict
 discover(struct request *request)
 {
@@ -259,6 +306,8 @@ discover(struct request *request)
 	lease = choose(request);
 	if (lease == NULL)
 		return exhausted(request);
+	if (wait_for_probe(request, lease))
+		return DHCP_TAKEN;
 	if (lease->state == LEASE_FREE &&
 		!lease_offer(&request->server->leases, lease, &request->client,
 			request->now + DHCP_OFFER_SECONDS * SECOND))

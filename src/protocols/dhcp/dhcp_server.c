@@ -115,12 +115,51 @@ dhcp_server_next(const struct dhcp_server *server)
 	return lease != NULL ? lease_end(lease) : LEASE_NEVER;
 }
 
+/* A message that has waited for a probe is judged again. */
 static void
-end(struct dhcp_server *server, struct lease *lease)
+judge_again(struct dhcp_server *server, struct lease_waiting *waiting, uint64_t now)
+{
+	struct dhcp_message message;
+
+	if (dhcp_parse(waiting->bytes, waiting->length, &message) == DHCP_OK)
+		dhcp_judge(server, &message, waiting->bytes, waiting->length, now);
+	free(waiting);
+}
+
+static void
+end_offer(struct dhcp_server *server, struct lease *lease, uint64_t now)
+{
+	struct lease_waiting *waiting = lease_take_waiting(lease);
+
+	if (waiting != NULL) {
+		/* nothing answered: now it is offered in earnest */
+		lease->probed = now;
+		judge_again(server, waiting, now);
+	}
+	if (lease->state == LEASE_FREE && lease_end(lease) <= now)
+		lease_withdraw(&server->leases, lease);
+}
+
+void
+dhcp_server_in_use(struct dhcp_server *server, uint32_t address, uint64_t now)
+{
+	struct lease *lease = lease_find(&server->leases, address);
+	struct lease_waiting *waiting;
+
+	if (lease == NULL || lease->waiting == NULL)
+		return;
+	waiting = lease_take_waiting(lease);
+	dhcp_tell(server, DHCP_ADDRESS_IN_USE, lease, 0);
+	lease_decline(&server->leases, lease, now + DHCP_QUARANTINE_SECONDS * SECOND);
+	judge_again(server, waiting, now);
+}
+
+static void
+end(struct dhcp_server *server, struct lease *lease, uint64_t now)
 {
 	switch ((enum lease_state)lease->state) {
 	case LEASE_FREE:
-		lease_withdraw(&server->leases, lease);
+		end_offer(server, lease, now);
 		return;
 	case LEASE_HELD:
 		lease_free(&server->leases, lease, true);
@@ -142,7 +181,7 @@ dhcp_server_timer(struct dhcp_server *server, uint64_t now)
 		lease = lease_first_end(&server->leases);
 		if (lease == NULL || lease_end(lease) > now)
 			return;
-		end(server, lease);
+		end(server, lease, now);
 	}
 }
 
