@@ -873,6 +873,26 @@ another_configuration_keeps_what_still_fits(void **state)
 }
 
 static void
+what_becomes_free_by_configuration_is_given(void **state)
+{
+	struct dhcp_server_config config = usual();
+	struct dhcp_reservation inside = reservation;
+
+	inside.address = FIRST;
+	config.reservations = &inside;
+	dhcp_server_use(world.server, make_subnet(&config), world.now);
+	for (uint32_t client = 1; client <= 9; client++)
+		assert_int_not_equal(get_lease(client), FIRST);
+	assert_int_equal(discover(10, 0), 0);
+	config.lease_time = 2 * LEASE;
+	dhcp_server_use(world.server, make_subnet(&config), world.now);
+	assert_int_equal(discover(10, 0), 0);
+	config.n_reservations = 0;
+	dhcp_server_use(world.server, make_subnet(&config), world.now);
+	assert_int_equal(discover(10, 0), FIRST);
+}
+
+static void
 an_administrator_ends_a_lease(void **state)
 {
 	uint32_t address = get_lease(1);
@@ -1316,6 +1336,7 @@ main(void)
 		WITH_SERVER(what_ended_while_it_was_off_has_ended),
 		WITH_SERVER(rubbish_is_not_imported),
 		WITH_SERVER(another_configuration_keeps_what_still_fits),
+		WITH_SERVER(what_becomes_free_by_configuration_is_given),
 		WITH_SERVER(an_administrator_ends_a_lease),
 		cmocka_unit_test(wrong_configurations_are_refused),
 		ALONE(a_client_gets_what_it_asks_for),

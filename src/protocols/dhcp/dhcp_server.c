@@ -198,9 +198,27 @@ still_fits(const struct dhcp_subnet *subnet, const struct lease *lease)
 	return dhcp_subnet_pooled(subnet, lease->address);
 }
 
+/* The same addresses are to be had by anybody: those that were passed over are no news. */
+static bool
+same_pooled(const struct dhcp_subnet *a, const struct dhcp_subnet *b)
+{
+	if (a->n_pools != b->n_pools || a->n_kept != b->n_kept || a->n_reserved != b->n_reserved)
+		return false;
+	for (unsigned i = 0; i < a->n_pools; i++) {
+		if (a->pools[i].first != b->pools[i].first || a->pools[i].last != b->pools[i].last)
+			return false;
+	}
+	for (unsigned i = 0; i < a->n_reserved; i++) {
+		if (a->by_address[i]->address != b->by_address[i]->address)
+			return false;
+	}
+	return memcmp(a->kept, b->kept, a->n_kept * sizeof(*a->kept)) == 0;
+}
+
 void
 dhcp_server_use(struct dhcp_server *server, struct dhcp_subnet *subnet, uint64_t now)
 {
+	bool same = same_pooled(server->subnet, subnet);
 	struct lease *lease, *next;
 
 	dhcp_server_timer(server, now);
@@ -220,7 +238,8 @@ dhcp_server_use(struct dhcp_server *server, struct dhcp_subnet *subnet, uint64_t
 	}
 	dhcp_subnet_free(server->subnet);
 	server->subnet = subnet;
-	restart_fresh(server);
+	if (!same)
+		restart_fresh(server);
 	server->changes++;
 }
 
