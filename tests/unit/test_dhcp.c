@@ -914,7 +914,7 @@ wrong_configurations_are_refused(void **state)
 	struct dhcp_option_config own = {
 		.code = DHCP_OPTION_TYPE, .bytes = (const uint8_t *)"\1", .length = 1
 	};
-	const char *search = "a..b";
+	const char *search = "a..b", *searches[10];
 
 	config = usual();
 	config.length = 31;
@@ -946,6 +946,14 @@ wrong_configurations_are_refused(void **state)
 	config.n_search = 1;
 	assert_null(dhcp_subnet_make(&config, &error));
 	assert_non_null(strstr(error.text, "a..b is no domain name"));
+	for (unsigned i = 0; i < 10; i++)
+		searches[i] =
+			"a-name-of-some-length.and-another-label-of-it.and-one-more-label-which-is-"
+			"long.and-yet-one-more-of-them.example.org";
+	config.search = searches;
+	config.n_search = 10;
+	assert_null(dhcp_subnet_make(&config, &error));
+	assert_non_null(strstr(error.text, "is one too many"));
 	config = usual();
 	config.t1 = 3000;
 	config.t2 = 2000;

@@ -480,14 +480,6 @@ release(struct request *request)
 	return DHCP_TAKEN;
 }
 
-/* A host of the network, neither the network's own address nor its broadcast. */
-static bool
-is_host(const struct dhcp_subnet *subnet, uint32_t address)
-{
-	return dhcp_subnet_contains(subnet, address) && address != subnet->prefix &&
-	       address != (subnet->prefix | ~subnet->mask);
-}
-
 static enum dhcp_verdict
 inform(struct request *request)
 {
@@ -495,7 +487,7 @@ inform(struct request *request)
 
 	if (request->message->ciaddr == 0)
 		return DHCP_MALFORMED;
-	if (!is_host(request->server->subnet, request->message->ciaddr))
+	if (!dhcp_subnet_is_host(request->server->subnet, request->message->ciaddr))
 		return DHCP_SILENT;
 	return send_answer(request, &ack);
 }
@@ -550,7 +542,7 @@ link_of(const struct dhcp_subnet *subnet, const struct dhcp_message *message)
 	if (message->giaddr != 0) {
 		if (!dhcp_subnet_contains(subnet, message->giaddr))
 			return LINK_OTHER;
-		return is_host(subnet, message->giaddr) ? LINK_OURS : LINK_WRONG;
+		return dhcp_subnet_is_host(subnet, message->giaddr) ? LINK_OURS : LINK_WRONG;
 	}
 	if (dhcp_subnet_contains(subnet, subnet->server))
 		return LINK_OURS;
