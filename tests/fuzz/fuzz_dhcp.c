@@ -30,6 +30,7 @@ static struct dhcp_server *server;
 static unsigned configuration;
 static uint64_t now;
 static unsigned replies;
+static bool probing;
 
 static void
 require(bool holds, const char *what)
@@ -108,6 +109,19 @@ make_subnet(void)
 	return subnet;
 }
 
+static bool
+is_configured(uint32_t address)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		if (address == reservations[configuration][i].address)
+			return true;
+		if (address >= pools[configuration][i].first &&
+			address <= pools[configuration][i].last && address != SERVER)
+			return true;
+	}
+	return false;
+}
+
 static void
 judge_reply(void *context, const struct dhcp_reply *reply)
 {
@@ -116,6 +130,13 @@ judge_reply(void *context, const struct dhcp_reply *reply)
 	(void)context;
 	require(reply_holds(reply, &message), "an answer that does not hold");
 	replies++;
+}
+
+static void
+take_probe(void *context, uint32_t address)
+{
+	(void)context;
+	require(is_configured(address), "a probe of an address that is not to be given");
 }
 
 static uint32_t
@@ -128,9 +149,12 @@ make_random(void *context)
 static void
 open_server(void)
 {
-	static const struct dhcp_hooks hooks = { .send = judge_reply, .random = make_random };
+	static const struct dhcp_hooks hooks[] = {
+		{ .send = judge_reply, .random = make_random },
+		{ .send = judge_reply, .random = make_random, .probe = take_probe },
+	};
 
-	server = dhcp_server_open(make_subnet(), &hooks);
+	server = dhcp_server_open(make_subnet(), &hooks[probing]);
 	require(server != NULL, "no server");
 }
 
@@ -156,19 +180,6 @@ same_owner(const struct dhcp_lease *a, const struct dhcp_lease *b)
 }
 
 static bool
-is_configured(uint32_t address)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		if (address == reservations[configuration][i].address)
-			return true;
-		if (address >= pools[configuration][i].first &&
-			address <= pools[configuration][i].last && address != SERVER)
-			return true;
-	}
-	return false;
-}
-
-static bool
 look(void *context, const struct dhcp_lease *lease)
 {
 	struct seen *seen = context;
@@ -191,7 +202,8 @@ look(void *context, const struct dhcp_lease *lease)
 static void
 look_at_all(struct seen *seen)
 {
-	memset(seen, 0, sizeof(*seen));
+	seen->held = seen->count = 0;
+	memset(seen->addresses, 0, sizeof(seen->addresses));
 	dhcp_server_walk(server, now, 1000000, look, seen);
 	require(seen->held == dhcp_server_held(server), "the held ones are not counted right");
 }
@@ -212,12 +224,15 @@ check_nobody_lost(const struct seen *before)
 
 	look_at_all(&after);
 	for (unsigned i = 0; i < SMALL; i++) {
-		const struct dhcp_lease *was = &before->leases[before->at[i]];
-		const struct dhcp_lease *is = &after.leases[after.at[i]];
+		const struct dhcp_lease *was, *is;
 
-		if (before->addresses[i] && was->declined)
-			require(after.addresses[i] && is->declined, "a quarantine has ended");
-		if (before->addresses[i] && was->held && after.addresses[i] && is->held)
+		if (!before->addresses[i])
+			continue;
+		was = &before->leases[before->at[i]];
+		is = after.addresses[i] ? &after.leases[after.at[i]] : NULL;
+		if (was->declined)
+			require(is != NULL && is->declined, "a quarantine has ended");
+		if (was->held && is != NULL && is->held)
 			require(same_owner(was, is), "a lease was taken away");
 	}
 }
@@ -299,12 +314,13 @@ receive(const uint8_t *payload, size_t length)
 {
 	/* memory of its own, so that the sanitizer sees a look beyond the end */
 	uint8_t *copy = malloc(length + 1);
-	unsigned before = replies;
 	enum dhcp_verdict verdict;
+	unsigned before;
 	struct seen seen;
 
 	dhcp_server_timer(server, now);
 	look_at_all(&seen);
+	before = replies;
 	memcpy(copy + 1, payload, length);
 	verdict = dhcp_server_input(server, copy + 1, length, now);
 	require(replies == before + (verdict == DHCP_ANSWERED), "an answer for nothing, or none");
@@ -370,7 +386,7 @@ made_message(struct input *input)
 static void
 step(struct input *input)
 {
-	switch (take(input) % 8) {
+	switch (take(input) % 10) {
 	case 0:
 		raw_message(input);
 		break;
@@ -387,6 +403,13 @@ step(struct input *input)
 		dhcp_server_timer(server, now);
 		restart();
 		break;
+	case 8:
+		now += take(input) * (SECOND / 100);
+		dhcp_server_timer(server, now);
+		break;
+	case 9:
+		dhcp_server_in_use(server, take_address(input), now);
+		break;
 	case 4:
 		dhcp_server_clear(server, take_address(input));
 		break;
@@ -402,6 +425,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input input = { data, size };
 
 	configuration = 0;
+	probing = size != 0 && (data[size - 1] & 1) != 0;
 	now = 1000 * SECOND;
 	open_server();
 	while (input.size != 0) {

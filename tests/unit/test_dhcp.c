@@ -28,6 +28,8 @@ static struct world {
 	struct dhcp_reply reply;
 	struct dhcp_message message; /* the last reply */
 	uint8_t payload[DHCP_MESSAGE_LIMIT];
+	unsigned probes;
+	uint32_t probed; /* the last one */
 	unsigned events[DHCP_POOL_EXHAUSTED + 1];
 	char host_name[DHCP_NAME_LENGTH + 1]; /* of the last event */
 } world;
@@ -54,6 +56,13 @@ make_random(void *context)
 	static uint32_t state = 1;
 
 	return state = state * 1664525 + 1013904223;
+}
+
+static void
+keep_probe(void *context, uint32_t address)
+{
+	world.probes++;
+	world.probed = address;
 }
 
 static const struct dhcp_hooks hooks = {
@@ -99,12 +108,21 @@ make_subnet(const struct dhcp_server_config *config)
 }
 
 static void
-open_with(const struct dhcp_server_config *config)
+open_probing(const struct dhcp_server_config *config, bool probing)
 {
+	struct dhcp_hooks with = hooks;
+
+	with.probe = probing ? keep_probe : NULL;
 	memset(&world, 0, sizeof(world));
 	world.now = 1000 * SECOND;
-	world.server = dhcp_server_open(make_subnet(config), &hooks);
+	world.server = dhcp_server_open(make_subnet(config), &with);
 	assert_non_null(world.server);
+}
+
+static void
+open_with(const struct dhcp_server_config *config)
+{
+	open_probing(config, false);
 }
 
 static int
@@ -566,6 +584,77 @@ host_names_are_made_fit_to_be_shown(void **state)
 	assert_string_equal(world.host_name, "ab[cd");
 }
 
+/* ---- addresses that are in use already ----------------------------------------------------- */
+
+static void
+pass_ms(unsigned ms)
+{
+	world.now += ms * (SECOND / 1000);
+	while (dhcp_server_next(world.server) <= world.now)
+		dhcp_server_timer(world.server, world.now);
+}
+
+static void
+an_address_is_asked_for_before_it_is_offered(void **state)
+{
+	struct dhcp_server_config config = usual();
+	uint32_t taken;
+
+	open_probing(&config, true);
+	assert_int_equal(discover(1, 0), 0);
+	assert_int_equal(world.probes, 1);
+	taken = world.probed;
+	/* a client that asks again meanwhile makes no other probe, nor a longer wait */
+	pass_ms(DHCP_PROBE_MS / 2);
+	assert_int_equal(discover(1, 0), 0);
+	assert_int_equal(world.probes, 1);
+	dhcp_server_in_use(world.server, LAST, world.now);
+	assert_int_equal(world.events[DHCP_ADDRESS_IN_USE], 0);
+	dhcp_server_in_use(world.server, taken, world.now);
+	assert_int_equal(world.events[DHCP_ADDRESS_IN_USE], 1);
+	assert_int_equal(world.probes, 2);
+	assert_int_not_equal(world.probed, taken);
+	assert_int_equal(world.replies, 0);
+	pass_ms(DHCP_PROBE_MS);
+	assert_int_equal(world.replies, 1);
+	assert_int_equal(world.message.type, DHCP_OFFER);
+	assert_int_equal(world.message.yiaddr, world.probed);
+	assert_int_equal(select_offer(1, world.probed), DHCP_ACK);
+	/* late */
+	dhcp_server_in_use(world.server, world.probed, world.now);
+	assert_int_equal(dhcp_server_held(world.server), 1);
+	/* its own again goes unasked */
+	assert_int_equal(discover(1, 0), world.probed);
+	assert_int_equal(world.probes, 2);
+	assert_int_not_equal(discover(2, taken), taken);
+	pass(DHCP_QUARANTINE_SECONDS);
+	assert_int_equal(discover(3, taken), 0);
+	assert_int_equal(world.probed, taken);
+	pass_ms(DHCP_PROBE_MS);
+	assert_int_equal(world.message.yiaddr, taken);
+}
+
+static void
+a_flood_makes_few_probes(void **state)
+{
+	struct dhcp_server_config config = usual();
+	struct dhcp_range wide = { IP(10, 0, 0, 20), IP(10, 0, 0, 250) };
+
+	config.pools = &wide;
+	open_probing(&config, true);
+	for (uint32_t client = 1000; client < 2000; client++)
+		discover(client, 0);
+	assert_int_equal(world.probes, DHCP_PROBES);
+	pass_ms(DHCP_PROBE_MS);
+	/* those that waited were answered, or lost their offer to another */
+	for (uint32_t client = 1; client <= 3; client++) {
+		if (discover(client, 0) == 0)
+			pass_ms(DHCP_PROBE_MS);
+		assert_int_equal(world.message.type, DHCP_OFFER);
+		assert_int_equal(world.message.xid, 0x1000 + client);
+	}
+}
+
 /* ---- floods -------------------------------------------------------------------------------- */
 
 static void
@@ -784,6 +873,26 @@ another_configuration_keeps_what_still_fits(void **state)
 }
 
 static void
+what_becomes_free_by_configuration_is_given(void **state)
+{
+	struct dhcp_server_config config = usual();
+	struct dhcp_reservation inside = reservation;
+
+	inside.address = FIRST;
+	config.reservations = &inside;
+	dhcp_server_use(world.server, make_subnet(&config), world.now);
+	for (uint32_t client = 1; client <= 9; client++)
+		assert_int_not_equal(get_lease(client), FIRST);
+	assert_int_equal(discover(10, 0), 0);
+	config.lease_time = 2 * LEASE;
+	dhcp_server_use(world.server, make_subnet(&config), world.now);
+	assert_int_equal(discover(10, 0), 0);
+	config.n_reservations = 0;
+	dhcp_server_use(world.server, make_subnet(&config), world.now);
+	assert_int_equal(discover(10, 0), FIRST);
+}
+
+static void
 an_administrator_ends_a_lease(void **state)
 {
 	uint32_t address = get_lease(1);
@@ -805,7 +914,7 @@ wrong_configurations_are_refused(void **state)
 	struct dhcp_option_config own = {
 		.code = DHCP_OPTION_TYPE, .bytes = (const uint8_t *)"\1", .length = 1
 	};
-	const char *search = "a..b";
+	const char *search = "a..b", *searches[10];
 
 	config = usual();
 	config.length = 31;
@@ -837,6 +946,14 @@ wrong_configurations_are_refused(void **state)
 	config.n_search = 1;
 	assert_null(dhcp_subnet_make(&config, &error));
 	assert_non_null(strstr(error.text, "a..b is no domain name"));
+	for (unsigned i = 0; i < 10; i++)
+		searches[i] =
+			"a-name-of-some-length.and-another-label-of-it.and-one-more-label-which-is-"
+			"long.and-yet-one-more-of-them.example.org";
+	config.search = searches;
+	config.n_search = 10;
+	assert_null(dhcp_subnet_make(&config, &error));
+	assert_non_null(strstr(error.text, "is one too many"));
 	config = usual();
 	config.t1 = 3000;
 	config.t2 = 2000;
@@ -1218,6 +1335,8 @@ main(void)
 		WITH_SERVER(one_mac_with_two_identifiers_is_one_client_if_reserved),
 		WITH_SERVER(clients_are_told_apart_by_identifier),
 		WITH_SERVER(host_names_are_made_fit_to_be_shown),
+		ALONE(an_address_is_asked_for_before_it_is_offered),
+		ALONE(a_flood_makes_few_probes),
 		WITH_SERVER(a_flood_of_discovers_takes_nothing_away),
 		ALONE(memory_is_bounded),
 		WITH_SERVER(random_clients_never_share_an_address),
@@ -1225,6 +1344,7 @@ main(void)
 		WITH_SERVER(what_ended_while_it_was_off_has_ended),
 		WITH_SERVER(rubbish_is_not_imported),
 		WITH_SERVER(another_configuration_keeps_what_still_fits),
+		WITH_SERVER(what_becomes_free_by_configuration_is_given),
 		WITH_SERVER(an_administrator_ends_a_lease),
 		cmocka_unit_test(wrong_configurations_are_refused),
 		ALONE(a_client_gets_what_it_asks_for),

@@ -4,6 +4,7 @@
  * call of an apply is made to fail in turn, until it comes through; then the same, killed at
  * each in turn, of what is written to disk.
  */
+#include "../dhcp_fixture.h"
 #include "../switch_fixture.h"
 #include "fault.h"
 #include "model/history.h"
@@ -991,6 +992,134 @@ a_namespace_that_cannot_be_looked_at_is_not_absent(void **state)
 	assert_true(looked);
 }
 
+/* ---- a DHCP server without memory ---------------------------------------------------------- */
+
+#define DHCP_NETWORK 0x0a000000u
+#define DHCP_CLIENTS 40
+
+static uint32_t dhcp_got;
+
+static void
+dhcp_take_reply(void *context, const struct dhcp_reply *reply)
+{
+	struct dhcp_message message;
+
+	(void)context;
+	assert_true(reply_holds(reply, &message));
+	dhcp_got = message.yiaddr;
+}
+
+static uint32_t
+dhcp_random(void *context)
+{
+	(void)context;
+	return 4;
+}
+
+static struct dhcp_subnet *
+dhcp_subnet(void)
+{
+	static const struct dhcp_range pool = { DHCP_NETWORK + 10, DHCP_NETWORK + 100 };
+	static const struct dhcp_reservation reservation = {
+		.address = DHCP_NETWORK + 5, .mac = { 2, 0, 0, 0, 0, 5 }, .host_name = "five"
+	};
+	static const char *const search[] = { "example.org" };
+	struct dhcp_server_config config = { .server = DHCP_NETWORK + 1,
+		.prefix = DHCP_NETWORK,
+		.length = 24,
+		.pools = &pool,
+		.n_pools = 1,
+		.reservations = &reservation,
+		.n_reservations = 1,
+		.search = search,
+		.n_search = 1 };
+	struct weft_error error = { 0 };
+	struct dhcp_subnet *subnet = dhcp_subnet_make(&config, &error);
+
+	assert_true(subnet != NULL || error.code == ENOMEM);
+	return subnet;
+}
+
+/* The client asks until it has a lease: one call that fails may cost it one try. */
+static void
+dhcp_get_lease(struct dhcp_server *server, uint32_t client)
+{
+	struct draft draft;
+	unsigned tries = 0;
+
+	do {
+		assert_true(tries++ < 3);
+		dhcp_got = 0;
+		draft_begin(&draft, DHCP_DISCOVER, client);
+		draft_end(&draft);
+		dhcp_server_input(server, draft.bytes, draft.length, 1);
+		if (dhcp_got == 0)
+			continue;
+		draft_begin(&draft, DHCP_REQUEST, client);
+		draft_number(&draft, DHCP_OPTION_SERVER, DHCP_NETWORK + 1);
+		draft_number(&draft, DHCP_OPTION_REQUESTED, dhcp_got);
+		draft_end(&draft);
+		dhcp_got = 0;
+		dhcp_server_input(server, draft.bytes, draft.length, 1);
+	} while (dhcp_got == 0);
+}
+
+static bool
+dhcp_no_other(void *context, const struct dhcp_lease *lease)
+{
+	bool *seen = context;
+
+	assert_false(seen[lease->address - DHCP_NETWORK]);
+	seen[lease->address - DHCP_NETWORK] = true;
+	return true;
+}
+
+/* False: the call to fail was none of its calls. */
+static bool
+dhcp_with_fault(unsigned at)
+{
+	static const struct dhcp_hooks hooks = { .send = dhcp_take_reply, .random = dhcp_random };
+	struct dhcp_server *server = NULL;
+	struct dhcp_subnet *subnet;
+	struct dhcp_lease *leases;
+	bool seen[256] = { 0 };
+	size_t count;
+
+	fault_arm(at, false);
+	subnet = dhcp_subnet();
+	if (subnet != NULL)
+		server = dhcp_server_open(subnet, &hooks);
+	if (server == NULL) {
+		dhcp_subnet_free(subnet);
+		return fault_disarm();
+	}
+	for (uint32_t client = 1; client <= DHCP_CLIENTS; client++)
+		dhcp_get_lease(server, client);
+	assert_int_equal(dhcp_server_held(server), DHCP_CLIENTS);
+	dhcp_server_walk(server, 1, 0, dhcp_no_other, seen);
+	subnet = dhcp_subnet();
+	if (subnet != NULL)
+		dhcp_server_use(server, subnet, 2);
+	if (dhcp_leases_export(server, 2, 0, &leases, &count) == 0) {
+		assert_int_equal(count, DHCP_CLIENTS);
+		free(leases);
+	}
+	assert_int_equal(dhcp_server_held(server), DHCP_CLIENTS);
+	dhcp_server_close(server);
+	return fault_disarm();
+}
+
+static void
+a_dhcp_server_goes_on_without_memory(void **state)
+{
+	unsigned at = 1;
+
+	while (dhcp_with_fault(at))
+		at++;
+	/* three for each lease at least: itself, the offer, the owner */
+	assert_true(at > 3 * DHCP_CLIENTS);
+}
+
 int
 main(void)
 {
@@ -1002,6 +1131,7 @@ main(void)
 		cmocka_unit_test(a_static_mac_takes_a_learned_ones_place),
 		cmocka_unit_test(reassembly_is_made_whole_or_not_at_all),
 		cmocka_unit_test(a_namespace_that_cannot_be_looked_at_is_not_absent),
+		cmocka_unit_test(a_dhcp_server_goes_on_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

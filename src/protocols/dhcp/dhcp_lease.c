@@ -299,11 +299,21 @@ drop_owner(struct lease_table *table, struct lease *lease)
 	lease->hlen = 0;
 }
 
+struct lease_waiting *
+lease_take_waiting(struct lease *lease)
+{
+	struct lease_waiting *waiting = lease->waiting;
+
+	lease->waiting = NULL;
+	return waiting;
+}
+
 static void
 drop_offer(struct lease_table *table, struct lease *lease)
 {
 	if (lease->offered_to == NULL)
 		return;
+	free(lease_take_waiting(lease));
 	unlink_lease(table, LEASE_BY_OFFER, lease);
 	free(lease->offered_to);
 	lease->offered_to = NULL;
@@ -411,6 +421,20 @@ lease_offer(struct lease_table *table, struct lease *lease, const struct dhcp_ke
 	lease->contended = contended;
 	link_lease(table, LEASE_BY_OFFER, lease, hash_client(table, client));
 	put_in(table, lease);
+	return true;
+}
+
+bool
+lease_wait(struct lease *lease, const uint8_t *message, size_t length)
+{
+	struct lease_waiting *waiting = malloc(sizeof(*waiting) + length);
+
+	if (waiting == NULL)
+		return false;
+	waiting->length = length;
+	memcpy(waiting->bytes, message, length);
+	free(lease_take_waiting(lease));
+	lease->waiting = waiting;
 	return true;
 }
 

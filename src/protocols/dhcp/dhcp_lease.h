@@ -32,6 +32,12 @@ enum lease_state { LEASE_FREE, LEASE_HELD, LEASE_DECLINED };
 /* Ways to find a lease. */
 enum lease_index { LEASE_BY_ADDRESS, LEASE_BY_OWNER, LEASE_BY_OFFER, LEASE_INDICES };
 
+/* A message that waits. Made by malloc. */
+struct lease_waiting {
+	size_t length;
+	uint8_t bytes[];
+};
+
 struct lease {
 	uint32_t address;
 	uint8_t state; /* enum lease_state */
@@ -41,6 +47,9 @@ struct lease {
 	/* made by malloc; NULL: nobody */
 	struct dhcp_key *owner, *offered_to;
 	uint64_t since, expires, offered_until;
+	/* what is to be answered when the probe of the offer has ended; NULL: no probe */
+	struct lease_waiting *waiting;
+	uint64_t probed; /* when one ended without an answer; 0: never */
 	/* of the owner */
 	uint8_t htype, hlen, chaddr[DHCP_CHADDR_LENGTH];
 	char host_name[DHCP_NAME_LENGTH + 1];
@@ -86,6 +95,10 @@ void lease_set_pooled(struct lease_table *table, struct lease *lease, bool poole
 bool lease_offer(struct lease_table *table, struct lease *lease, const struct dhcp_key *client,
 	uint64_t until);
 void lease_withdraw(struct lease_table *table, struct lease *lease);
+/* Instead of what waits there; the lease is offered. False: out of memory. */
+bool lease_wait(struct lease *lease, const uint8_t *message, size_t length);
+/* What waits no more, to free(). NULL: nothing did. */
+struct lease_waiting *lease_take_waiting(struct lease *lease);
 /*
  * The client has the lease from now on, or goes on having it. What it owned before is free and
  * forgotten, what it was offered is withdrawn. False: out of memory, nothing has happened.

@@ -16,6 +16,8 @@ struct dhcp_server {
 	unsigned fresh_pool;
 	uint32_t fresh;
 	uint64_t changes;
+	uint64_t probes_since; /* DHCP_PROBE_MS begin here; `probes` were made in them */
+	unsigned probes;
 	uint64_t exhausted_told; /* 0: never */
 	struct dhcp_counters counters;
 };

@@ -248,6 +248,53 @@ exhausted(struct request *request)
 
 /* ---- DISCOVER: RFC 2131 4.3.1 -------------------------------------------------------------- */
 
+/* Nobody knows what is at the address, and there is a way to find out. */
+static bool
+needs_probe(const struct request *request, const struct lease *lease)
+{
+	const struct dhcp_server *server = request->server;
+
+	if (server->hooks.probe == NULL || lease->state != LEASE_FREE ||
+		dhcp_same_client(lease->owner, &request->client))
+		return false;
+	return lease->probed == 0 || request->now - lease->probed >= DHCP_PROBE_SECONDS * SECOND;
+}
+
+/* As many as there may be in the time that one takes. */
+static bool
+may_probe(struct dhcp_server *server, uint64_t now)
+{
+	if (now - server->probes_since >= DHCP_PROBE_MS * (SECOND / 1000)) {
+		server->probes_since = now;
+		server->probes = 0;
+	}
+	if (server->probes == DHCP_PROBES)
+		return false;
+	server->probes++;
+	return true;
+}
+
+/* The message is answered when the probe ends. False: it is not to wait. */
+static bool
+wait_for_probe(struct request *request, struct lease *lease)
+{
+	struct dhcp_server *server = request->server;
+	bool asked =
+		lease->waiting != NULL && dhcp_same_client(lease->offered_to, &request->client);
+
+	if (!needs_probe(request, lease) || (!asked && !may_probe(server, request->now)))
+		return false;
+	/* one that asks again does not prolong the wait */
+	if (!asked && !lease_offer(&server->leases, lease, &request->client,
+			      request->now + DHCP_PROBE_MS * (SECOND / 1000)))
+		return false;
+	if (!lease_wait(lease, request->payload, request->length))
+		return false;
+	if (!asked)
+		server->hooks.probe(server->hooks.context, lease->address);
+	return true;
+}
+
 static enum dhcp_verdict
 discover(struct request *request)
 {
@@ -259,6 +306,8 @@ discover(struct request *request)
 	lease = choose(request);
 	if (lease == NULL)
 		return exhausted(request);
+	if (wait_for_probe(request, lease))
+		return DHCP_TAKEN;
 	if (lease->state == LEASE_FREE &&
 		!lease_offer(&request->server->leases, lease, &request->client,
 			request->now + DHCP_OFFER_SECONDS * SECOND))
@@ -431,14 +480,6 @@ release(struct request *request)
 	return DHCP_TAKEN;
 }
 
-/* A host of the network, neither the network's own address nor its broadcast. */
-static bool
-is_host(const struct dhcp_subnet *subnet, uint32_t address)
-{
-	return dhcp_subnet_contains(subnet, address) && address != subnet->prefix &&
-	       address != (subnet->prefix | ~subnet->mask);
-}
-
 static enum dhcp_verdict
 inform(struct request *request)
 {
@@ -446,7 +487,7 @@ inform(struct request *request)
 
 	if (request->message->ciaddr == 0)
 		return DHCP_MALFORMED;
-	if (!is_host(request->server->subnet, request->message->ciaddr))
+	if (!dhcp_subnet_is_host(request->server->subnet, request->message->ciaddr))
 		return DHCP_SILENT;
 	return send_answer(request, &ack);
 }
@@ -501,7 +542,7 @@ link_of(const struct dhcp_subnet *subnet, const struct dhcp_message *message)
 	if (message->giaddr != 0) {
 		if (!dhcp_subnet_contains(subnet, message->giaddr))
 			return LINK_OTHER;
-		return is_host(subnet, message->giaddr) ? LINK_OURS : LINK_WRONG;
+		return dhcp_subnet_is_host(subnet, message->giaddr) ? LINK_OURS : LINK_WRONG;
 	}
 	if (dhcp_subnet_contains(subnet, subnet->server))
 		return LINK_OURS;

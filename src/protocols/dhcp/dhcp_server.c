@@ -115,12 +115,51 @@ dhcp_server_next(const struct dhcp_server *server)
 	return lease != NULL ? lease_end(lease) : LEASE_NEVER;
 }
 
+/* A message that has waited for a probe is judged again. */
 static void
-end(struct dhcp_server *server, struct lease *lease)
+judge_again(struct dhcp_server *server, struct lease_waiting *waiting, uint64_t now)
+{
+	struct dhcp_message message;
+
+	if (dhcp_parse(waiting->bytes, waiting->length, &message) == DHCP_OK)
+		dhcp_judge(server, &message, waiting->bytes, waiting->length, now);
+	free(waiting);
+}
+
+static void
+end_offer(struct dhcp_server *server, struct lease *lease, uint64_t now)
+{
+	struct lease_waiting *waiting = lease_take_waiting(lease);
+
+	if (waiting != NULL) {
+		/* nothing answered: now it is offered in earnest */
+		lease->probed = now;
+		judge_again(server, waiting, now);
+	}
+	if (lease->state == LEASE_FREE && lease_end(lease) <= now)
+		lease_withdraw(&server->leases, lease);
+}
+
+void
+dhcp_server_in_use(struct dhcp_server *server, uint32_t address, uint64_t now)
+{
+	struct lease *lease = lease_find(&server->leases, address);
+	struct lease_waiting *waiting;
+
+	if (lease == NULL || lease->waiting == NULL)
+		return;
+	waiting = lease_take_waiting(lease);
+	dhcp_tell(server, DHCP_ADDRESS_IN_USE, lease, 0);
+	lease_decline(&server->leases, lease, now + DHCP_QUARANTINE_SECONDS * SECOND);
+	judge_again(server, waiting, now);
+}
+
+static void
+end(struct dhcp_server *server, struct lease *lease, uint64_t now)
 {
 	switch ((enum lease_state)lease->state) {
 	case LEASE_FREE:
-		lease_withdraw(&server->leases, lease);
+		end_offer(server, lease, now);
 		return;
 	case LEASE_HELD:
 		lease_free(&server->leases, lease, true);
@@ -142,7 +181,7 @@ dhcp_server_timer(struct dhcp_server *server, uint64_t now)
 		lease = lease_first_end(&server->leases);
 		if (lease == NULL || lease_end(lease) > now)
 			return;
-		end(server, lease);
+		end(server, lease, now);
 	}
 }
 
@@ -159,9 +198,27 @@ still_fits(const struct dhcp_subnet *subnet, const struct lease *lease)
 	return dhcp_subnet_pooled(subnet, lease->address);
 }
 
+/* The same addresses are to be had by anybody: those that were passed over are no news. */
+static bool
+same_pooled(const struct dhcp_subnet *a, const struct dhcp_subnet *b)
+{
+	if (a->n_pools != b->n_pools || a->n_kept != b->n_kept || a->n_reserved != b->n_reserved)
+		return false;
+	for (unsigned i = 0; i < a->n_pools; i++) {
+		if (a->pools[i].first != b->pools[i].first || a->pools[i].last != b->pools[i].last)
+			return false;
+	}
+	for (unsigned i = 0; i < a->n_reserved; i++) {
+		if (a->by_address[i]->address != b->by_address[i]->address)
+			return false;
+	}
+	return memcmp(a->kept, b->kept, a->n_kept * sizeof(*a->kept)) == 0;
+}
+
 void
 dhcp_server_use(struct dhcp_server *server, struct dhcp_subnet *subnet, uint64_t now)
 {
+	bool same = same_pooled(server->subnet, subnet);
 	struct lease *lease, *next;
 
 	dhcp_server_timer(server, now);
@@ -181,7 +238,8 @@ dhcp_server_use(struct dhcp_server *server, struct dhcp_subnet *subnet, uint64_t
 	}
 	dhcp_subnet_free(server->subnet);
 	server->subnet = subnet;
-	restart_fresh(server);
+	if (!same)
+		restart_fresh(server);
 	server->changes++;
 }
 

@@ -25,6 +25,13 @@
  *	offers. An offer that had to be taken from another client before its time is for the one
  *	of the two that asks first. Memory is bounded by config.limit and by the pools.
  *
+ * Addresses that are in use already (RFC 2131 3.1 (2))
+ *	With a hooks.probe, an address is not offered before it has been asked for: the user
+ *	sends an ARP request (or an echo request), and calls dhcp_server_in_use() when anything
+ *	answers at the address. The DISCOVER waits for half a second, and is answered then with
+ *	this address, or with another. What its client had last is not asked for, nor what was
+ *	a minute before, nor more than a few at once: a flood makes no flood of probes.
+ *
  * Leases that survive a restart
  *	dhcp_server_changes() counts up with every change that is worth writing;
  *	dhcp_leases_export() gives all, dhcp_leases_import() takes them back into a new engine.
@@ -38,6 +45,9 @@
 
 #define DHCP_OFFER_SECONDS 10
 #define DHCP_QUARANTINE_SECONDS 600
+#define DHCP_PROBE_MS 500
+#define DHCP_PROBE_SECONDS 60 /* for how long its outcome holds */
+#define DHCP_PROBES 16        /* in DHCP_PROBE_MS; what comes beyond is offered unasked */
 
 struct dhcp_server;
 
@@ -77,6 +87,7 @@ enum dhcp_event_kind {
 	DHCP_LEASE_RELEASED,
 	DHCP_LEASE_EXPIRED,
 	DHCP_LEASE_DECLINED, /* the client says that something answers there already */
+	DHCP_ADDRESS_IN_USE, /* something answered a probe: in quarantine, as if declined */
 	DHCP_LEASE_REVOKED,  /* the configuration has the address no more */
 	DHCP_POOL_EXHAUSTED, /* no address for this client; told every ten seconds at most */
 };
@@ -96,6 +107,8 @@ struct dhcp_hooks {
 	void (*send)(void *context, const struct dhcp_reply *reply);
 	void (*event)(void *context, const struct dhcp_event *event); /* NULL: nobody listens */
 	uint32_t (*random)(void *context); /* for the hashes' key; called when it is opened */
+	/* Asks whether something is at the address. NULL: offers go unasked. */
+	void (*probe)(void *context, uint32_t address);
 };
 
 enum dhcp_verdict {
@@ -130,6 +143,9 @@ enum dhcp_verdict dhcp_server_input(
 uint64_t dhcp_server_next(const struct dhcp_server *server);
 /* Ends what is over; a bounded number of them at once. */
 void dhcp_server_timer(struct dhcp_server *server, uint64_t now);
+
+/* Something answered at an address that hooks.probe asked for; others are of no interest. */
+void dhcp_server_in_use(struct dhcp_server *server, uint32_t address, uint64_t now);
 
 const struct dhcp_counters *dhcp_server_counters(const struct dhcp_server *server);
 uint64_t dhcp_server_changes(const struct dhcp_server *server);

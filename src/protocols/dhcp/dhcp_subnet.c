@@ -2,6 +2,7 @@
 #include "protocols/dhcp/dhcp_subnet.h"
 
 #include "base/error.h"
+#include "protocols/domain_name.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -153,49 +154,23 @@ encode_addresses(struct dhcp_subnet *subnet, uint8_t code, const uint32_t *addre
 	return encode(subnet, code, bytes, 4 * count, false, error);
 }
 
-/* Appends the labels of a name (RFC 1035 3.1), uncompressed. The new length, or -1: no name. */
-static int
-append_name(uint8_t *bytes, unsigned at, const char *name)
-{
-	size_t total = strlen(name);
-	const char *label = name;
-
-	if (total == 0 || total > 253 || at + total + 2 > OPTION_LIMIT)
-		return -1;
-	for (;;) {
-		size_t length = strcspn(label, ".");
-
-		if (length == 0 || length > 63)
-			return -1;
-		bytes[at++] = (uint8_t)length;
-		memcpy(bytes + at, label, length);
-		at += (unsigned)length;
-		label += length;
-		/* a dot may end the name, too */
-		if (*label == '\0' || *++label == '\0')
-			break;
-	}
-	bytes[at++] = 0;
-	return (int)at;
-}
-
 static int
 encode_search(struct dhcp_subnet *subnet, const struct dhcp_server_config *config,
 	struct weft_error *error)
 {
-	uint8_t bytes[OPTION_LIMIT];
-	int at = 0;
+	uint8_t bytes[OPTION_LIMIT + DOMAIN_NAME_ROOM];
+	unsigned at = 0, length;
 
 	for (unsigned i = 0; i < config->n_search; i++) {
-		at = append_name(bytes, (unsigned)at, config->search[i]);
-		if (at < 0)
-			return error_set(error, EINVAL,
-				"DHCP search domain %s is no domain name, or one too many",
-				config->search[i]);
+		length = domain_name_encode(bytes + at, config->search[i]);
+		at += length;
+		if (length == 0 || at > OPTION_LIMIT)
+			return error_set(error, EINVAL, "DHCP search domain %s is %s",
+				config->search[i], length == 0 ? "no domain name" : "one too many");
 	}
 	if (at == 0)
 		return 0;
-	return encode(subnet, DHCP_OPTION_SEARCH, bytes, (unsigned)at, false, error);
+	return encode(subnet, DHCP_OPTION_SEARCH, bytes, at, false, error);
 }
 
 /* RFC 3442: only the bytes of the prefix that count. */
@@ -319,14 +294,6 @@ encode_all(struct dhcp_subnet *subnet, const struct dhcp_server_config *config,
 
 /* ---- pools and reservations ---------------------------------------------------------------- */
 
-/* Neither the network's own address nor its broadcast. */
-static bool
-is_host(const struct dhcp_subnet *subnet, uint32_t address)
-{
-	return dhcp_subnet_contains(subnet, address) && address != subnet->prefix &&
-	       address != (subnet->prefix | ~subnet->mask);
-}
-
 static int
 range_order(const void *a, const void *b)
 {
@@ -347,10 +314,10 @@ take_pools(struct dhcp_subnet *subnet, const struct dhcp_server_config *config,
 
 		if (pool->first > pool->last)
 			return wrong_address(error, "pool from", pool->first, "ends before it");
-		if (!is_host(subnet, pool->first))
+		if (!dhcp_subnet_is_host(subnet, pool->first))
 			return wrong_address(
 				error, "pool from", pool->first, "is not in the port's network");
-		if (!is_host(subnet, pool->last))
+		if (!dhcp_subnet_is_host(subnet, pool->last))
 			return wrong_address(
 				error, "pool to", pool->last, "is not in the port's network");
 		subnet->pools[i] = *pool;
@@ -382,7 +349,7 @@ static int
 reserve(struct dhcp_subnet *subnet, struct dhcp_reserved *reserved,
 	const struct dhcp_reservation *config, struct weft_error *error)
 {
-	if (!is_host(subnet, config->address))
+	if (!dhcp_subnet_is_host(subnet, config->address))
 		return wrong_address(
 			error, "reservation", config->address, "is not in the port's network");
 	if (config->address == subnet->server)

@@ -127,6 +127,14 @@ dhcp_subnet_contains(const struct dhcp_subnet *subnet, uint32_t address)
 	return (address & subnet->mask) == subnet->prefix;
 }
 
+/* Neither the network's own address nor its broadcast. */
+static inline bool
+dhcp_subnet_is_host(const struct dhcp_subnet *subnet, uint32_t address)
+{
+	return dhcp_subnet_contains(subnet, address) && address != subnet->prefix &&
+	       address != (subnet->prefix | ~subnet->mask);
+}
+
 /* NULL: nobody's. */
 const struct dhcp_reserved *dhcp_reserved_address(
 	const struct dhcp_subnet *subnet, uint32_t address);

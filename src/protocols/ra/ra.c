@@ -2,6 +2,7 @@
 #include "protocols/ra/ra.h"
 
 #include "base/error.h"
+#include "protocols/domain_name.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -74,33 +75,6 @@ check_prefix(const struct ra_prefix *prefix, struct weft_error *error)
 	return 0;
 }
 
-/* The wire's form of a name (RFC 1035 3.1); `to` has room for 255 bytes. 0: it is none. */
-static unsigned
-encode_name(uint8_t *to, const char *name)
-{
-	size_t total = strlen(name);
-	const char *label = name;
-	unsigned at = 0;
-
-	if (total == 0 || total > RA_NAME_LENGTH)
-		return 0;
-	for (;;) {
-		size_t length = strcspn(label, ".");
-
-		if (length == 0 || length > 63)
-			return 0;
-		to[at++] = (uint8_t)length;
-		memcpy(to + at, label, length);
-		at += (unsigned)length;
-		label += length;
-		/* a dot may end the name, too */
-		if (*label == '\0' || *++label == '\0')
-			break;
-	}
-	to[at++] = 0;
-	return at;
-}
-
 static int
 check_times(const struct ra_config *config, struct weft_error *error)
 {
@@ -135,11 +109,11 @@ check_counts(const struct ra_config *config, struct weft_error *error)
 static unsigned
 dnssl_length(const struct ra_config *config)
 {
-	uint8_t name[RA_NAME_LENGTH + 2];
+	uint8_t name[DOMAIN_NAME_ROOM];
 	unsigned length = 8;
 
 	for (unsigned i = 0; i < config->n_dnssl; i++)
-		length += encode_name(name, config->dnssl[i]);
+		length += domain_name_encode(name, config->dnssl[i]);
 	return config->n_dnssl != 0 ? (length + 7) / 8 * 8 : 0;
 }
 
@@ -158,7 +132,7 @@ check_size(const struct ra_config *config, struct weft_error *error)
 int
 ra_config_check(const struct ra_config *config, struct weft_error *error)
 {
-	uint8_t name[RA_NAME_LENGTH + 2];
+	uint8_t name[DOMAIN_NAME_ROOM];
 
 	if (check_counts(config, error) < 0 || check_times(config, error) < 0)
 		return -1;
@@ -168,7 +142,7 @@ ra_config_check(const struct ra_config *config, struct weft_error *error)
 	}
 	for (unsigned i = 0; i < config->n_dnssl; i++) {
 		if (memchr(config->dnssl[i], 0, sizeof(config->dnssl[i])) == NULL ||
-			encode_name(name, config->dnssl[i]) == 0)
+			domain_name_encode(name, config->dnssl[i]) == 0)
 			return error_set(error, EINVAL, "RA search domain %.*s is no domain name",
 				RA_NAME_LENGTH, config->dnssl[i]);
 	}
@@ -275,7 +249,7 @@ write_dns(struct message *message, const struct ra_config *config, uint32_t life
 	put32(at + 4, lifetime);
 	at += 8;
 	for (unsigned i = 0; i < config->n_dnssl; i++)
-		at += encode_name(at, config->dnssl[i]);
+		at += domain_name_encode(at, config->dnssl[i]);
 }
 
 /* `last`: it advertises no more. Returns the length. */

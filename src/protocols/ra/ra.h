@@ -13,8 +13,9 @@
  * When (RFC 4861 6.2.4 to 6.2.6)
  *	The first three come quickly (16 s apart at most), as after a change of configuration,
  *	then one in a random time between the two intervals. A solicitation is answered within
- *	half a second, to all nodes. None is sent within 3 s of another. ra_stop() sends one
- *	with a lifetime of zero: hosts look for another router at once.
+ *	half a second, to all nodes; but none is sent within 3 s of another, so that a flood of
+ *	solicitations makes no flood. Only the one with a lifetime of zero that ra_stop() sends
+ *	does not wait: hosts look for another router at once.
  *	A prefix that a new configuration no longer has is advertised as deprecated as often as
  *	the quick ones, so that hosts stop using it (RFC 9096 3.5).
  */
