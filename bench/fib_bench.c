@@ -9,6 +9,8 @@
  * there, in some of the /16 (IPv6: /32) more than in others. Destinations are random addresses
  * within random routes. Each figure is the median of the rounds. Time is the thread's own.
  */
+#include "random_routes.h"
+
 #include "base/clock.h"
 #include "router/fib.h"
 
@@ -26,12 +28,6 @@
 #define RECLAIM_EVERY 1024 /* updates */
 #define CHURN 300000
 
-struct route {
-	uint8_t prefix[16];
-	uint8_t length;
-	uint32_t leaf;
-};
-
 struct table {
 	const char *name;
 	enum fib_family family;
@@ -43,7 +39,6 @@ struct table {
 
 static unsigned rounds = 5;
 static double ghz; /* of the TSC */
-static uint64_t seed = 88172645463325252u;
 
 static _Noreturn void
 fail(const char *what)
@@ -60,21 +55,6 @@ memory(size_t count, size_t size)
 	if (result == NULL)
 		fail("no memory");
 	return result;
-}
-
-static uint64_t
-random_word(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed * 0x2545f4914f6cdd1du;
-}
-
-static uint32_t
-random_below(uint32_t limit)
-{
-	return (uint32_t)((random_word() >> 32) * limit >> 32);
 }
 
 static int
@@ -112,76 +92,19 @@ tsc_ghz(void)
 
 /* ---- routes --------------------------------------------------------------------------------- */
 
-struct share {
-	unsigned length, per_mille;
-};
-
-static const struct share mix4[] = { { 24, 590 }, { 23, 100 }, { 22, 110 }, { 21, 50 }, { 20, 50 },
-	{ 19, 28 }, { 18, 16 }, { 17, 10 }, { 16, 14 }, { 15, 4 }, { 14, 3 }, { 12, 2 }, { 32, 15 },
-	{ 29, 8 }, { 0, 0 } };
-static const struct share mix6[] = { { 48, 460 }, { 32, 110 }, { 44, 130 }, { 40, 100 }, { 36, 50 },
-	{ 46, 40 }, { 47, 30 }, { 45, 15 }, { 33, 15 }, { 34, 10 }, { 29, 25 }, { 64, 10 },
-	{ 128, 5 }, { 0, 0 } };
-
-static unsigned
-random_length(const struct share *mix)
-{
-	unsigned pick = random_below(1000);
-
-	for (; mix[1].length != 0 && pick >= mix->per_mille; mix++)
-		pick -= mix->per_mille;
-	return mix->length;
-}
-
-#define BLOCKS 24000
-
-/* Some blocks hold many routes, most hold few. */
-static uint32_t
-random_block(void)
-{
-	uint64_t u = random_below(1u << 16);
-
-	return (uint32_t)(u * u % (1ull << 32) * BLOCKS >> 32);
-}
-
-static void
-random_route(struct route *route, enum fib_family family, const uint32_t *blocks)
-{
-	uint64_t words[2] = { random_word(), random_word() };
-	uint32_t block = blocks[random_block()];
-
-	memset(route->prefix, 0, sizeof(route->prefix));
-	if (family == FIB_IPV4) {
-		route->length = (uint8_t)random_length(mix4);
-		memcpy(route->prefix, words, 4);
-		route->prefix[0] = (uint8_t)(1 + (block >> 8) % 223);
-		route->prefix[1] = (uint8_t)block;
-	} else {
-		route->length = (uint8_t)random_length(mix6);
-		memcpy(route->prefix, words, 16);
-		route->prefix[0] = block >> 24 & 1 ? 0x20 : block >> 25 & 1 ? 0x24 : 0x2a;
-		route->prefix[1] = block >> 16 & 0xf;
-		route->prefix[2] = (uint8_t)(block >> 8);
-		route->prefix[3] = (uint8_t)block;
-	}
-	route->leaf = 1 + random_below(HOPS);
-}
-
 static void
 make_routes(struct table *table)
 {
-	static uint32_t blocks[BLOCKS];
 	struct fib seen;
 
 	table->route = memory(table->wanted, sizeof(*table->route));
-	for (unsigned i = 0; i < BLOCKS; i++)
-		blocks[i] = (uint32_t)random_word();
 	fib_open(&seen, table->family);
 	while (table->routes < table->wanted) {
 		struct route *route = &table->route[table->routes];
 		uint32_t old;
 
-		random_route(route, table->family, blocks);
+		random_route(route, table->family == FIB_IPV4 ? 4 : 6);
+		route->leaf = 1 + random_below(HOPS);
 		if (fib_set(&seen, route->prefix, route->length, route->leaf, &old) != 0)
 			fail("no memory");
 		if (old == 0)
@@ -226,20 +149,6 @@ struct destinations {
 	uint8_t (*six)[16];
 	const uint8_t **six_at;
 };
-
-static void
-random_address(const struct route *route, unsigned bytes, uint8_t address[16])
-{
-	uint64_t words[2] = { random_word(), random_word() };
-	unsigned whole = route->length / 8, bits = route->length % 8;
-
-	memcpy(address, words, 16);
-	memcpy(address, route->prefix, whole);
-	if (bits != 0)
-		address[whole] = (uint8_t)((route->prefix[whole] & 0xff00 >> bits) |
-					   (address[whole] & 0xff >> bits));
-	memset(address + bytes, 0, 16 - bytes);
-}
 
 static struct destinations
 make_destinations(const struct table *table, uint32_t count)
