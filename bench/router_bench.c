@@ -97,7 +97,8 @@ commit(struct weft_change *change)
 		fail(error.text);
 }
 
-/* ---- addresses -------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------------
+ */
 
 static const uint8_t gateway_mac[6] = { 2, 0, 0, 0, 9, 9 };
 
@@ -110,7 +111,8 @@ prefix(const char *text, uint8_t length)
 	return made;
 }
 
-/* Link number `link` joins router link - 1 and router `link`: 198.18.link.0/24, 2001:2:link::/64. */
+/* Link number `link` joins router link - 1 and router `link`: 198.18.link.0/24, 2001:2:link::/64.
+ */
 static struct weft_prefix
 link_address(unsigned family, unsigned link, unsigned host)
 {
@@ -128,7 +130,8 @@ router_mac(uint8_t mac[6], unsigned router, unsigned side)
 	memcpy(mac, made, sizeof(made));
 }
 
-/* ---- devices ---------------------------------------------------------------------------------- */
+/* ---- devices ----------------------------------------------------------------------------------
+ */
 
 /* What stands at the end of what has been built: where the next device is joined. */
 static void
@@ -156,8 +159,8 @@ add_switch(struct weft_change *change, struct weft_network *network, struct lab 
 }
 
 static struct weft_vport *
-add_port(struct weft_change *change, struct weft_device *device, const char *name,
-	unsigned router, unsigned side)
+add_port(struct weft_change *change, struct weft_device *device, const char *name, unsigned router,
+	unsigned side)
 {
 	struct weft_prefix addresses[2] = { link_address(4, router + side, 1 + !side),
 		link_address(6, router + side, 1 + !side) };
@@ -203,7 +206,8 @@ add_router(struct weft_change *change, struct weft_network *network, struct lab 
 	return device;
 }
 
-/* ---- routes and flows ------------------------------------------------------------------------- */
+/* ---- routes and flows -------------------------------------------------------------------------
+ */
 
 /* Not those that no packet can be for, or that are ours. */
 static bool
@@ -280,7 +284,8 @@ make_flows(struct traffic *traffic, const struct setup *setup, const struct rout
 	}
 }
 
-/* ---- bursts ----------------------------------------------------------------------------------- */
+/* ---- bursts -----------------------------------------------------------------------------------
+ */
 
 static void
 make_burst(struct worker *worker, struct traffic *traffic, struct rte_mbuf **packets)
@@ -341,8 +346,8 @@ cycles(struct lab *lab, void (*burst)(struct worker *, void *))
 		begin = clock_read(CLOCK_THREAD_CPUTIME_ID);
 		for (unsigned i = 0; i < PACKETS; i += BURST)
 			worker_call(lab->weft->workers[0], burst, lab);
-		values[round] = (double)(clock_read(CLOCK_THREAD_CPUTIME_ID) - begin) * ghz /
-				PACKETS;
+		values[round] =
+			(double)(clock_read(CLOCK_THREAD_CPUTIME_ID) - begin) * ghz / PACKETS;
 	}
 	return median(values);
 }
@@ -361,7 +366,8 @@ know_gateways(struct lab *lab, unsigned link)
 				NEIGHBOUR_CREATE | NEIGHBOUR_CONFIRM | NEIGHBOUR_OVERRIDE);
 }
 
-/* ---- one setup -------------------------------------------------------------------------------- */
+/* ---- one setup --------------------------------------------------------------------------------
+ */
 
 static void
 build_chain(struct weft_change *change, struct weft_network *network, struct lab *lab,
@@ -461,7 +467,8 @@ measure(struct weft *weft, const struct setup *setup)
 	return whole - generator;
 }
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables -----------------------------------------------------------------------------------
+ */
 
 static void
 print_forwarding(struct weft *weft)
@@ -484,8 +491,10 @@ print_forwarding(struct weft *weft)
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		printf("| IPv%u | %u |", rows[i].family, rows[i].routes);
 		for (unsigned j = 0; j < 4; j++) {
-			struct setup setup = { .family = rows[i].family, .routes = rows[i].routes,
-				.flows = flows[j], .routers = 1 };
+			struct setup setup = { .family = rows[i].family,
+				.routes = rows[i].routes,
+				.flows = flows[j],
+				.routers = 1 };
 
 			printf(" %.0f |", measure(weft, &setup));
 			fflush(stdout);
@@ -562,8 +571,7 @@ load(struct weft *weft, unsigned routers, unsigned routes_each)
 	begin = clock_monotonic();
 	for (unsigned i = 0; i < routers; i++) {
 		struct weft_prefix address = link_address(4, 1, 1);
-		struct weft_router_port_config config = { .addresses = &address,
-			.n_addresses = 1 };
+		struct weft_router_port_config config = { .addresses = &address, .n_addresses = 1 };
 		const struct weft_nic_config nic = { .kind = WEFT_NIC_MEMORY };
 		struct weft_device *device;
 		struct weft_vport *port;
@@ -574,8 +582,7 @@ load(struct weft *weft, unsigned routers, unsigned routes_each)
 		if (routers == 1)
 			weft_attach(change, port, weft_nic_add(change, network, name, &nic));
 		else /* a memory vnic's ring would be most of it */
-			weft_link(change, port,
-				weft_router_port_add(change, device, "in", NULL));
+			weft_link(change, port, weft_router_port_add(change, device, "in", NULL));
 		add_routes(change, device, &setup, routes);
 	}
 	result.stage = (double)(clock_monotonic() - begin) / 1e6;

@@ -64,21 +64,31 @@ struct rte_mbuf *edit_set_vlan(struct packet_pools *pools, struct rte_mbuf *pack
 void edit_set_ether_source(struct rte_mbuf *packet, const struct rte_ether_addr *address);
 void edit_set_ether_destination(struct rte_mbuf *packet, const struct rte_ether_addr *address);
 
-/* Both MACs as they stand in a frame, for one store. */
-struct edit_macs {
-	struct rte_ether_addr destination, source;
-};
+/* A MAC in a word: its bytes as they are in memory, in the low 48 bits, the others zero. */
+static inline uint64_t
+edit_mac_word(const struct rte_ether_addr *address)
+{
+	uint64_t word = 0;
 
+	memcpy(&word, address, sizeof(*address));
+	return word;
+}
+
+/* Both MACs, by edit_mac_word(): in two stores. */
 static inline void
-edit_set_ether_both(struct rte_mbuf *packet, const struct edit_macs *macs)
+edit_set_ether_both(struct rte_mbuf *packet, uint64_t destination, uint64_t source)
 {
 	struct edit_log *log = packet_meta(packet)->log;
+	uint8_t *macs = rte_pktmbuf_mtod(packet, uint8_t *);
+	uint64_t first = destination | source << 48;
+	uint32_t second = (uint32_t)(source >> 16);
 
-	memcpy(rte_pktmbuf_mtod(packet, void *), macs, sizeof(*macs));
+	memcpy(macs, &first, sizeof(first));
+	memcpy(macs + sizeof(first), &second, sizeof(second));
 	if (unlikely(log != NULL)) {
 		log->what |= EDIT_ETHER_SOURCE | EDIT_ETHER_DESTINATION;
-		log->ether_source = macs->source;
-		log->ether_destination = macs->destination;
+		memcpy(&log->ether_destination, &destination, RTE_ETHER_ADDR_LEN);
+		memcpy(&log->ether_source, &source, RTE_ETHER_ADDR_LEN);
 	}
 }
 

@@ -104,7 +104,8 @@ new_head(struct packet_pools *pools, struct rte_mbuf *packet, unsigned length, u
 }
 
 struct rte_mbuf *
-packet_writable(struct packet_pools *pools, struct rte_mbuf *packet, unsigned bytes, unsigned room)
+packet_writable_slow(
+	struct packet_pools *pools, struct rte_mbuf *packet, unsigned bytes, unsigned room)
 {
 	unsigned total = rte_pktmbuf_pkt_len(packet), copied;
 

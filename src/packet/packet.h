@@ -9,7 +9,9 @@
 #ifndef WEFT_PACKET_PACKET_H
 #define WEFT_PACKET_PACKET_H
 
+#include <rte_branch_prediction.h>
 #include <rte_mbuf.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -101,8 +103,21 @@ struct rte_mempool *packet_pool_create(
  * shared with other packets; NULL when there was no buffer or fewer than `bytes` (then it
  * has been freed).
  */
-struct rte_mbuf *packet_writable(
+struct rte_mbuf *packet_writable_slow(
 	struct packet_pools *pools, struct rte_mbuf *packet, unsigned bytes, unsigned room);
+
+static inline struct rte_mbuf *
+packet_writable(struct packet_pools *pools, struct rte_mbuf *packet, unsigned bytes, unsigned room)
+{
+	/* bytes of its own, which nobody else refers to: nearly every packet */
+	if (likely(bytes <= rte_pktmbuf_data_len(packet) && room <= rte_pktmbuf_headroom(packet) &&
+		    rte_mbuf_refcnt_read(packet) == 1 && RTE_MBUF_DIRECT(packet))) {
+		/* who gave up the last other reference has read them before we write */
+		atomic_thread_fence(memory_order_acquire);
+		return packet;
+	}
+	return packet_writable_slow(pools, packet, bytes, room);
+}
 
 /* The packet in one segment, for those who take no chains: itself, or another head. NULL: no
  * buffer, or longer than a large one (then it has been freed). */

@@ -17,12 +17,12 @@
 #define PORTS_BYTES (ID_INDEX_COUNT * sizeof(uint32_t))
 #define SPINS 200
 #define DUE_BATCH 256
-#define MAC_MASK UINT64_C(0xffffffffffff)
 
-static struct neighbour *entries; /* by index */
-static _Atomic uint32_t *heads;   /* ids, by hash */
-static uint32_t *port_heads;      /* ids, by vport index: what a port has; under the lock */
-static struct id_pool ids;        /* under the lock */
+struct neighbour *neighbour_entries;
+
+static _Atomic uint32_t *heads; /* ids, by hash */
+static uint32_t *port_heads;    /* ids, by vport index: what a port has; under the lock */
+static struct id_pool ids;      /* under the lock */
 static struct hash_key hash_key;
 static uint32_t removed[DUE_BATCH * 4]; /* ids that wait for a grace period; under the lock */
 static unsigned n_removed;
@@ -61,12 +61,12 @@ int
 neighbours_open(struct weft *weft)
 {
 	(void)weft;
-	entries = reserve(TABLE_BYTES);
+	neighbour_entries = reserve(TABLE_BYTES);
 	heads = reserve(HEADS_BYTES);
 	port_heads = reserve(PORTS_BYTES);
 	n_removed = 0;
 	hash_key_random(&hash_key);
-	if (entries != NULL && heads != NULL && port_heads != NULL)
+	if (neighbour_entries != NULL && heads != NULL && port_heads != NULL)
 		return 0;
 	neighbours_close();
 	return -1;
@@ -75,16 +75,16 @@ neighbours_open(struct weft *weft)
 void
 neighbours_close(void)
 {
-	for (uint32_t i = 0; entries != NULL && i < ids.used; i++)
-		for (unsigned j = 0; j < entries[i].n_queued; j++)
-			rte_pktmbuf_free(entries[i].queue[j]);
-	if (entries != NULL)
-		munmap(entries, TABLE_BYTES);
+	for (uint32_t i = 0; neighbour_entries != NULL && i < ids.used; i++)
+		for (unsigned j = 0; j < neighbour_entries[i].n_queued; j++)
+			rte_pktmbuf_free(neighbour_entries[i].queue[j]);
+	if (neighbour_entries != NULL)
+		munmap(neighbour_entries, TABLE_BYTES);
 	if (heads != NULL)
 		munmap(heads, HEADS_BYTES);
 	if (port_heads != NULL)
 		munmap(port_heads, PORTS_BYTES);
-	entries = NULL;
+	neighbour_entries = NULL;
 	heads = NULL;
 	port_heads = NULL;
 	id_pool_free(&ids);
@@ -120,7 +120,7 @@ find_in(_Atomic uint32_t *head, uint32_t vport, uint8_t family, const uint8_t *a
 	uint32_t id = atomic_load_explicit(head, memory_order_acquire);
 
 	while (id != 0) {
-		struct neighbour *entry = &entries[id_index(id)];
+		struct neighbour *entry = &neighbour_entries[id_index(id)];
 
 		if (is_of(entry, vport, family, address))
 			return entry;
@@ -135,14 +135,6 @@ neighbour_find(uint32_t vport, uint8_t family, const uint8_t *address)
 	return find_in(head_of(vport, family, address), vport, family, address);
 }
 
-struct neighbour *
-neighbour_get(uint32_t id)
-{
-	struct neighbour *entry = &entries[id_index(id)];
-
-	return id != 0 && entry->id == id ? entry : NULL;
-}
-
 static void
 link_to_port(struct neighbour *entry)
 {
@@ -150,7 +142,7 @@ link_to_port(struct neighbour *entry)
 
 	entry->port_next = *first;
 	if (*first != 0)
-		entries[id_index(*first)].port_previous = entry->id;
+		neighbour_entries[id_index(*first)].port_previous = entry->id;
 	*first = entry->id;
 }
 
@@ -158,11 +150,11 @@ static void
 unlink_from_port(const struct neighbour *entry)
 {
 	if (entry->port_previous != 0)
-		entries[id_index(entry->port_previous)].port_next = entry->port_next;
+		neighbour_entries[id_index(entry->port_previous)].port_next = entry->port_next;
 	else
 		port_heads[id_index(entry->vport)] = entry->port_next;
 	if (entry->port_next != 0)
-		entries[id_index(entry->port_next)].port_previous = entry->port_previous;
+		neighbour_entries[id_index(entry->port_next)].port_previous = entry->port_previous;
 }
 
 /* Under the lock. NULL: no memory. */
@@ -175,7 +167,7 @@ insert(uint32_t vport, uint8_t family, const uint8_t *address, struct weft_netwo
 
 	if (id == 0)
 		return NULL;
-	entry = &entries[id_index(id)];
+	entry = &neighbour_entries[id_index(id)];
 	memset(entry, 0, sizeof(*entry));
 	entry->id = id;
 	entry->vport = vport;
@@ -197,7 +189,7 @@ take_out(struct neighbour *entry)
 	if (n_removed == RTE_DIM(removed))
 		return false;
 	while (atomic_load(at) != entry->id)
-		at = &entries[id_index(atomic_load(at))].next;
+		at = &neighbour_entries[id_index(atomic_load(at))].next;
 	atomic_store_explicit(at, atomic_load(&entry->next), memory_order_release);
 	unlink_from_port(entry);
 	entry->removed = true;
@@ -225,7 +217,8 @@ state_of(const struct neighbour *entry)
 static void
 enter_state(struct neighbour *entry, enum neighbour_state state, uint32_t second, uint32_t timer)
 {
-	uint64_t mac = atomic_load_explicit(&entry->link, memory_order_relaxed) & MAC_MASK;
+	uint64_t mac =
+		atomic_load_explicit(&entry->link, memory_order_relaxed) & NEIGHBOUR_MAC_MASK;
 
 	entry->since = second;
 	atomic_store_explicit(
@@ -236,7 +229,8 @@ enter_state(struct neighbour *entry, enum neighbour_state state, uint32_t second
 static void
 set_mac(struct neighbour *entry, const uint8_t mac[6])
 {
-	uint64_t link = atomic_load_explicit(&entry->link, memory_order_relaxed) & ~MAC_MASK;
+	uint64_t link =
+		atomic_load_explicit(&entry->link, memory_order_relaxed) & ~NEIGHBOUR_MAC_MASK;
 
 	memcpy(&link, mac, RTE_ETHER_ADDR_LEN);
 	atomic_store_explicit(&entry->link, link, memory_order_release);
@@ -245,17 +239,13 @@ set_mac(struct neighbour *entry, const uint8_t mac[6])
 static bool
 has_mac(enum neighbour_state state)
 {
-	return state == NEIGHBOUR_REACHABLE || state == NEIGHBOUR_STALE ||
-	       state == NEIGHBOUR_DELAY || state == NEIGHBOUR_PROBE;
+	return state >= NEIGHBOUR_STALE;
 }
 
 static void
 address_link(struct vport *egress, struct rte_mbuf *packet, uint64_t link)
 {
-	struct edit_macs macs = { .source = router_port_of(egress)->mac };
-
-	neighbour_link_mac(link, macs.destination.addr_bytes);
-	edit_set_ether_both(packet, &macs);
+	edit_set_ether_both(packet, link & NEIGHBOUR_MAC_MASK, router_port_of(egress)->mac_word);
 }
 
 /* Asks who has the address: everybody, or the one MAC that had it. */
@@ -596,7 +586,7 @@ run_due(struct worker *worker, void *argument)
 	uint32_t second = second_of(worker);
 
 	for (unsigned i = 0; i < due->count; i++) {
-		struct neighbour *entry = &entries[id_index(due->ids[i])];
+		struct neighbour *entry = &neighbour_entries[id_index(due->ids[i])];
 		struct waiting waiting = { .count = 0 };
 		struct vport *vport = vport_get(worker, entry->vport);
 		uint32_t deadline;
@@ -641,7 +631,7 @@ neighbour_pin(uint32_t vport, uint8_t family, const uint8_t *address, struct wef
 void
 neighbour_unpin(uint32_t id)
 {
-	struct neighbour *entry = &entries[id_index(id)];
+	struct neighbour *entry = &neighbour_entries[id_index(id)];
 
 	lock();
 	if (--entry->pins == 0) {
@@ -685,7 +675,7 @@ run_flush(struct worker *worker, void *argument)
 	id = port_heads[id_index(flush->vport)];
 	unlock();
 	for (; id != 0; id = next) {
-		struct neighbour *entry = &entries[id_index(id)];
+		struct neighbour *entry = &neighbour_entries[id_index(id)];
 		struct waiting waiting = { .count = 0 };
 
 		lock();
@@ -753,7 +743,7 @@ give_back(struct weft *weft)
 	engine_synchronize(weft);
 	lock();
 	for (unsigned i = 0; i < count; i++) {
-		entries[id_index(removed[i])].id = 0;
+		neighbour_entries[id_index(removed[i])].id = 0;
 		id_pool_give(&ids, removed[i]);
 	}
 	n_removed = 0;
@@ -770,12 +760,12 @@ neighbours_tick(struct weft *weft, uint64_t now)
 	used = ids.used;
 	unlock();
 	for (uint32_t i = 0; i < used; i++) {
-		if (entries[i].id == 0)
+		if (neighbour_entries[i].id == 0)
 			continue;
-		hasten(&entries[i], second);
-		if (!is_due(&entries[i], second))
+		hasten(&neighbour_entries[i], second);
+		if (!is_due(&neighbour_entries[i], second))
 			continue;
-		due.ids[due.count++] = entries[i].id;
+		due.ids[due.count++] = neighbour_entries[i].id;
 		if (due.count < DUE_BATCH)
 			continue;
 		worker_call(weft->workers[0], run_due, &due);
@@ -799,8 +789,8 @@ neighbours_walk(void (*look)(void *context, const struct neighbour *neighbour), 
 	used = ids.used;
 	unlock();
 	for (uint32_t i = 0; i < used; i++)
-		if (entries[i].id != 0 && !entries[i].removed)
-			look(context, &entries[i]);
+		if (neighbour_entries[i].id != 0 && !neighbour_entries[i].removed)
+			look(context, &neighbour_entries[i]);
 }
 
 unsigned

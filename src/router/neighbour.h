@@ -45,15 +45,18 @@
 #define NEIGHBOUR_UNUSED_S 600 /* stale for so long: forgotten */
 #define NEIGHBOUR_CROWDED_S 20 /* the same where the network is at its limit */
 
+/* In this order: from STALE on there is a MAC, from REACHABLE on it is used as it is. */
 enum neighbour_state {
 	NEIGHBOUR_NONE,
 	NEIGHBOUR_INCOMPLETE,
-	NEIGHBOUR_REACHABLE,
+	NEIGHBOUR_FAILED,
 	NEIGHBOUR_STALE,
+	NEIGHBOUR_REACHABLE,
 	NEIGHBOUR_DELAY,
 	NEIGHBOUR_PROBE,
-	NEIGHBOUR_FAILED,
 };
+
+#define NEIGHBOUR_MAC_MASK UINT64_C(0xffffffffffff)
 
 struct neighbour {
 	uint32_t id;    /* 0: free */
@@ -94,8 +97,24 @@ void neighbours_close(void);
 
 /* NULL: there is none. */
 struct neighbour *neighbour_find(uint32_t vport, uint8_t family, const uint8_t *address);
+
+extern struct neighbour *neighbour_entries; /* by index */
+
 /* By id. NULL: it is gone. */
-struct neighbour *neighbour_get(uint32_t id);
+static inline struct neighbour *
+neighbour_get(uint32_t id)
+{
+	struct neighbour *entry = &neighbour_entries[id_index(id)];
+
+	return id != 0 && entry->id == id ? entry : NULL;
+}
+
+/* Nothing has to be done but to use the MAC in the link. */
+static inline bool
+neighbour_is_at_hand(uint64_t link)
+{
+	return neighbour_link_state(link) >= NEIGHBOUR_REACHABLE;
+}
 
 /*
  * Sends the packet out of the port to the neighbour: its MACs are written, or it waits for the

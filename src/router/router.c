@@ -3,6 +3,7 @@
 #include "router/router.h"
 
 #include "base/error.h"
+#include "packet/edit.h"
 #include "packet/ip.h"
 #include "router/router_objects.h"
 
@@ -145,11 +146,13 @@ port_new(const struct weft_device *device, const char *name,
 		memcpy(&port->mac, config->mac, sizeof(port->mac));
 	else
 		make_mac(&port->mac, device, name);
+	port->mac_word = edit_mac_word(&port->mac);
 	port->redirects = !config->no_redirects;
 	port->unreachables = !config->no_unreachables;
 	port->proxy_arp = config->proxy_arp;
 	port->urpf = (uint8_t)config->urpf;
 	port->clamp_mss = config->clamp_mss;
+	port->plain = config->urpf == WEFT_URPF_OFF && config->clamp_mss == 0;
 	put_addresses(port, config);
 	return port;
 }

@@ -259,8 +259,7 @@ route(struct worker *worker, struct rte_mbuf **packets, unsigned count)
 		batch.n += take_in(&batch, packets[i]);
 	}
 	look_up(&batch);
-	for (unsigned i = 0; i < batch.n; i++)
-		router_forward(worker, &batch.packets[i]);
+	router_forward_all(worker, batch.packets, batch.n);
 }
 
 void

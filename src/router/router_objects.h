@@ -41,9 +41,11 @@ struct router {
 /* A port; vport->context. Never changed once made. */
 struct router_port {
 	struct router *owner;
+	uint64_t mac_word; /* edit_mac_word() of: */
 	struct rte_ether_addr mac;
 	bool has_ip4, has_ip6;
 	bool redirects, unreachables, proxy_arp;
+	bool plain;             /* nothing here asks for more than a look at TTL and length */
 	uint8_t urpf;           /* enum weft_urpf */
 	uint16_t clamp_mss;     /* 0: none */
 	uint8_t link_local[16]; /* has_ip6 */
@@ -129,8 +131,8 @@ routed_destination(const struct routed *routed)
 
 /* ---- out (router_output.c) ----------------------------------------------------------------- */
 
-/* (4. to 8.) A packet from elsewhere. Takes it. */
-void router_forward(struct worker *worker, struct routed *routed);
+/* (3. to 8.) Packets from elsewhere, with what the FIBs say of them. Takes them. */
+void router_forward_all(struct worker *worker, struct routed *packets, unsigned count);
 /* One of the router's own, checksums done, to `destination`; `ingress` is where what it answers
  * came in. port: where it leaves if the destination is link-local, or NULL. Takes it. */
 void router_originate(struct worker *worker, struct vport *ingress, struct rte_mbuf *packet,

@@ -333,8 +333,8 @@ ttl_of(const struct routed *routed)
 	return routed_header(routed)[routed->family == 4 ? 8 : 7];
 }
 
-void
-router_forward(struct worker *worker, struct routed *routed)
+static void
+forward(struct worker *worker, struct routed *routed)
 {
 	const struct next_hop *hop = resolve(worker, routed->leaf, routed->packet);
 
@@ -365,6 +365,115 @@ router_forward(struct worker *worker, struct routed *routed)
 		refuse(worker, routed, DROP_TTL_EXCEEDED, ROUTER_TTL_EXCEEDED);
 	else
 		send_out(worker, routed, hop);
+}
+
+/* ---- what most packets are ----------------------------------------------------------------------
+ */
+
+/* The way out by one next hop, for the next packet that takes it. */
+struct way {
+	uint32_t leaf; /* 0: none yet */
+	struct vport *egress;
+	uint64_t mac, own_mac; /* of a gateway; of the port */
+	bool connected;        /* the destination itself is the neighbour */
+};
+
+/* False: there is more to it than a MAC. */
+static bool
+find_way(struct worker *worker, uint32_t leaf, struct way *way)
+{
+	const struct next_hop *hop = next_hop_get(leaf);
+	const struct neighbour *gateway;
+	uint64_t link;
+
+	if (!leads_somewhere(hop))
+		return false;
+	way->leaf = leaf;
+	way->egress = vport_get(worker, hop->key.vport);
+	way->connected = hop->key.kind == HOP_CONNECTED;
+	if (way->egress == NULL || !router_port_of(way->egress)->plain)
+		return false;
+	way->own_mac = router_port_of(way->egress)->mac_word;
+	if (way->connected)
+		return true;
+	gateway = neighbour_get(hop->neighbour);
+	link = gateway != NULL ? atomic_load_explicit(&gateway->link, memory_order_acquire) : 0;
+	way->mac = link & NEIGHBOUR_MAC_MASK;
+	return neighbour_is_at_hand(link);
+}
+
+/* Nothing that forward() would answer, refuse or leave to others. */
+static inline bool
+is_plain4(const uint8_t *header)
+{
+	uint16_t source, destination;
+
+	memcpy(&source, header + 12, sizeof(source));
+	memcpy(&destination, header + 16, sizeof(destination));
+	return header[0] == RTE_IPV4_VHL_DEF && header[8] > 1 && header[16] < 224 &&
+	       source != RTE_BE16(0xa9fe) && destination != RTE_BE16(0xa9fe);
+}
+
+static inline bool
+is_plain6(const uint8_t *header)
+{
+	return header[7] > 1 && header[24] != 0xff && !ip6_is_link_local(header + 8) &&
+	       !ip6_is_link_local(header + 24);
+}
+
+static inline bool
+is_plain(const struct routed *routed)
+{
+	const struct packet_meta *meta = packet_meta(routed->packet);
+
+	if (routed->leaf == 0 || routed->group || !routed->port->plain || meta->trace != 0 ||
+		meta->gso != 0)
+		return false;
+	return routed->family == 4 ? is_plain4(routed_header(routed))
+				   : is_plain6(routed_header(routed));
+}
+
+/* False: forward() has to see to it. Takes the packet otherwise. */
+static inline bool
+forward_plain(struct worker *worker, struct routed *routed, struct way *way)
+{
+	const struct neighbour *neighbour;
+	uint64_t mac, link;
+
+	if (!is_plain(routed))
+		return false;
+	if (unlikely(way->leaf != routed->leaf) && !find_way(worker, routed->leaf, way)) {
+		way->leaf = 0;
+		return false;
+	}
+	if (unlikely(way->egress == routed->ingress ||
+		     rte_pktmbuf_pkt_len(routed->packet) > way->egress->mtu + RTE_ETHER_HDR_LEN))
+		return false;
+	mac = way->mac;
+	if (way->connected) {
+		neighbour =
+			neighbour_find(way->egress->id, routed->family, routed_destination(routed));
+		link = neighbour != NULL
+			       ? atomic_load_explicit(&neighbour->link, memory_order_acquire)
+			       : 0;
+		if (unlikely(!neighbour_is_at_hand(link)))
+			return false;
+		mac = link & NEIGHBOUR_MAC_MASK;
+	}
+	edit_forward_ttl(routed->packet, routed->l3, routed->family);
+	edit_set_ether_both(routed->packet, mac, way->own_mac);
+	vport_send(worker, way->egress, routed->packet);
+	return true;
+}
+
+void
+router_forward_all(struct worker *worker, struct routed *packets, unsigned count)
+{
+	struct way way = { .leaf = 0 };
+
+	for (unsigned i = 0; i < count; i++)
+		if (unlikely(!forward_plain(worker, &packets[i], &way)))
+			forward(worker, &packets[i]);
 }
 
 /* ---- the router's own --------------------------------------------------------------------------

@@ -500,20 +500,20 @@ what_has_no_whole_segment_size_stays(void **state)
 static void
 both_macs_are_set_at_once(void **state)
 {
-	const struct edit_macs macs = { { { 2, 1, 1, 1, 1, 1 } }, { { 2, 2, 2, 2, 2, 2 } } };
+	const struct rte_ether_addr to = { { 2, 1, 1, 1, 1, 1 } }, by = { { 2, 2, 2, 2, 2, 3 } };
 	size_t length = make_ip4(IPPROTO_UDP, 0, 8);
 	struct rte_mbuf *packet = fixture_chain(frame, length, 2000);
 	struct edit_log log = { 0 };
 	uint8_t after[100];
 
-	edit_set_ether_both(packet, &macs);
+	edit_set_ether_both(packet, edit_mac_word(&to), edit_mac_word(&by));
 	packet_meta(packet)->log = &log;
-	edit_set_ether_both(packet, &macs);
+	edit_set_ether_both(packet, edit_mac_word(&to), edit_mac_word(&by));
 	assert_int_equal(log.what, EDIT_ETHER_SOURCE | EDIT_ETHER_DESTINATION);
-	assert_memory_equal(&log.ether_source, &macs.source, 6);
-	assert_memory_equal(&log.ether_destination, &macs.destination, 6);
+	assert_memory_equal(&log.ether_source, &by, 6);
+	assert_memory_equal(&log.ether_destination, &to, 6);
 	assert_int_equal(fixture_bytes(packet, after), length);
-	assert_memory_equal(after, "\2\1\1\1\1\1\2\2\2\2\2\2", 12);
+	assert_memory_equal(after, "\2\1\1\1\1\1\2\2\2\2\2\3", 12);
 	assert_memory_equal(after + 12, frame + 12, length - 12);
 	rte_pktmbuf_free(packet);
 }
