@@ -54,6 +54,17 @@ static const struct option explain_options[] = {
 	{ 0 },
 };
 
+static const struct option ping_options[] = {
+	{ "count", 'c', "N", false, WORD_NONE, "so many requests (4)" },
+	{ "ttl", 0, "N", false, WORD_NONE, "TTL or hop limit of them (64)" },
+	{ 0 },
+};
+
+static const struct option traceroute_options[] = {
+	{ "hops", 'm', "N", false, WORD_NONE, "at most so many routers (30)" },
+	{ 0 },
+};
+
 #define FILTER_TEXT \
 	"FILTER is any number of conditions, all of which must hold: network=red,\n" \
 	"port=red/lan:web, mac=, src-mac=, dst-mac=, ip=, src=, dst= (addresses or\n" \
@@ -110,6 +121,16 @@ const struct command commands[] = {
 		"icmp (the default), tcp/PORT or udp/PORT. With --frame only NETWORK/NIC is\n"
 		"given. Exit status 1: it would not arrive.",
 		"weft explain red/web to 10.0.0.11 tcp/443" },
+	{ "ping", "send echo requests from a router", "NETWORK/ROUTER ADDRESS", 2, 2, { WORD_NONE },
+		ping_options, command_ping,
+		"By the router's own tables, from the address of the port that they leave by.\n"
+		"A link-local address needs its port: fe80::1@lan. Exit status 1: no answer.",
+		"weft ping red/r1 10.0.0.10" },
+	{ "traceroute", "name the routers on the way to an address", "NETWORK/ROUTER ADDRESS", 2, 2,
+		{ WORD_NONE }, traceroute_options, command_traceroute,
+		"Three echo requests with each TTL from 1 on; * stands for no answer.\n"
+		"Exit status 1: the address itself did not answer.",
+		"weft traceroute red/r1 192.0.2.1" },
 	{ "capture", "record packets, as pcapng", "PORT... [FILTER...]", 1, ANY,
 		{ WORD_PORT, WORD_FILTER }, capture_options, command_capture,
 		"Until Ctrl-C, or N packets. PORT is network/device:port, or "

@@ -49,6 +49,7 @@ void api_streams(struct api_call *call);    /* /streams/... */
 /* More of the operations: the input is an object, and not NULL. */
 void api_explain(struct api_call *call, const json_t *input);
 void api_test(struct api_call *call, const json_t *input);
+void api_ping(struct api_call *call, const json_t *input);
 
 /* A step of a trace, as docs/api.md has it; packet: its number, 0: of `weft explain`. */
 struct trace_event;

@@ -210,6 +210,7 @@ static const struct operation {
 	{ "export", export },
 	{ "explain", api_explain },
 	{ "test", api_test },
+	{ "ping", api_ping },
 	{ "shutdown", shutdown_daemon },
 };
 

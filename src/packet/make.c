@@ -69,6 +69,12 @@ put_ip(uint8_t *frame, const struct make_ends *ends, uint8_t protocol, uint8_t h
 	return offset + sizeof(ip);
 }
 
+static uint8_t
+hops_of(const struct make_ends *ends)
+{
+	return ends->hops != 0 ? ends->hops : HOPS;
+}
+
 static uint32_t
 pseudo_header(const struct make_ends *ends, uint8_t protocol, size_t length)
 {
@@ -182,7 +188,7 @@ make_echo(uint8_t *frame, const struct make_ends *ends, uint16_t id, uint16_t se
 
 	length = limited(length);
 	whole = sizeof(words) + length;
-	offset = put_ip(frame, ends, protocol, HOPS, whole);
+	offset = put_ip(frame, ends, protocol, hops_of(ends), whole);
 	memcpy(frame + offset, words, sizeof(words));
 	memcpy(frame + offset + sizeof(words), payload, length);
 	checksum =
@@ -204,7 +210,7 @@ make_tcp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
 		.tcp_flags = flags,
 		.rx_win = RTE_BE16(65535),
 	};
-	size_t offset = put_ip(frame, ends, IPPROTO_TCP, HOPS, sizeof(tcp));
+	size_t offset = put_ip(frame, ends, IPPROTO_TCP, hops_of(ends), sizeof(tcp));
 
 	tcp.cksum = checksum_of(
 		pseudo_header(ends, IPPROTO_TCP, sizeof(tcp)), (const uint8_t *)&tcp, sizeof(tcp));
@@ -225,7 +231,7 @@ make_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
 	length = limited(length);
 	whole = sizeof(udp) + length;
 	udp.dgram_len = rte_cpu_to_be_16((uint16_t)whole);
-	offset = put_ip(frame, ends, IPPROTO_UDP, HOPS, whole);
+	offset = put_ip(frame, ends, IPPROTO_UDP, hops_of(ends), whole);
 	memcpy(frame + offset, &udp, sizeof(udp));
 	memcpy(frame + offset + sizeof(udp), payload, length);
 	udp.dgram_cksum =

@@ -17,6 +17,7 @@
 struct make_ends {
 	struct rte_ether_addr source_mac, destination_mac;
 	uint16_t vlan;  /* 0: untagged */
+	uint8_t hops;   /* TTL or hop limit; 0: 64 */
 	uint8_t family; /* 4 or 6 */
 	uint8_t source[16], destination[16];
 };

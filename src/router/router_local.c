@@ -4,6 +4,7 @@
 #include "packet/icmp.h"
 #include "packet/ip.h"
 #include "router/router_objects.h"
+#include "router/router_ping.h"
 
 #include <netinet/in.h>
 
@@ -60,6 +61,20 @@ finish_echo(struct worker *worker, struct routed *routed, enum icmp_echo result)
 /* ---- IPv4
  * ---------------------------------------------------------------------------------------- */
 
+/* What may answer a ping of the router's own, while there is one. */
+static bool
+may_answer_ping(const struct routed *routed, unsigned l4)
+{
+	uint8_t type = *rte_pktmbuf_mtod_offset(routed->packet, uint8_t *, l4);
+
+	if (atomic_load_explicit(&router_pings, memory_order_relaxed) == 0)
+		return false;
+	if (routed->family == 4)
+		return type == ICMP4_ECHO_REPLY || type == ICMP4_UNREACHABLE ||
+		       type == ICMP4_TIME_EXCEEDED || type == ICMP4_PARAMETER_PROBLEM;
+	return type == ICMP6_ECHO_REPLY || type < ICMP6_ECHO;
+}
+
 static void
 icmp4(struct worker *worker, struct routed *routed)
 {
@@ -67,6 +82,10 @@ icmp4(struct worker *worker, struct routed *routed)
 
 	if (open_icmp(worker, routed, l4) == NULL)
 		return;
+	if (may_answer_ping(routed, l4)) {
+		router_punt(worker, routed);
+		return;
+	}
 	ip_trim(routed->packet, routed->l3);
 	finish_echo(worker, routed, icmp4_echo_reply_in_place(routed->packet, routed->l3));
 }
@@ -165,6 +184,10 @@ icmp6(struct worker *worker, struct routed *routed, const struct ip6_upper *uppe
 	type = *rte_pktmbuf_mtod_offset(routed->packet, uint8_t *, upper->offset);
 	if (type >= 133 && type <= 137) {
 		router_nd(worker, routed, upper->offset, length);
+		return;
+	}
+	if (may_answer_ping(routed, upper->offset)) {
+		router_punt(worker, routed);
 		return;
 	}
 	ip_trim(routed->packet, routed->l3);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the control side does for routers: putting fragments to a router itself together. */
+/* What the control side does for routers: putting fragments to a router itself together, pings. */
 #include "graph/punt.h"
 #include "graph/trace.h"
 #include "packet/ip.h"
 #include "packet/reassemble.h"
 #include "router/router_objects.h"
+#include "router/router_ping.h"
 
 #define PUNT_RATE 2000 /* packets a second of one router */
 #define PUNT_BURST 400
@@ -31,13 +32,14 @@ router_punt(struct worker *worker, struct routed *routed)
 	if (unlikely(meta->trace != 0))
 		trace_taken(worker, routed->packet, routed->ingress,
 			"it is for the router's own control side");
-	meta->trace = 0;
+	meta->trace = worker->now; /* when it came: no mark on the control side */
 	if (meta->flags & PACKET_DRY_RUN) {
 		rte_pktmbuf_free(routed->packet);
 		return;
 	}
 	if (!rate_allows(&routed->port->owner->punt_rate, worker->now, 1000000000 / PUNT_RATE,
 		    PUNT_BURST)) {
+		meta->trace = 0;
 		packet_drop(worker, routed->ingress, DROP_PUNT_RATE, routed->packet);
 		return;
 	}
@@ -127,17 +129,35 @@ expire_fragments(struct weft *weft, uint64_t now)
 /* ---- life
  * ------------------------------------------------------------------------------------------ */
 
+/* A piece of a longer one (RFC 791; RFC 8200, 4.5). */
+static bool
+is_fragment(const struct rte_mbuf *packet, uint16_t l3)
+{
+	const uint8_t *header = rte_pktmbuf_mtod_offset(packet, const uint8_t *, l3);
+	struct ip6_upper upper = { 0 };
+
+	if (header[0] >> 4 == 4)
+		return (parse_u16(header + 6) & 0x3fff) != 0;
+	ip6_find_upper(packet, l3, &upper);
+	return upper.fragment && (upper.more || upper.fragment_offset != 0);
+}
+
 static void
 take_punted(void *context, struct weft *weft, enum punt_reason reason, struct rte_mbuf *packet)
 {
 	const struct weft_vport *vport = vport_by_id(weft, packet_meta(packet)->vport);
+	uint64_t came = packet_meta(packet)->trace;
 
 	(void)context;
 	(void)reason;
-	if (vport == NULL)
-		rte_pktmbuf_free(packet);
-	else
+	packet_meta(packet)->trace = 0;
+	if (vport != NULL && is_fragment(packet, packet_meta(packet)->l3)) {
 		take_fragment(weft, vport, packet);
+		return;
+	}
+	if (vport != NULL)
+		router_ping_heard(weft, vport, packet, came);
+	rte_pktmbuf_free(packet);
 }
 
 int
@@ -161,6 +181,7 @@ void
 router_services_poll(struct weft *weft, uint64_t now)
 {
 	expire_fragments(weft, now);
+	router_pings_poll(now);
 }
 
 void

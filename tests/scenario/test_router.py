@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Virtual routers between real namespaces: the kernel's own stack at both ends."""
+import json
+import socket
+
 import pytest
 import yaml
 
 import harness
+from harness import ICMP, IP, Ether
 
 
 def routed(space, family=4, **port):
@@ -78,3 +82,49 @@ def test_tcp(space):
 	web, db = space.namespace("red-web"), space.namespace("red-db")
 	web.reaches("10.0.2.10")
 	harness.check_tcp_bytes(web, db, "10.0.2.10")
+
+
+def test_ping_from_a_router(space):
+	"""`weft ping` and `weft traceroute`: by the router's own tables, to a real kernel."""
+	config = routed(space)
+	routers = config["networks"]["red"]["routers"]
+	routers["far"] = {"ports": {"core": {"ip": ["172.16.0.1/31"]}},
+		"routes": {"10.0.0.0/8": {"via": ["172.16.0.0"]}}}
+	routers["r"]["ports"]["core"] = {"ip": ["172.16.0.0/31"]}
+	config["networks"]["red"]["links"] = [{"ends": ["r:core", "far:core"]}]
+	# what comes from behind r goes back through r
+	for nic in config["networks"]["red"]["nics"].values():
+		assert nic["gateway"]
+	weftd = space.start_weftd(config)
+	answer = weftd.weft("ping", "red/r", "10.0.1.10", "-c", "2")
+	assert "2 sent, 2 answered" in answer.stdout and "ttl=64" in answer.stdout, answer.stdout
+	answer = weftd.weft("traceroute", "red/far", "10.0.2.10", "--json")
+	hops = [[one["from"] for one in hop["answers"]] for hop in json.loads(answer.stdout)]
+	assert hops == [["172.16.0.0"] * 3, ["10.0.2.10"] * 3]
+	# nobody there: no answer, and the exit status says so
+	answer = weftd.weft("ping", "red/r", "10.0.1.77", "-c", "1", check=False)
+	assert answer.returncode == 1 and "no answer" in answer.stdout
+	answer = weftd.weft("ping", "red/r", "192.0.2.1", check=False)
+	assert answer.returncode == 1 and "no route" in answer.stderr
+	answer = weftd.weft("ping", "red/nobody", "192.0.2.1", check=False)
+	assert answer.returncode == 3
+
+
+def is_time_exceeded(frame):
+	packet = Ether(frame)
+	return ICMP in packet and packet[ICMP].type == 11
+
+
+def test_traceroute_through_routers(space):
+	"""Each router on the way says so itself (RFC 1812, 4.3.2.4), for TTL and hop limit."""
+	space.start_weftd(routed(space))
+	web = space.namespace("red-web")
+	web.reaches("10.0.2.10")
+	with web.packets("web") as ear:
+		with web.entered():
+			sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+		sender.sendto(b"x", ("10.0.2.10", 33434))
+		frames = ear.receive(1, count=1, match=is_time_exceeded)
+		sender.close()
+	assert len(frames) == 1 and Ether(frames[0])[IP].src == "10.0.1.1"
