@@ -17,6 +17,7 @@
 #define PORTS_BYTES (ID_INDEX_COUNT * sizeof(uint32_t))
 #define SPINS 200
 #define DUE_BATCH 256
+#define WALK_BATCH 64
 #define MAC_MASK UINT64_C(0xffffffffffff)
 
 static struct neighbour *entries; /* by index */
@@ -790,17 +791,57 @@ neighbours_tick(struct weft *weft, uint64_t now)
 /* ---- looking -----------------------------------------------------------------------------------
  */
 
-void
-neighbours_walk(void (*look)(void *context, const struct neighbour *neighbour), void *context)
+/* Under the lock. */
+static void
+describe(const struct neighbour *entry, struct neighbour_info *info)
 {
-	uint32_t used;
+	uint64_t link = atomic_load_explicit(&entry->link, memory_order_relaxed);
 
-	lock();
-	used = ids.used;
-	unlock();
-	for (uint32_t i = 0; i < used; i++)
-		if (entries[i].id != 0 && !entries[i].removed)
-			look(context, &entries[i]);
+	*info = (struct neighbour_info){
+		.vport = entry->vport,
+		.family = entry->family,
+		.state = (uint8_t)neighbour_link_state(link),
+		.has_mac = has_mac(neighbour_link_state(link)),
+		.is_router = entry->is_router,
+		.gateway = entry->pins > 0,
+		.since = entry->since,
+		.confirmed = entry->confirmed,
+	};
+	memcpy(info->address, entry->address, address_size(entry->family));
+	neighbour_link_mac(link, info->mac);
+}
+
+/* The next few from `*at` on; 0: that was all. Workers wait for the lock meanwhile. */
+static unsigned
+copy_some(uint32_t *at, struct neighbour_info some[WALK_BATCH])
+{
+	unsigned count = 0;
+	bool more = true;
+
+	while (count == 0 && more) {
+		lock();
+		for (unsigned i = 0; i < WALK_BATCH && *at < ids.used; i++, ++*at) {
+			const struct neighbour *entry = &entries[*at];
+
+			if (entry->id != 0 && !entry->removed && entry->network != NULL)
+				describe(entry, &some[count++]);
+		}
+		more = *at < ids.used;
+		unlock();
+	}
+	return count;
+}
+
+void
+neighbours_walk(void (*look)(void *context, const struct neighbour_info *neighbour), void *context)
+{
+	struct neighbour_info some[WALK_BATCH];
+	uint32_t at = 0;
+	unsigned count;
+
+	while ((count = copy_some(&at, some)) > 0)
+		for (unsigned i = 0; i < count; i++)
+			look(context, &some[i]);
 }
 
 unsigned

@@ -492,9 +492,8 @@ close_tables(struct weft *weft)
 	n_pending = pending_capacity = 0;
 }
 
-/* Its port is there and its vnic is up, and it has not failed to answer. */
-static bool
-can_carry(void *context, const struct next_hop *hop)
+bool
+router_can_carry(void *context, const struct next_hop *hop)
 {
 	const struct weft *weft = context;
 	const struct vport *vport =
@@ -515,7 +514,7 @@ tick(struct weft *weft, uint64_t now)
 {
 	announce_pending(weft);
 	neighbours_tick(weft, now);
-	next_hops_balance(can_carry, weft);
+	next_hops_balance(router_can_carry, weft);
 }
 
 const struct device_class router_class = {
@@ -531,4 +530,5 @@ const struct device_class router_class = {
 	.vport_free = vport_free,
 	.context_free = free,
 	.tick = tick,
+	.find_station = router_find_station,
 };
