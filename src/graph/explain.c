@@ -59,7 +59,33 @@ append(char *text, size_t size, const char *more)
 	snprintf(text + length, size - length, "%s", more);
 }
 
-/* Where it was sent; or why it was not, if it was sent nowhere. */
+/* Taken by a device itself; or why it was dropped. */
+static void
+sum_up_unsent(struct weft *weft, struct explanation *explanation)
+{
+	const struct trace_event *dropped = NULL, *taken = NULL;
+	char path[VPORT_NAME_SIZE];
+
+	for (unsigned i = 0; i < explanation->count; i++) {
+		const struct trace_event *step = &explanation->steps[i];
+
+		if (step->verdict == TRACE_DROPPED)
+			dropped = step;
+		else if (step->verdict == TRACE_TAKEN)
+			taken = step;
+	}
+	if (taken != NULL)
+		snprintf(explanation->verdict, sizeof(explanation->verdict), "taken at %.200s",
+			trace_where(weft, taken->vport, path));
+	else if (dropped != NULL)
+		snprintf(explanation->verdict, sizeof(explanation->verdict),
+			"dropped at %.200s: %s", trace_where(weft, dropped->vport, path),
+			drop_name(dropped->reason));
+	else
+		append(explanation->verdict, sizeof(explanation->verdict), "went nowhere");
+}
+
+/* Where it was sent; or what became of it, if it was sent nowhere. */
 static void
 sum_up(struct weft *weft, struct explanation *explanation)
 {
@@ -82,18 +108,8 @@ sum_up(struct weft *weft, struct explanation *explanation)
 		snprintf(more, sizeof(more), " and %u more", sent - told);
 		append(explanation->verdict, sizeof(explanation->verdict), more);
 	}
-	for (unsigned i = explanation->count; i > 0 && sent == 0; i--) {
-		const struct trace_event *step = &explanation->steps[i - 1];
-
-		if (step->verdict != TRACE_DROPPED)
-			continue;
-		snprintf(explanation->verdict, sizeof(explanation->verdict),
-			"dropped at %.200s: %s", trace_where(weft, step->vport, path),
-			drop_name(step->reason));
-		return;
-	}
 	if (sent == 0)
-		append(explanation->verdict, sizeof(explanation->verdict), "went nowhere");
+		sum_up_unsent(weft, explanation);
 }
 
 struct explanation *
@@ -127,6 +143,23 @@ explain_frame(struct weft *weft, uint32_t vport, const void *frame, size_t lengt
 
 /* ---- making the frame ------------------------------------------------------------------------ */
 
+/* A device of the vnic's network that has the address, as routers have. */
+static bool
+find_on_devices(const struct weft_nic *nic, uint8_t family, const uint8_t *address, uint8_t mac[6])
+{
+	const struct weft_device *device;
+
+	if (nic->network == NULL)
+		return false;
+	TAILQ_FOREACH(device, &nic->network->devices, entry)
+	{
+		if (device->class->find_station != NULL &&
+			device->class->find_station(device, family, address, mac))
+			return true;
+	}
+	return false;
+}
+
 /* The MAC that the vnic's user would find by ARP: of who has the next hop in this network. */
 static int
 find_mac(const struct explain_request *request, const struct nic_way *way,
@@ -134,17 +167,21 @@ find_mac(const struct explain_request *request, const struct nic_way *way,
 {
 	const struct weft_nic *nic = request->from, *other;
 	char text[INET6_ADDRSTRLEN];
+	bool found;
 
 	weft_objects_lock(nic->weft);
 	other = nic_with_address(nic, request->family, way->next_hop);
 	if (other != NULL)
 		memcpy(mac, other->mac, sizeof(*mac));
+	found = other != NULL ||
+		find_on_devices(nic, request->family, way->next_hop, mac->addr_bytes);
 	weft_objects_unlock(nic->weft);
-	if (other != NULL && !rte_is_zero_ether_addr(mac))
+	if (found && !rte_is_zero_ether_addr(mac))
 		return 0;
 	inet_ntop(request->family == 4 ? AF_INET : AF_INET6, way->next_hop, text, sizeof(text));
 	return error_set(error, ENOENT,
-		"no vnic of network %s is known to have %s%s; say which MAC the packet is for",
+		"no vnic or router of network %s is known to have %s%s; say which MAC the packet "
+		"is for",
 		nic->network != NULL ? nic->network->name : "-", text,
 		way->gateway ? " (the gateway)" : "");
 }
