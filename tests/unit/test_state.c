@@ -1114,6 +1114,29 @@ metrics_are_as_prometheus_wants_them(void **state)
 	lab_drain(lan.nics[1]);
 }
 
+static void
+metrics_of_routers(void **state)
+{
+	struct bench_router router = lab_router("red", NULL);
+	const char *one[] = { "10.1.0.9" };
+	char *text;
+
+	(void)state;
+	lab_network("blue", 0);
+	set_route(&router, "172.16.0.0/12", WEFT_ROUTE_FORWARD, one, 1, 0);
+	know(&router, 2, 7, 6);
+	text = metrics_text(&daemon_under_test);
+	check_metrics(text);
+	said(text, "weft_network_routers{network=\"red\"} 1\n");
+	said(text, "weft_network_routers{network=\"blue\"} 0\n");
+	said(text, "weft_network_routes{network=\"red\",family=\"4\"} 5\n");
+	said(text, "weft_network_routes{network=\"red\",family=\"6\"} 4\n");
+	said(text, "weft_network_neighbors{network=\"red\"} 1\n");
+	said(text, "weft_network_neighbor_limit{network=\"red\"} 16384\n");
+	said(text, "weft_port_out_packets_total{network=\"red\",device=\"r\",port=\"p0\"} ");
+	free(text);
+}
+
 /* ---- while it changes --------------------------------------------------------------------------
  */
 
@@ -1370,6 +1393,7 @@ main(void)
 		TEST(readers_do_not_mind_changes),
 		TEST(many_are_no_burden),
 		ROUTED(routers_and_their_ports),
+		ROUTED(metrics_of_routers),
 		ROUTED(routes_and_why_not),
 		ROUTED(neighbors_and_their_filters),
 		ROUTED(links_of_routers),
