@@ -51,6 +51,45 @@ run_on_worker(struct worker *worker, void *argument)
 	worker->explanation = NULL;
 }
 
+/* ---- who has an address ---------------------------------------------------------------------- */
+
+/* Under weft_objects_lock. */
+static bool
+find_station(struct weft *weft, struct weft_network *network, uint8_t family,
+	const uint8_t *address, uint8_t mac[6])
+{
+	const struct weft_nic *nic = nic_with_address(weft, network, family, address);
+	const struct weft_device *device;
+
+	if (nic != NULL) {
+		memcpy(mac, nic->mac, RTE_ETHER_ADDR_LEN);
+		return true;
+	}
+	if (network == NULL)
+		return false;
+	TAILQ_FOREACH(device, &network->devices, entry)
+	{
+		if (device->class->find_station != NULL &&
+			device->class->find_station(device, family, address, mac))
+			return true;
+	}
+	return false;
+}
+
+bool
+explain_station(struct worker *worker, const struct vport *vport, uint8_t family,
+	const uint8_t *address, uint8_t mac[6])
+{
+	static const uint8_t none[RTE_ETHER_ADDR_LEN];
+
+	/* who explains holds the lock meanwhile */
+	return worker->explanation != NULL &&
+	       find_station(worker->weft, vport->object->device->network, family, address, mac) &&
+	       memcmp(mac, none, sizeof(none)) != 0;
+}
+
+/* ---- summing up ------------------------------------------------------------------------------ */
+
 static void
 append(char *text, size_t size, const char *more)
 {
@@ -128,7 +167,10 @@ explain_frame(struct weft *weft, uint32_t vport, const void *frame, size_t lengt
 		error_memory(error);
 		return NULL;
 	}
+	/* so that the worker may look who has an address (explain_station) */
+	weft_objects_lock(weft);
 	worker_call(weft->workers[0], run_on_worker, &run);
+	weft_objects_unlock(weft);
 	if (run.failure != 0) {
 		free(run.explanation);
 		if (run.failure == ENOENT)
@@ -143,38 +185,18 @@ explain_frame(struct weft *weft, uint32_t vport, const void *frame, size_t lengt
 
 /* ---- making the frame ------------------------------------------------------------------------ */
 
-/* A device of the vnic's network that has the address, as routers have. */
-static bool
-find_on_devices(const struct weft_nic *nic, uint8_t family, const uint8_t *address, uint8_t mac[6])
-{
-	const struct weft_device *device;
-
-	if (nic->network == NULL)
-		return false;
-	TAILQ_FOREACH(device, &nic->network->devices, entry)
-	{
-		if (device->class->find_station != NULL &&
-			device->class->find_station(device, family, address, mac))
-			return true;
-	}
-	return false;
-}
-
 /* The MAC that the vnic's user would find by ARP: of who has the next hop in this network. */
 static int
 find_mac(const struct explain_request *request, const struct nic_way *way,
 	struct rte_ether_addr *mac, struct weft_error *error)
 {
-	const struct weft_nic *nic = request->from, *other;
+	const struct weft_nic *nic = request->from;
 	char text[INET6_ADDRSTRLEN];
 	bool found;
 
 	weft_objects_lock(nic->weft);
-	other = nic_with_address(nic, request->family, way->next_hop);
-	if (other != NULL)
-		memcpy(mac, other->mac, sizeof(*mac));
-	found = other != NULL ||
-		find_on_devices(nic, request->family, way->next_hop, mac->addr_bytes);
+	found = find_station(
+		nic->weft, nic->network, request->family, way->next_hop, mac->addr_bytes);
 	weft_objects_unlock(nic->weft);
 	if (found && !rte_is_zero_ether_addr(mac))
 		return 0;

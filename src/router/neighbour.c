@@ -2,6 +2,7 @@
 #include "router/neighbour.h"
 
 #include "graph/engine.h"
+#include "graph/explain.h"
 #include "graph/trace.h"
 #include "packet/edit.h"
 #include "router/router_objects.h"
@@ -391,11 +392,37 @@ send_known(struct worker *worker, struct vport *egress, struct neighbour *entry,
 		begin_delay(worker, entry);
 	if (unlikely(packet_meta(packet)->trace != 0)) {
 		neighbour_link_mac(link, mac.addr_bytes);
-		snprintf(text, sizeof(text), "is at " RTE_ETHER_ADDR_PRT_FMT " (%s)",
+		snprintf(text, sizeof(text), "is at %02x:%02x:%02x:%02x:%02x:%02x (%s)",
 			RTE_ETHER_ADDR_BYTES(&mac),
 			neighbour_state_name(neighbour_link_state(link)));
 		tell(worker, egress, entry, packet, text);
 	}
+	address_link(egress, packet, link);
+	vport_send(worker, egress, packet);
+}
+
+/* A dry run, of a neighbour that is not known: nobody is asked, but the configuration may tell
+ * who would answer. */
+static void
+send_dry(struct worker *worker, struct vport *egress, uint8_t family, const uint8_t *address,
+	struct rte_mbuf *packet)
+{
+	char text[ROUTER_ADDRESS_SIZE];
+	uint8_t mac[RTE_ETHER_ADDR_LEN];
+	uint64_t link = 0;
+
+	router_address_text(family, address, text);
+	if (!explain_station(worker, egress, family, address, mac)) {
+		trace_step(worker, packet, egress, "neighbor %s is not known: would be asked for",
+			text);
+		packet_drop(worker, egress, DROP_NEIGHBOR_UNKNOWN, packet);
+		return;
+	}
+	trace_step(worker, packet, egress,
+		"neighbor %s is not known: would be asked for, and be at "
+		"%02x:%02x:%02x:%02x:%02x:%02x",
+		text, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	memcpy(&link, mac, sizeof(mac));
 	address_link(egress, packet, link);
 	vport_send(worker, egress, packet);
 }
@@ -410,9 +437,13 @@ neighbour_send(struct worker *worker, struct vport *egress, struct neighbour *en
 		send_known(worker, egress, entry, link, packet);
 		return;
 	}
+	if (is_dry(packet) && neighbour_link_state(link) == NEIGHBOUR_FAILED) {
+		tell(worker, egress, entry, packet, "does not answer");
+		packet_drop(worker, egress, DROP_NEIGHBOR_FAILED, packet);
+		return;
+	}
 	if (is_dry(packet)) {
-		tell(worker, egress, entry, packet, "is not known: would be asked for");
-		packet_drop(worker, egress, DROP_NEIGHBOR_UNKNOWN, packet);
+		send_dry(worker, egress, entry->family, entry->address, packet);
 		return;
 	}
 	lock();
@@ -455,12 +486,9 @@ neighbour_send_to(struct worker *worker, struct vport *egress, uint8_t family,
 	const uint8_t *address, struct rte_mbuf *packet)
 {
 	struct neighbour *entry = neighbour_find(egress->id, family, address);
-	char text[ROUTER_ADDRESS_SIZE];
 
 	if (unlikely(entry == NULL) && is_dry(packet)) {
-		trace_step(worker, packet, egress, "neighbor %s is not known: would be asked for",
-			router_address_text(family, address, text));
-		packet_drop(worker, egress, DROP_NEIGHBOR_UNKNOWN, packet);
+		send_dry(worker, egress, family, address, packet);
 		return;
 	}
 	if (unlikely(entry == NULL))

@@ -484,11 +484,14 @@ test_ecmp(void **state)
 /* ---- weft explain ------------------------------------------------------------------------------
  */
 
-/* The vnic on the first port is a station with an address and a gateway. */
+/* The vnic on the port is its station 5, with addresses and gateways. */
 static void
-settle_station(const struct bench_router *router, const char *gateway)
+settle_station(const struct bench_router *router, unsigned port, const char *gateway)
 {
-	struct weft_prefix addresses[] = { prefix_of("10.0.0.5/24"), prefix_of("2001:db8::5/64") };
+	struct make_ends four = ends_from_station(router, port, 5, "10.0.0.1");
+	struct make_ends six = ends_from_station(router, port, 5, "2001:db8::1");
+	struct weft_prefix addresses[2] = { { .family = 4, .length = 24 },
+		{ .family = 6, .length = 64 } };
 	struct weft_prefix gateways[] = { prefix_of(gateway), prefix_of("2001:db8::1") };
 	struct weft_nic_config config = { .kind = WEFT_NIC_MEMORY,
 		.addresses = addresses,
@@ -497,8 +500,10 @@ settle_station(const struct bench_router *router, const char *gateway)
 		.n_gateways = 2 };
 	struct weft_change *change = weft_change_begin(lab);
 
-	station_mac(config.mac, 5);
-	weft_nic_update(change, router->nics[0], &config);
+	memcpy(addresses[0].address, four.source, sizeof(four.source));
+	memcpy(addresses[1].address, six.source, sizeof(six.source));
+	memcpy(config.mac, &four.source_mac, sizeof(config.mac));
+	weft_nic_update(change, router->nics[port], &config);
 	lab_commit(change);
 }
 
@@ -541,7 +546,8 @@ test_explain(void **state)
 	struct weft_error error = { 0 };
 
 	(void)state;
-	settle_station(&router, "10.0.0.1");
+	settle_station(&router, 0, "10.0.0.1");
+	settle_station(&router, 3, "10.3.0.1");
 	set_route(&router, "172.16.0.0/12", WEFT_ROUTE_FORWARD, near, 1, 0);
 	set_route(&router, "198.51.100.0/24", WEFT_ROUTE_PROHIBIT, NULL, 0, 0);
 	know(&router, 1, 9, 4);
@@ -556,6 +562,9 @@ test_explain(void **state)
 	EXPLAINED(&router, "10.2.0.7", "dropped at a/r:p2: neighbor-unknown",
 		"route 10.2.0.0/24 (connected): a neighbor on port p2",
 		"neighbor 10.2.0.7 is not known: would be asked for");
+	/* as far as the configuration knows who has it */
+	EXPLAINED(&router, "10.3.0.5", "sent at a/r:p3",
+		"neighbor 10.3.0.5 is not known: would be asked for, and be at 02:00:00:00:03:05");
 	EXPLAINED(&router, "192.0.2.1", "dropped at a/r:p0: no-route", "no route to 192.0.2.1");
 	EXPLAINED(&router, "198.51.100.1", "dropped at a/r:p0: route-prohibited",
 		"route 198.51.100.0/24 (static): prohibited");
@@ -571,7 +580,7 @@ test_explain(void **state)
 		lab_expect_nothing(router.nics[port]);
 	assert_int_equal(state_of_station(&router, 2, 7, 4), NEIGHBOUR_NONE);
 	assert_int_equal(lab_drops(router.ports[0], DROP_NO_ROUTE), 0);
-	settle_station(&router, "10.0.0.77");
+	settle_station(&router, 0, "10.0.0.77");
 	memcpy(request.to, prefix_of("172.16.1.1").address, 4);
 	assert_null(explain_packet(lab, &request, &error));
 	assert_string_equal(error.text,
