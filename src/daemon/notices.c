@@ -71,6 +71,8 @@ tell(struct daemon *daemon, enum punt_reason reason, const struct punt_notice *n
 	const struct names *names)
 {
 	const uint8_t *mac = notice->mac;
+	static const uint8_t none[6];
+	bool known = memcmp(mac, none, sizeof(none)) != 0;
 	char address[18];
 
 	snprintf(address, sizeof(address), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
@@ -85,7 +87,8 @@ tell(struct daemon *daemon, enum punt_reason reason, const struct punt_notice *n
 			notice->vlan, names->vport);
 	else if (reason == PUNT_ADDRESS_CONFLICT)
 		events_emit(daemon->events, EVENT_WARNING, "address-conflict", names->vport,
-			"another station (%s) has an address of port %s", address, names->vport);
+			"another station%s%s%s has an address of port %s", known ? " (" : "",
+			known ? address : "", known ? ")" : "", names->vport);
 	else
 		events_emit(daemon->events, EVENT_WARNING, "flood-budget", names->device,
 			"a flood from %s used up its budget of copies: is there a loop?",

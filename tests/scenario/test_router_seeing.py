@@ -59,6 +59,27 @@ def test_show(space):
 	assert wrong.returncode == 3 and "no router 'red/s1'" in wrong.stderr
 
 
+def test_tables_are_whole(space):
+	"""A line for each object of the API, under headings; a name shows one of them."""
+	weftd = space.start_weftd(described(space))
+	space.namespace("red-web").reaches(DB)
+	for kind, key in (("routers", "name"), ("routes", "prefix"), ("neighbors", "address")):
+		told = json.loads(weftd.weft("show", kind, "--json").stdout)
+		heading, *lines = weftd.weft("show", kind).stdout.splitlines()
+		assert heading == heading.upper() and told
+		for one, line in zip(told, lines):
+			assert f" {one[key]} " in f" {line} ", (kind, line)
+		notes = lines[len(told):]
+		assert len(notes) == (1 if kind == "routes" else 0), notes
+	assert re.search(r"^description +the way out$", weftd.weft("show", "router", "red/r").stdout, re.M)
+	addressed = json.loads(weftd.weft("show", "routes", "--address", "172.16.5.5", "--json").stdout)
+	assert [route["prefix"] for route in addressed] == ["172.16.0.0/12"]
+	exact = json.loads(weftd.weft("show", "routes", "red", "--prefix", "10.0.1.0/24", "-j").stdout)
+	assert [route["source"] for route in exact] == ["connected"]
+	wrong = weftd.weft("show", "routers", "--prefix", "10.0.0.0/8", check=False)
+	assert wrong.returncode == 2 and "cannot be limited by --prefix" in wrong.stderr
+
+
 def complete(weftd, *words):
 	told = weftd.weft("__complete", *words).stdout.splitlines()
 	return [line.split("\t")[0] for line in told]

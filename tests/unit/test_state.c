@@ -1258,6 +1258,66 @@ readers_do_not_mind_changes(void **state)
 	assert_true(rounds > 0);
 }
 
+static void *
+read_routers(void *rounds)
+{
+	static const char *const kinds[] = { "routers", "routes", "neighbors", "ports", "links" };
+
+	while (!atomic_load(&stop_reading)) {
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+			struct state_query query = { .kind = kinds[i] };
+			json_t *answer = state_read(&daemon_under_test, &query, NULL);
+
+			if (answer == NULL)
+				abort();
+			json_decref(answer);
+		}
+		free(metrics_text(&daemon_under_test));
+		(*(unsigned *)rounds)++;
+	}
+	return NULL;
+}
+
+/* Ports, routes, groups of next hops and neighbours come and go; nobody reads what is gone. */
+static void
+change_routers(void)
+{
+	struct bench_router router = lab_router("red", NULL);
+	const char *gateways[] = { "10.1.0.9", "10.2.0.9", "10.3.0.9" };
+	struct weft_change *change;
+
+	set_route(&router, "172.16.0.0/12", WEFT_ROUTE_FORWARD, gateways, 2, 1);
+	for (unsigned i = 0; i < 20; i++)
+		know(&router, i % ROUTER_PORTS, 10 + i, i & 1 ? 6 : 4);
+	put_udp(&router, 0, 5, "172.16.0.1");
+	set_route(&router, "172.16.0.0/12", WEFT_ROUTE_FORWARD, gateways + 1, 1, 1);
+	change = weft_change_begin(lab);
+	weft_vport_remove(change, router.ports[2]);
+	lab_commit(change);
+	lab_wait(1);
+	change = weft_change_begin(lab);
+	weft_network_remove(change, router.network);
+	lab_commit(change);
+	lab_wait(1);
+}
+
+static void
+readers_do_not_mind_routers_that_change(void **state)
+{
+	unsigned rounds = 0;
+	pthread_t reader;
+
+	(void)state;
+	configure(routed_yaml);
+	atomic_store(&stop_reading, false);
+	assert_int_equal(pthread_create(&reader, NULL, read_routers, &rounds), 0);
+	for (unsigned i = 0; i < 300; i++)
+		change_routers();
+	atomic_store(&stop_reading, true);
+	pthread_join(reader, NULL);
+	assert_true(rounds > 0);
+}
+
 /* ---- many --------------------------------------------------------------------------------------
  */
 
@@ -1398,6 +1458,7 @@ main(void)
 		ROUTED(neighbors_and_their_filters),
 		ROUTED(links_of_routers),
 		ROUTED(wrong_questions_about_routers),
+		ROUTED(readers_do_not_mind_routers_that_change),
 		ROUTED(many_routes_are_no_burden),
 	};
 
