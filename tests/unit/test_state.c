@@ -829,6 +829,11 @@ routes_and_why_not(void **state)
 	ONE_HAS(ASK(.kind = "routes", .address = "10.1.0.1"),
 		"{\"prefix\": \"10.1.0.1/32\", \"source\": \"local\"}");
 	leaves_are(ASK(.kind = "routes", .address = "192.0.2.1"), "prefix", "");
+	set_route(&router, "0.0.0.0/0", WEFT_ROUTE_BLACKHOLE, NULL, 0, 0);
+	set_route(&router, "::/0", WEFT_ROUTE_BLACKHOLE, NULL, 0, 0);
+	leaves_are(ASK(.kind = "routes", .address = "192.0.2.1"), "prefix", "0.0.0.0/0");
+	leaves_are(ASK(.kind = "routes", .address = "::1"), "prefix", "::/0");
+	leaves_are(ASK(.kind = "routes", .address = "2001:db8:1::77"), "prefix", "2001:db8:1::/64");
 	leaves_are(ASK(.kind = "routes", .port = "red/r:p1", .family = "4"), "prefix",
 		"10.0.0.0/24 10.1.0.0/24 10.1.0.1/32 10.1.0.255/32 172.16.0.0/12");
 	leaves_are(ASK(.kind = "routes", .port = "red/r:p3", .family = "6"), "prefix",
