@@ -27,9 +27,16 @@ static const struct option show_options[] = {
 	{ "watch", 'w', "SECONDS", true, WORD_NONE, "print it again and again (every 1 s)" },
 	{ "network", 'n', "NAME", false, WORD_NETWORK, "of this network only" },
 	{ "switch", 's', "NETWORK/SWITCH", false, WORD_SWITCH, "macs, drops: of this switch" },
-	{ "port", 'p', "NETWORK/SWITCH:PORT", false, WORD_PORT, "macs, drops: of this port" },
+	{ "router", 0, "NETWORK/ROUTER", false, WORD_ROUTER,
+		"routes, neighbors, drops: of this router" },
+	{ "port", 'p', "NETWORK/DEVICE:PORT", false, WORD_PORT,
+		"macs, drops, neighbors: of this port; routes: by this port" },
 	{ "vlan", 'v', "VLAN", false, WORD_NONE, "macs: in this VLAN" },
-	{ "mac", 'm', "MAC", false, WORD_NONE, "macs: this address" },
+	{ "mac", 'm', "MAC", false, WORD_NONE, "macs, neighbors: this address" },
+	{ "address", 'a', "ADDRESS", false, WORD_NONE,
+		"routes: which one it takes; neighbors: who has it" },
+	{ "prefix", 0, "PREFIX", false, WORD_NONE, "routes: to exactly this prefix" },
+	{ "family", 0, "4|6", false, WORD_NONE, "routes: of this version of IP" },
 	{ "reason", 'r', "REASON", false, WORD_NONE, "drops: for this reason" },
 	{ "exact", 'x', NULL, false, WORD_NONE, "all digits of numbers, no units" },
 	{ 0 },
@@ -107,10 +114,12 @@ const struct command commands[] = {
 		NULL, command_validate, NULL, "weft validate net.yaml" },
 	{ "show", "what there is and how it does", "OBJECT [NAME]", 0, 2, { WORD_KIND, WORD_NAME },
 		show_options, command_show,
-		"OBJECT is one of networks, switches, ports, nics, uplinks, links, macs, drops,\n"
-		"workers, history, system. Without NAME a table of all; with NAME all about one.\n"
-		"`show nics red` lists those of a network; `show ports red/lan`, macs and drops\n"
-		"those of a switch. --json prints the same data as the API has it.",
+		"OBJECT is one of networks, switches, routers, routes, neighbors, ports, nics,\n"
+		"uplinks, links, macs, drops, workers, history, system. Without NAME a table of\n"
+		"all; with NAME all about one. `show nics red` lists those of a network; `show\n"
+		"ports red/lan`, macs and drops those of a switch, `show routes red/r1`, ports,\n"
+		"neighbors and drops those of a router. --json prints the same data as the API\n"
+		"has it.",
 		"weft show ports red/lan --watch" },
 	{ "trace", "print every step of live packets", "[FILTER...]", 0, ANY, { WORD_FILTER },
 		trace_options, command_trace, FILTER_TEXT, "weft trace ip=10.0.0.10 --count 5" },
@@ -119,7 +128,8 @@ const struct command commands[] = {
 		{ WORD_NIC, WORD_TO, WORD_NONE, WORD_PROTOCOL }, explain_options, command_explain,
 		"Nothing is sent, learned or counted. ADDRESS is of IP, or a MAC. PROTOCOL is\n"
 		"icmp (the default), tcp/PORT or udp/PORT. With --frame only NETWORK/NIC is\n"
-		"given. Exit status 1: it would not arrive.",
+		"given. What a router answers itself has arrived. Exit status 1: it would not\n"
+		"arrive.",
 		"weft explain red/web to 10.0.0.11 tcp/443" },
 	{ "ping", "send echo requests from a router", "NETWORK/ROUTER ADDRESS", 2, 2, { WORD_NONE },
 		ping_options, command_ping,

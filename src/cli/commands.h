@@ -17,6 +17,7 @@ enum word {
 	WORD_NAME, /* of an object of the kind before it */
 	WORD_NETWORK,
 	WORD_SWITCH,
+	WORD_ROUTER,
 	WORD_PORT,
 	WORD_NIC,
 	WORD_NUMBER, /* of the history */

@@ -131,6 +131,20 @@ offer_names(const struct position *at, const char *kind_name, const char *before
 	free(path);
 }
 
+/* What NAME is of: objects without names are limited by those of their devices. */
+static const char *
+kind_of_names(const char *name)
+{
+	const struct kind *kind = kind_find(name);
+
+	if (kind == NULL || !kind->unnamed)
+		return name;
+	for (unsigned i = 0; i < KIND_FILTERS && kind->filters[i] != NULL; i++)
+		if (strcmp(kind->filters[i], "switch") == 0)
+			return "switches";
+	return "routers";
+}
+
 static void
 offer_filters(const struct position *at)
 {
@@ -172,13 +186,16 @@ offer_word(const struct position *at, enum word word)
 			offer(at, kind->name, kind->summary);
 		return;
 	case WORD_NAME:
-		offer_names(at, at->kind, "");
+		offer_names(at, kind_of_names(at->kind), "");
 		return;
 	case WORD_NETWORK:
 		offer_names(at, "networks", "");
 		return;
 	case WORD_SWITCH:
 		offer_names(at, "switches", "");
+		return;
+	case WORD_ROUTER:
+		offer_names(at, "routers", "");
 		return;
 	case WORD_PORT:
 		offer_names(at, "ports", "");

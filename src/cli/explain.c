@@ -160,7 +160,10 @@ print_steps(struct cli *cli, const json_t *output)
 	}
 	if (verdict == NULL)
 		verdict = last;
-	return verdict != NULL && strncmp(verdict, "sent", 4) == 0 ? CLI_DONE : CLI_FAILED;
+	return verdict != NULL && (strncmp(verdict, "sent", 4) == 0 ||
+					  strncmp(verdict, "taken", 5) == 0)
+		       ? CLI_DONE
+		       : CLI_FAILED;
 }
 
 enum cli_exit

@@ -147,60 +147,208 @@ time_cell(const json_t *object, enum style *style)
 	return text;
 }
 
+/* Of a router's port; the link-local ones, which it makes itself, are left out. */
+static char *
+addresses_cell(const json_t *object, enum style *style)
+{
+	const json_t *addresses = json_object_get(object, "addresses"), *address;
+	char *text = NULL;
+	size_t size = 0, i;
+	FILE *stream = output_memory(open_memstream(&text, &size));
+	const char *before = "";
+
+	(void)style;
+	json_array_foreach(addresses, i, address)
+	{
+		const char *value = json_string_value(address);
+
+		if (value == NULL || strncmp(value, "fe80:", 5) == 0)
+			continue;
+		fprintf(stream, "%s%s", before, value);
+		before = ", ";
+	}
+	if (fclose(stream) != 0)
+		output_memory(NULL);
+	return text;
+}
+
+/* ---- routes ---------------------------------------------------------------------------------- */
+
+/* "10.1.0.9 on dmz", "lan" */
+static void
+print_way(FILE *stream, const json_t *hop)
+{
+	const char *gateway = answer_text(hop, "gateway"), *port = answer_text(hop, "port");
+	const char *state = answer_text(hop, "state");
+	const char *colon = port != NULL ? strchr(port, ':') : NULL;
+
+	if (answer_flag(hop, "backup"))
+		fputs("backup ", stream);
+	if (gateway != NULL)
+		fprintf(stream, "%s on ", gateway);
+	fputs(colon != NULL ? colon + 1 : port != NULL ? port : "?", stream);
+	if (json_is_false(json_object_get(hop, "usable")))
+		fputs(state != NULL && strcmp(state, "failed") == 0 ? " (failed)" : " (down)",
+			stream);
+}
+
+static char *
+ways_cell(const json_t *object, enum style *style)
+{
+	const json_t *hops = json_object_get(object, "next-hops"), *hop;
+	const char *type = answer_text(object, "type");
+	char *text = NULL;
+	size_t size = 0, i;
+	FILE *stream = output_memory(open_memstream(&text, &size));
+
+	if (type != NULL && strcmp(type, "forward") != 0)
+		fputs(type, stream);
+	json_array_foreach(hops, i, hop)
+	{
+		fputs(i > 0 ? ", " : "", stream);
+		print_way(stream, hop);
+		if (json_is_false(json_object_get(hop, "usable")))
+			*style = STYLE_WARN;
+	}
+	if (fclose(stream) != 0)
+		output_memory(NULL);
+	return text;
+}
+
+static char *
+selected_cell(const json_t *object, enum style *style)
+{
+	const json_t *selected = json_object_get(object, "selected");
+
+	if (json_is_false(selected))
+		*style = STYLE_WARN;
+	return leaf_text("selected", selected);
+}
+
+static void
+route_note(struct table *table, const json_t *object)
+{
+	const char *router = answer_text(object, "router"), *prefix = answer_text(object, "prefix");
+	const char *source = answer_text(object, "source"), *reason = answer_text(object, "reason");
+	char *text;
+
+	if (reason == NULL || answer_flag(object, "selected"))
+		return;
+	text = output_format("%s: the %s route %s is not in force: %s", router ? router : "?",
+		source ? source : "?", prefix ? prefix : "?", reason);
+	table_note(table, STYLE_WARN, text);
+	free(text);
+}
+
+/* ---- neighbors ------------------------------------------------------------------------------- */
+
+static char *
+neighbor_state_cell(const json_t *object, enum style *style)
+{
+	const char *state = answer_text(object, "state");
+
+	if (state != NULL && strcmp(state, "failed") == 0)
+		*style = STYLE_BAD;
+	else if (state != NULL && strcmp(state, "incomplete") == 0)
+		*style = STYLE_WARN;
+	return copy(state);
+}
+
+/* What it is besides: a gateway of a route, a router by its own word. */
+static char *
+role_cell(const json_t *object, enum style *style)
+{
+	bool gateway = answer_flag(object, "gateway"), router = answer_flag(object, "is-router");
+
+	(void)style;
+	return copy(gateway && router ? "gateway, router"
+		    : gateway         ? "gateway"
+		    : router          ? "router"
+				      : NULL);
+}
+
 const struct kind kinds[] = {
 	{ "networks", "network", "tenants, each with its devices", false, false,
-		{ { "NETWORK", "name", NULL }, { "DEVICES", "devices", NULL },
-			{ "NICS", "nics", NULL }, { "MACS", "macs", NULL },
-			{ "MAC LIMIT", "mac-limit", NULL } },
+		{ { "NETWORK", "name", NULL, NULL }, { "DEVICES", "devices", NULL, NULL },
+			{ "NICS", "nics", NULL, NULL }, { "MACS", "macs", NULL, NULL },
+			{ "MAC LIMIT", "mac-limit", NULL, NULL } },
 		{ "network" }, NULL },
 	{ "switches", "switch", "virtual switches", false, false,
-		{ { "SWITCH", "name", NULL }, { "PORTS", "ports", NULL }, { "MACS", "macs", NULL },
-			{ "MAC LIMIT", "mac-limit", NULL }, { "AGEING", "ageing-time", NULL },
-			{ "LOOP", NULL, loop_cell } },
+		{ { "SWITCH", "name", NULL, NULL }, { "PORTS", "ports", NULL, NULL },
+			{ "MACS", "macs", NULL, NULL }, { "MAC LIMIT", "mac-limit", NULL, NULL },
+			{ "AGEING", "ageing-time", NULL, NULL },
+			{ "LOOP", NULL, loop_cell, NULL } },
 		{ "network" }, loop_note },
+	{ "routers", "router", "virtual routers", false, false,
+		{ { "ROUTER", "name", NULL, NULL }, { "PORTS", "ports", NULL, NULL },
+			{ "IPV4 ROUTES", "routes4", NULL, NULL },
+			{ "IPV6 ROUTES", "routes6", NULL, NULL },
+			{ "NEIGHBORS", "neighbors", NULL, NULL },
+			{ "MEMORY", "memory-bytes", NULL, NULL },
+			{ "ICMP RATE", "icmp-rate", NULL, NULL } },
+		{ "network" }, NULL },
+	{ "routes", "route", "where routers send packets, and by which way", false, true,
+		{ { "ROUTER", "router", NULL, NULL }, { "PREFIX", "prefix", NULL, NULL },
+			{ "SOURCE", "source", NULL, NULL },
+			{ "PREFERENCE", "preference", NULL, NULL },
+			{ "METRIC", "metric", NULL, NULL },
+			{ "IN FORCE", NULL, selected_cell, NULL },
+			{ "VIA", NULL, ways_cell, NULL } },
+		{ "network", "router", "port", "prefix", "family", "address" }, route_note },
+	{ "neighbors", "neighbor", "which MACs the addresses on routers' ports have", false, true,
+		{ { "PORT", "port", NULL, NULL }, { "ADDRESS", "address", NULL, NULL },
+			{ "MAC", "mac", NULL, NULL }, { "STATE", NULL, neighbor_state_cell, NULL },
+			{ "SINCE", "age", NULL, NULL }, { "HEARD", "heard", NULL, NULL },
+			{ "IS", NULL, role_cell, NULL } },
+		{ "network", "router", "port", "mac", "address" }, NULL },
 	{ "ports", "port", "places on devices, what is attached there, and their traffic", false,
 		false,
-		{ { "PORT", "name", NULL }, { "HAS", "attachment", NULL }, { "TO", "to", NULL },
-			{ "VLAN", NULL, vlan_cell }, { "MTU", "mtu", NULL },
-			{ "IN", "in-packets", NULL }, { "IN BYTES", "in-bytes", NULL },
-			{ "OUT", "out-packets", NULL }, { "OUT BYTES", "out-bytes", NULL },
-			{ "DROPS", "drops", NULL } },
+		{ { "PORT", "name", NULL, NULL }, { "HAS", "attachment", NULL, NULL },
+			{ "TO", "to", NULL, NULL }, { "VLAN", NULL, vlan_cell, NULL },
+			{ "ADDRESSES", NULL, addresses_cell, "addresses" },
+			{ "MTU", "mtu", NULL, NULL }, { "IN", "in-packets", NULL, NULL },
+			{ "IN BYTES", "in-bytes", NULL, NULL },
+			{ "OUT", "out-packets", NULL, NULL },
+			{ "OUT BYTES", "out-bytes", NULL, NULL },
+			{ "DROPS", "drops", NULL, NULL } },
 		{ "network" }, NULL },
 	{ "nics", "nic", "vnics (virtual NICs): where packets enter and leave", false, false,
-		{ { "NIC", "name", NULL }, { "DRIVER", "driver", NULL },
-			{ "STATUS", "status", NULL }, { "PORT", "port", NULL },
-			{ "WHERE", NULL, place_cell }, { "MAC", "mac", NULL },
-			{ "ADDRESSES", "addresses", NULL }, { "MTU", "mtu", NULL },
-			{ "IN", "in-packets", NULL }, { "OUT", "out-packets", NULL },
-			{ "DROPS", "drops", NULL } },
+		{ { "NIC", "name", NULL, NULL }, { "DRIVER", "driver", NULL, NULL },
+			{ "STATUS", "status", NULL, NULL }, { "PORT", "port", NULL, NULL },
+			{ "WHERE", NULL, place_cell, NULL }, { "MAC", "mac", NULL, NULL },
+			{ "ADDRESSES", "addresses", NULL, NULL }, { "MTU", "mtu", NULL, NULL },
+			{ "IN", "in-packets", NULL, NULL }, { "OUT", "out-packets", NULL, NULL },
+			{ "DROPS", "drops", NULL, NULL } },
 		{ "network" }, reason_note },
 	{ "uplinks", "uplink", "vnics on the physical network, shared by VLAN", false, false,
-		{ { "UPLINK", "name", NULL }, { "DRIVER", "driver", NULL },
-			{ "STATUS", "status", NULL }, { "WHERE", NULL, place_cell },
-			{ "MTU", "mtu", NULL }, { "VLANS", NULL, uplink_vlans_cell },
-			{ "IN", "in-packets", NULL }, { "OUT", "out-packets", NULL },
-			{ "UNKNOWN VLAN", "unknown-vlan", NULL } },
+		{ { "UPLINK", "name", NULL, NULL }, { "DRIVER", "driver", NULL, NULL },
+			{ "STATUS", "status", NULL, NULL }, { "WHERE", NULL, place_cell, NULL },
+			{ "MTU", "mtu", NULL, NULL }, { "VLANS", NULL, uplink_vlans_cell, NULL },
+			{ "IN", "in-packets", NULL, NULL }, { "OUT", "out-packets", NULL, NULL },
+			{ "UNKNOWN VLAN", "unknown-vlan", NULL, NULL } },
 		{ NULL }, reason_note },
 	{ "links", "link", "joints of two ports", false, false,
-		{ { "LINK", "name", NULL }, { "ENDS", "ends", NULL } }, { "network" }, NULL },
+		{ { "LINK", "name", NULL, NULL }, { "ENDS", "ends", NULL, NULL } }, { "network" },
+		NULL },
 	{ "macs", "mac", "addresses that switches have learned", false, true,
-		{ { "SWITCH", "switch", NULL }, { "VLAN", "vlan", NULL }, { "MAC", "mac", NULL },
-			{ "PORT", "port", NULL }, { "AGE", NULL, age_cell } },
+		{ { "SWITCH", "switch", NULL, NULL }, { "VLAN", "vlan", NULL, NULL },
+			{ "MAC", "mac", NULL, NULL }, { "PORT", "port", NULL, NULL },
+			{ "AGE", NULL, age_cell, NULL } },
 		{ "network", "switch", "port", "vlan", "mac" }, NULL },
 	{ "drops", "drop", "packets that were dropped, and why", false, true,
-		{ { "PORT", "port", NULL }, { "REASON", "reason", NULL },
-			{ "COUNT", "count", NULL }, { "MEANING", "text", NULL } },
-		{ "network", "switch", "port", "reason" }, NULL },
+		{ { "PORT", "port", NULL, NULL }, { "REASON", "reason", NULL, NULL },
+			{ "COUNT", "count", NULL, NULL }, { "MEANING", "text", NULL, NULL } },
+		{ "network", "switch", "router", "port", "reason" }, NULL },
 	{ "workers", "worker", "threads that forward", false, false,
-		{ { "WORKER", "index", NULL }, { "CPU", "cpu", NULL },
-			{ "PACKETS", "packets", NULL }, { "TURNS", "turns", NULL },
-			{ "SLEEPS", "sleeps", NULL }, { "BUSY", "busy-percent", NULL },
-			{ "WAITS BY", "waiter", NULL } },
+		{ { "WORKER", "index", NULL, NULL }, { "CPU", "cpu", NULL, NULL },
+			{ "PACKETS", "packets", NULL, NULL }, { "TURNS", "turns", NULL, NULL },
+			{ "SLEEPS", "sleeps", NULL, NULL }, { "BUSY", "busy-percent", NULL, NULL },
+			{ "WAITS BY", "waiter", NULL, NULL } },
 		{ NULL }, NULL },
 	{ "history", "entry", "configurations that were applied", false, false,
-		{ { "NUMBER", "number", NULL }, { "TIME", NULL, time_cell },
-			{ "USER", "user", NULL }, { "STATE", NULL, state_cell },
-			{ "NOTE", "note", NULL } },
+		{ { "NUMBER", "number", NULL, NULL }, { "TIME", NULL, time_cell, NULL },
+			{ "USER", "user", NULL, NULL }, { "STATE", NULL, state_cell, NULL },
+			{ "NOTE", "note", NULL, NULL } },
 		{ NULL }, NULL },
 	{ "system", "system", "weftd itself", true, false, { { NULL } }, { NULL }, NULL },
 	{ 0 },
@@ -249,13 +397,33 @@ alignment(const struct kind_column *column, const json_t *list)
 	return number ? TABLE_RIGHT : TABLE_LEFT;
 }
 
+/* Whether some object of the list has what the column is about. */
+static bool
+is_shown(const struct kind_column *column, const json_t *list)
+{
+	const json_t *object, *value;
+	size_t i;
+
+	if (column->only_with == NULL)
+		return true;
+	json_array_foreach(list, i, object)
+	{
+		value = json_object_get(object, column->only_with);
+		if (value != NULL && !json_is_null(value))
+			return true;
+	}
+	return false;
+}
+
 static void
-add_row(struct table *table, const struct kind *kind, const json_t *object)
+add_row(struct table *table, const struct kind *kind, const bool *shown, const json_t *object)
 {
 	for (const struct kind_column *column = kind->columns; column->heading != NULL; column++) {
 		enum style style = STYLE_PLAIN;
 		char *text;
 
+		if (!shown[column - kind->columns])
+			continue;
 		if (column->cell != NULL) {
 			text = column->cell(object, &style);
 		} else {
@@ -275,12 +443,16 @@ struct table *
 kind_table(const struct kind *kind, const json_t *list)
 {
 	struct table *table = table_new();
+	bool shown[KIND_COLUMNS] = { false };
 	const json_t *object;
 	size_t i;
 
-	for (const struct kind_column *column = kind->columns; column->heading != NULL; column++)
-		table_column(table, column->heading, alignment(column, list));
+	for (const struct kind_column *column = kind->columns; column->heading != NULL; column++) {
+		shown[column - kind->columns] = is_shown(column, list);
+		if (shown[column - kind->columns])
+			table_column(table, column->heading, alignment(column, list));
+	}
 	json_array_foreach(list, i, object) if (json_is_object(object))
-		add_row(table, kind, object);
+		add_row(table, kind, shown, object);
 	return table;
 }

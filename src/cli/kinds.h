@@ -31,6 +31,7 @@ struct kind_column {
 	const char *heading;
 	const char *leaf; /* NULL: see cell */
 	kind_cell cell;
+	const char *only_with; /* shown if some object has this leaf; NULL: always */
 };
 
 struct kind {

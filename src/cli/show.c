@@ -41,7 +41,8 @@ kind_has_filter(const struct kind *kind, const char *name)
 static int
 add_filters(struct query *query, const struct arguments *arguments)
 {
-	static const char *const all[] = { "network", "switch", "port", "vlan", "mac", "reason" };
+	static const char *const all[] = { "network", "switch", "router", "port", "vlan", "mac",
+		"reason", "prefix", "family", "address" };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		const char *value = arguments_value(arguments, all[i]);
@@ -66,7 +67,7 @@ has_network(const struct kind *kind)
 
 /*
  * A name that is wider than an object's own limits the list: "red" to a network, "red/lan" to
- * a switch, where the kind's own names are longer than that.
+ * a switch or a router, where the kind's own names are longer than that.
  */
 static void
 add_name(struct query *query, const char *name)
@@ -77,7 +78,13 @@ add_name(struct query *query, const char *name)
 	if (has_network(query->kind) && slash == NULL) {
 		query_add(&query->path, "network", name);
 	} else if (query->kind->unnamed) {
-		query_add(&query->path, colon != NULL ? "port" : "switch", name);
+		bool routers = !kind_has_filter(query->kind, "switch");
+
+		query_add(&query->path,
+			colon != NULL ? "port"
+			: routers     ? "router"
+				      : "switch",
+			name);
 	} else if (strcmp(query->kind->name, "ports") == 0 && colon == NULL) {
 		network = output_format("%.*s", (int)(slash - name), name);
 		query_add(&query->path, "network", network);
@@ -141,7 +148,23 @@ print(struct cli *cli, const struct query *query, json_t *data, bool watching)
 	}
 }
 
-/* A switch that has no ports is there; one that does not exist is an error. */
+/* Whether there is a router of that name, percent-encoded. */
+static bool
+is_router(struct cli *cli, const char *encoded)
+{
+	char *path = output_format("/restconf/data/weft-state:routers=%s", encoded);
+	struct request request = { .path = path };
+	struct reply reply;
+	bool found;
+
+	client_do(cli->client, &request, &reply);
+	found = reply.end == REPLY_OK;
+	reply_free(&reply);
+	free(path);
+	return found;
+}
+
+/* A device that has no ports is there; one that does not exist is an error. */
 static enum cli_exit
 check_prefix(struct cli *cli, const struct query *query, const json_t *data)
 {
@@ -156,7 +179,8 @@ check_prefix(struct cli *cli, const struct query *query, const json_t *data)
 	free(device);
 	device = output_format("/restconf/data/weft-state:switches=%s", path);
 	request.path = device;
-	json_decref(answer_ask(cli, &request, &exit));
+	if (!is_router(cli, path))
+		json_decref(answer_ask(cli, &request, &exit));
 	free(device);
 	free(path);
 	return exit;

@@ -9,8 +9,8 @@
 
 #define PREFIX_LENGTH 11 /* of "weft-state:" */
 
-static const char *const filters[] = { "network", "switch", "port", "vlan", "mac", "reason",
-	"content", "depth", NULL };
+static const char *const filters[] = { "network", "switch", "router", "port", "vlan", "mac",
+	"reason", "prefix", "family", "address", "content", "depth", NULL };
 
 static void
 unknown_filter(struct api_call *call, const char *name)
@@ -35,10 +35,14 @@ api_state(struct api_call *call)
 		.name = segment->key,
 		.network = target_parameter(target, "network"),
 		.device = target_parameter(target, "switch"),
+		.router = target_parameter(target, "router"),
 		.port = target_parameter(target, "port"),
 		.vlan = target_parameter(target, "vlan"),
 		.mac = target_parameter(target, "mac"),
 		.reason = target_parameter(target, "reason"),
+		.prefix = target_parameter(target, "prefix"),
+		.family = target_parameter(target, "family"),
+		.address = target_parameter(target, "address"),
 	};
 	struct weft_error error = { 0 };
 	json_t *objects;

@@ -69,7 +69,8 @@ free_arguments(char **arguments)
 }
 
 struct weft *
-engine_start(const struct configuration *configuration, unsigned workers, struct weft_error *error)
+engine_start(const struct configuration *configuration, unsigned workers, uint64_t identity,
+	struct weft_error *error)
 {
 	const struct lyd_node *system = configuration_child(configuration, "system");
 	const char *poll = model_text(system, "poll");
@@ -81,6 +82,7 @@ engine_start(const struct configuration *configuration, unsigned workers, struct
 		.memory_mb = (unsigned)(model_bytes(system, "memory", 512u << 20) >> 20),
 		.hugepages = model_flag(system, "hugepages", false),
 		.eal = (const char *const *)arguments,
+		.identity = identity,
 	};
 	struct weft *weft;
 

@@ -9,6 +9,7 @@
 #include "daemon/config.h"
 #include "daemon/engine_start.h"
 #include "daemon/events.h"
+#include "daemon/identity.h"
 #include "daemon/loop.h"
 #include "daemon/notices.h"
 #include "daemon/options.h"
@@ -27,6 +28,7 @@ struct parts {
 	struct daemon daemon;
 	struct server *server;
 	struct loop *loop;
+	uint64_t identity;
 };
 
 static int
@@ -89,6 +91,7 @@ prepare(struct parts *parts, const struct options *options)
 	}
 	print_warnings(&result);
 	config_result_free(&result);
+	parts->identity = identity_read(options->state);
 	if (engine_name_instance(options->state, &error) < 0)
 		return failed(&error);
 	parts->server = server_bind(options->socket, &error);
@@ -114,7 +117,8 @@ start(struct parts *parts, const struct options *options)
 	parts->loop = loop_open(daemon, &error);
 	if (parts->loop == NULL)
 		return failed(&error);
-	daemon->weft = engine_start(config_first(daemon->config), options->workers, &error);
+	daemon->weft = engine_start(
+		config_first(daemon->config), options->workers, parts->identity, &error);
 	if (daemon->weft == NULL)
 		return failed(&error);
 	notices_open(daemon);

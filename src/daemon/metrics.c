@@ -6,6 +6,7 @@
 #include "daemon/metrics.h"
 
 #include "daemon/state_internal.h"
+#include "router/router.h"
 #include "switch/switch.h"
 
 #include <inttypes.h>
@@ -34,6 +35,12 @@ struct limit_sample {
 	uint32_t macs, limit;
 };
 
+/* Of a network. */
+struct router_sample {
+	char *labels;
+	uint32_t routers, routes4, routes6, neighbors, neighbor_limit;
+};
+
 /* A growing array of any of these. */
 struct samples {
 	void *list;
@@ -43,7 +50,7 @@ struct samples {
 struct metrics {
 	struct daemon *daemon;
 	bool no_memory;
-	struct samples ports, nics, switches, networks;
+	struct samples ports, nics, switches, networks, routed;
 	FILE *out;
 };
 
@@ -176,6 +183,30 @@ collect_nic(struct metrics *metrics, const struct weft_nic *nic)
 }
 
 static void
+collect_routers(struct metrics *metrics, const struct weft_network *network)
+{
+	char *labels = make_labels("network", network->name, NULL);
+	struct router_sample *sample = sample_add(metrics, &metrics->routed, labels);
+	const struct weft_device *device;
+	struct router_info info;
+
+	if (sample == NULL)
+		return;
+	*sample = (struct router_sample){ .labels = labels,
+		.neighbors = atomic_load(&network->neighbours),
+		.neighbor_limit = network->config.neighbor_limit };
+	TAILQ_FOREACH(device, &network->devices, entry)
+	{
+		if (device->class != &router_class)
+			continue;
+		router_read(device, &info);
+		sample->routers++;
+		sample->routes4 += info.routes4;
+		sample->routes6 += info.routes6;
+	}
+}
+
+static void
 collect_network(struct metrics *metrics, struct weft_network *network)
 {
 	char *labels = make_labels("network", network->name, NULL);
@@ -186,6 +217,7 @@ collect_network(struct metrics *metrics, struct weft_network *network)
 	if (sample != NULL)
 		*sample = (struct limit_sample){ labels, atomic_load(&network->macs),
 			network->config.mac_limit };
+	collect_routers(metrics, network);
 	TAILQ_FOREACH(device, &network->devices, entry)
 	collect_device(metrics, device);
 	TAILQ_FOREACH(nic, &network->nics, entry)
@@ -351,6 +383,38 @@ put_limits(FILE *out, const struct samples *samples, const char *macs, const cha
 		fprintf(out, "%s{%s} %" PRIu32 "\n", limit, list[i].labels, list[i].limit);
 }
 
+static void
+put_routed(FILE *out, const struct samples *samples)
+{
+	static const struct {
+		const char *name, *help, *further; /* label */
+		size_t offset;
+	} gauges[] = {
+		{ "weft_network_routers", "Routers of the network.", "",
+			offsetof(struct router_sample, routers) },
+		{ "weft_network_routes", "Routes in force in its routers, local ones not counted.",
+			",family=\"4\"", offsetof(struct router_sample, routes4) },
+		{ "weft_network_routes", NULL, ",family=\"6\"",
+			offsetof(struct router_sample, routes6) },
+		{ "weft_network_neighbors", "Neighbours on ports of its routers.", "",
+			offsetof(struct router_sample, neighbors) },
+		{ "weft_network_neighbor_limit", "Neighbours that there may be.", "",
+			offsetof(struct router_sample, neighbor_limit) },
+	};
+
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+		if (gauges[i].help != NULL)
+			put_head(out, gauges[i].name, "gauge", gauges[i].help);
+		for (size_t k = 0; k < samples->count; k++) {
+			const char *sample = (const char *)samples->list + k * samples->size;
+
+			fprintf(out, "%s{%s%s} %" PRIu32 "\n", gauges[i].name,
+				*(char *const *)sample, gauges[i].further,
+				*(const uint32_t *)(sample + gauges[i].offset));
+		}
+	}
+}
+
 static double
 busy_seconds(const struct worker *worker)
 {
@@ -429,6 +493,7 @@ put_all(const struct metrics *metrics)
 	put_workers(metrics->out, metrics->daemon->weft);
 	put_limits(metrics->out, &metrics->networks, "weft_network_macs", "weft_network_mac_limit");
 	put_limits(metrics->out, &metrics->switches, "weft_switch_macs", "weft_switch_mac_limit");
+	put_routed(metrics->out, &metrics->routed);
 	put_ports(metrics);
 	put_nics(metrics);
 }
@@ -442,6 +507,7 @@ metrics_text(struct daemon *daemon)
 		.nics = { .size = sizeof(struct nic_sample) },
 		.switches = { .size = sizeof(struct limit_sample) },
 		.networks = { .size = sizeof(struct limit_sample) },
+		.routed = { .size = sizeof(struct router_sample) },
 	};
 	char *text = NULL;
 	size_t size = 0;
@@ -459,5 +525,6 @@ metrics_text(struct daemon *daemon)
 	samples_free(&metrics.nics);
 	samples_free(&metrics.switches);
 	samples_free(&metrics.networks);
+	samples_free(&metrics.routed);
 	return text;
 }

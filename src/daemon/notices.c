@@ -71,6 +71,8 @@ tell(struct daemon *daemon, enum punt_reason reason, const struct punt_notice *n
 	const struct names *names)
 {
 	const uint8_t *mac = notice->mac;
+	static const uint8_t none[6];
+	bool known = memcmp(mac, none, sizeof(none)) != 0;
 	char address[18];
 
 	snprintf(address, sizeof(address), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
@@ -83,6 +85,10 @@ tell(struct daemon *daemon, enum punt_reason reason, const struct punt_notice *n
 		events_emit(daemon->events, EVENT_WARNING, "mac-limit", names->device,
 			"MAC %s of VLAN %u at %s was not learned: a limit is reached", address,
 			notice->vlan, names->vport);
+	else if (reason == PUNT_ADDRESS_CONFLICT)
+		events_emit(daemon->events, EVENT_WARNING, "address-conflict", names->vport,
+			"another station%s%s%s has an address of port %s", known ? " (" : "",
+			known ? address : "", known ? ")" : "", names->vport);
 	else
 		events_emit(daemon->events, EVENT_WARNING, "flood-budget", names->device,
 			"a flood from %s used up its budget of copies: is there a loop?",
@@ -94,14 +100,16 @@ take_notice(void *context, struct weft *weft, enum punt_reason reason, struct rt
 {
 	static const char *const kinds[] = { [PUNT_MAC_MOVE] = "loop",
 		[PUNT_MAC_LIMIT] = "mac-limit",
-		[PUNT_FLOOD] = "flood-budget" };
+		[PUNT_FLOOD] = "flood-budget",
+		[PUNT_ADDRESS_CONFLICT] = "address-conflict" };
 	struct punt_notice notice;
 	struct names names;
 
 	memcpy(&notice, rte_pktmbuf_mtod(packet, const void *), sizeof(notice));
 	rte_pktmbuf_free(packet);
 	if (find_names(weft, &notice, &names) &&
-		is_news(kinds[reason], names.device, engine_now(weft)))
+		is_news(kinds[reason], reason == PUNT_ADDRESS_CONFLICT ? names.vport : names.device,
+			engine_now(weft)))
 		tell(context, reason, &notice, &names);
 }
 
@@ -126,5 +134,6 @@ notices_open(struct daemon *daemon)
 	punt_register(daemon->weft, PUNT_MAC_MOVE, take_notice, daemon);
 	punt_register(daemon->weft, PUNT_MAC_LIMIT, take_notice, daemon);
 	punt_register(daemon->weft, PUNT_FLOOD, take_notice, daemon);
+	punt_register(daemon->weft, PUNT_ADDRESS_CONFLICT, take_notice, daemon);
 	engine_watch_nics(daemon->weft, take_status, daemon);
 }

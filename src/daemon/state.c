@@ -21,6 +21,10 @@
 #define FILTER_VLAN 0x8
 #define FILTER_MAC 0x10
 #define FILTER_REASON 0x20
+#define FILTER_ROUTER 0x40
+#define FILTER_PREFIX 0x80
+#define FILTER_FAMILY 0x100
+#define FILTER_ADDRESS 0x200
 
 enum naming {
 	NAMED,   /* by a selector */
@@ -40,6 +44,14 @@ struct state_kind {
 static const struct state_kind kinds[] = {
 	{ "networks", "network", NAMED, SELECT_NETWORK, FILTER_NETWORK, true, state_networks },
 	{ "switches", "switch", NAMED, SELECT_DEVICE, FILTER_NETWORK, true, state_switches },
+	{ "routers", "router", NAMED, SELECT_ROUTER, FILTER_NETWORK, true, state_routers },
+	{ "routes", "route", UNNAMED, 0,
+		FILTER_NETWORK | FILTER_ROUTER | FILTER_PORT | FILTER_PREFIX | FILTER_FAMILY |
+			FILTER_ADDRESS,
+		true, state_routes },
+	{ "neighbors", "neighbor", UNNAMED, 0,
+		FILTER_NETWORK | FILTER_ROUTER | FILTER_PORT | FILTER_MAC | FILTER_ADDRESS, true,
+		state_neighbors },
 	{ "ports", "port", NAMED, SELECT_PORT, FILTER_NETWORK, true, state_ports },
 	{ "nics", "nic", NAMED, SELECT_NIC, FILTER_NETWORK, true, state_nics },
 	{ "uplinks", "uplink", NAMED, SELECT_UPLINK, 0, true, state_uplinks },
@@ -47,8 +59,9 @@ static const struct state_kind kinds[] = {
 	{ "macs", "mac", UNNAMED, 0,
 		FILTER_NETWORK | FILTER_DEVICE | FILTER_PORT | FILTER_VLAN | FILTER_MAC, true,
 		state_macs },
-	{ "drops", "drop", UNNAMED, 0, FILTER_NETWORK | FILTER_DEVICE | FILTER_PORT | FILTER_REASON,
-		true, state_drops },
+	{ "drops", "drop", UNNAMED, 0,
+		FILTER_NETWORK | FILTER_DEVICE | FILTER_ROUTER | FILTER_PORT | FILTER_REASON, true,
+		state_drops },
 	{ "workers", "worker", NAMED, SELECT_NUMBER, 0, false, state_workers },
 	{ "history", "entry of the history", NAMED, SELECT_NUMBER, 0, false, state_history },
 	{ "system", "system", SINGLE, 0, 0, false, state_system },
@@ -137,10 +150,14 @@ check_filters(
 	} filters[] = {
 		{ "network", query->network, FILTER_NETWORK },
 		{ "switch", query->device, FILTER_DEVICE },
+		{ "router", query->router, FILTER_ROUTER },
 		{ "port", query->port, FILTER_PORT },
 		{ "vlan", query->vlan, FILTER_VLAN },
 		{ "mac", query->mac, FILTER_MAC },
 		{ "reason", query->reason, FILTER_REASON },
+		{ "prefix", query->prefix, FILTER_PREFIX },
+		{ "family", query->family, FILTER_FAMILY },
+		{ "address", query->address, FILTER_ADDRESS },
 	};
 
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
@@ -148,10 +165,34 @@ check_filters(
 			return error_set(error, EINVAL, "%s cannot be limited by %s", kind->name,
 				filters[i].name);
 	if (query->name != NULL && kind->naming == UNNAMED)
-		return error_set(error, EINVAL, "%s have no names: limit them by port or switch",
-			kind->name);
+		return error_set(error, EINVAL, "%s have no names: limit them by port or %s",
+			kind->name, kind->filters & FILTER_DEVICE ? "switch" : "router");
 	if (query->name != NULL && kind->naming == SINGLE)
 		return error_set(error, EINVAL, "there is one %s, without a name", kind->name);
+	return 0;
+}
+
+static int
+read_family(struct state_view *view, const char *text, struct weft_error *error)
+{
+	if (strcmp(text, "4") != 0 && strcmp(text, "6") != 0)
+		return error_set(error, EINVAL, "'%.100s' is not a family: they are 4 and 6", text);
+	view->family = (uint8_t)(text[0] - '0');
+	return 0;
+}
+
+/* Of routes: those to a prefix, those that an address takes; of neighbours: the address. */
+static int
+read_addresses(struct state_view *view, const struct state_query *query, struct weft_error *error)
+{
+	if (query->family != NULL && read_family(view, query->family, error) < 0)
+		return -1;
+	if (query->prefix != NULL && model_parse_prefix(query->prefix, &view->prefix) < 0)
+		return error_set(
+			error, EINVAL, "'%.100s' is not a prefix like 10.0.0.0/8", query->prefix);
+	if (query->address != NULL && model_parse_address(query->address, &view->address) < 0)
+		return error_set(error, EINVAL, "'%.100s' is not an address of IPv4 or IPv6",
+			query->address);
 	return 0;
 }
 
@@ -167,9 +208,13 @@ read_query(struct state_view *view, const struct state_kind *kind, const struct 
 		return -1;
 	if (query->reason != NULL && read_reason(view, query->reason, error) < 0)
 		return -1;
+	if (read_addresses(view, query, error) < 0)
+		return -1;
 	if (query->network != NULL && state_select(view, SELECT_NETWORK, query->network, error) < 0)
 		return -1;
 	if (query->device != NULL && state_select(view, SELECT_DEVICE, query->device, error) < 0)
+		return -1;
+	if (query->router != NULL && state_select(view, SELECT_ROUTER, query->router, error) < 0)
 		return -1;
 	if (query->port != NULL &&
 		state_select(view, place_kind(kind, query->port), query->port, error) < 0)

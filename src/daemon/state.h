@@ -16,7 +16,8 @@
 struct state_query {
 	const char *kind; /* "ports" */
 	const char *name; /* of one object; NULL: all of them */
-	const char *network, *device, *port, *vlan, *mac, *reason; /* filters */
+	const char *network, *device, *router, *port, *vlan, *mac, *reason; /* filters */
+	const char *prefix, *family, *address;
 };
 
 /*

@@ -21,6 +21,7 @@ struct state_view;
 enum state_selector_kind {
 	SELECT_NETWORK, /* all that is in it */
 	SELECT_DEVICE,  /* it, and its ports */
+	SELECT_ROUTER,  /* likewise */
 	SELECT_PORT,
 	SELECT_NIC,
 	SELECT_UPLINK,
@@ -41,6 +42,8 @@ bool state_selects_network(const struct state_view *view, const struct weft_netw
 /* True for a device that has selected ports, as well. */
 bool state_selects_device(const struct state_view *view, const struct weft_device *device);
 bool state_selects_vport(const struct state_view *view, const struct weft_vport *vport);
+/* Whether only what is of one port is asked for. */
+bool state_selects_by_port(const struct state_view *view);
 bool state_selects_nic(const struct state_view *view, const struct weft_nic *nic);
 bool state_selects_link(const struct state_view *view, const char *network, const char *name);
 bool state_selects_number(const struct state_view *view, uint64_t number);
@@ -59,7 +62,14 @@ const char *state_hint(const char *nearest, char text[STATE_HINT_SIZE]);
 /* ---- what is configured (state_view.c) ------------------------------------------------------- */
 
 /* Lists of the configuration in which objects of the engine are looked up. */
-enum state_list { STATE_SWITCHES, STATE_PORTS, STATE_NICS, STATE_LISTS };
+enum state_list {
+	STATE_SWITCHES,
+	STATE_ROUTERS,
+	STATE_PORTS,  /* of a switch or a router */
+	STATE_ROUTES, /* of a router */
+	STATE_NICS,
+	STATE_LISTS
+};
 
 /* One such list by name: that of the parent that was asked about last. */
 struct state_names {
@@ -86,6 +96,8 @@ struct state_view {
 	int vlan, reason; /* -1: any */
 	bool has_mac;
 	uint8_t mac[6];
+	uint8_t family;                     /* 0: any */
+	struct weft_prefix prefix, address; /* family 0: any */
 	struct state_item *items;
 	size_t n_items, capacity;
 	bool no_memory;
@@ -122,13 +134,17 @@ void state_append(struct state_view *view, json_t *array, json_t *value);
 
 #define STATE_MAC_SIZE 18
 const char *state_mac(const uint8_t mac[6], char text[STATE_MAC_SIZE]);
+/* "10.0.0.1", "10.0.0.0/8"; return the text. */
+#define STATE_ADDRESS_SIZE 50
+const char *state_address(uint8_t family, const uint8_t *address, char text[STATE_ADDRESS_SIZE]);
+const char *state_prefix(const struct weft_prefix *prefix, char text[STATE_ADDRESS_SIZE]);
 /* "red/web"; of an uplink "wire". Returns the text. */
 const char *state_nic_path(const struct weft_nic *nic, char path[VPORT_NAME_SIZE]);
 const char *state_device_path(const struct weft_device *device, char path[VPORT_NAME_SIZE]);
 
 /* The configuration's node of a network; NULL: it does not know it. */
 const struct lyd_node *state_configured(const struct state_view *view, const char *network);
-/* Of an entry of a list in there, or in a switch. Parent NULL: NULL. */
+/* Of an entry of a list in there, or in a device. Parent NULL: NULL. */
 const struct lyd_node *state_configured_in(struct state_view *view, const struct lyd_node *parent,
 	enum state_list list, const char *name);
 /* "description" of a configured object, if it has one. */
@@ -160,6 +176,9 @@ double state_uptime(const struct daemon *daemon);
 /* Under weft_objects_lock. */
 void state_networks(struct state_view *view);
 void state_switches(struct state_view *view);
+void state_routers(struct state_view *view);
+void state_routes(struct state_view *view);
+void state_neighbors(struct state_view *view);
 void state_ports(struct state_view *view);
 void state_nics(struct state_view *view);
 void state_uplinks(struct state_view *view);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Links: the engine knows which ports are joined, the configuration how that is called. */
+/*
+ * Links: the engine knows which ports are joined, the configuration how that is called. What
+ * joins a router's port to the switch that it is on is not one: it has no name, and comes and
+ * goes with the port. What joins two networks' routers is in both.
+ */
 #include "daemon/state_internal.h"
+#include "router/router.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,23 +32,24 @@ local_name(const struct weft_vport *vport, char name[VPORT_NAME_SIZE])
 }
 
 static void
-add_link(struct state_view *view, const struct name_map *configured, const struct weft_vport *a,
-	const struct weft_vport *b)
+add_link(struct state_view *view, const struct weft_network *of, const struct lyd_node *link,
+	const struct weft_vport *a, const struct weft_vport *b)
 {
-	const char *network = a->device->network->name;
+	bool peering = a->device->network != b->device->network;
 	char first[VPORT_NAME_SIZE], second[VPORT_NAME_SIZE], made[2 * VPORT_NAME_SIZE];
+	const char *network = a->device->network->name, *name = made;
 	char path[3 * VPORT_NAME_SIZE];
-	const struct lyd_node *link;
-	const char *name = made;
 	json_t *object, *ends;
 
 	local_name(a, first);
-	local_name(b, second);
-	link = name_map_get(configured, first);
+	if (peering)
+		vport_path(b, second);
+	else
+		local_name(b, second);
 	snprintf(made, sizeof(made), "%s~%s", first, second); /* as YAML does for one without */
 	if (link != NULL)
 		name = model_key(link);
-	if (!state_selects_link(view, network, name))
+	if (!state_selects_link(view, of->name, name))
 		return;
 	snprintf(path, sizeof(path), "%s/%s", network, name);
 	object = state_object(view, path);
@@ -56,22 +62,36 @@ add_link(struct state_view *view, const struct name_map *configured, const struc
 	state_add(view, object, json_string_value(json_object_get(object, "name")), 0);
 }
 
+/* A router's port on a switch: of what is not declared no link but its joint has one of each. */
+static bool
+is_place_on_switch(const struct weft_vport *a, const struct weft_vport *b)
+{
+	return (a->device->class == &router_class) != (b->device->class == &router_class);
+}
+
 static void
 add_links_at(
 	struct state_view *view, const struct name_map *configured, const struct weft_vport *vport)
 {
+	const struct weft_network *network = vport->device->network;
+	char a[VPORT_NAME_SIZE], b[VPORT_NAME_SIZE], name[VPORT_NAME_SIZE];
+	const struct lyd_node *link;
 	const struct weft_vport *peer;
-	char a[VPORT_NAME_SIZE], b[VPORT_NAME_SIZE];
+	bool first;
 
 	if (vport->live->attachment != ATTACHED_VPORT)
 		return;
 	peer = vport_by_id(view->weft, vport->live->peer);
 	if (peer == NULL)
 		return;
-	local_name(vport, a);
-	local_name(peer, b);
-	if (state_compare_names(a, b) < 0) /* once for the two of them */
-		add_link(view, configured, vport, peer);
+	first = state_compare_names(vport_path(vport, a), vport_path(peer, b)) < 0;
+	if (!first && (peer->device->network == network ||
+			      state_selects_network(view, peer->device->network)))
+		return; /* once for the two of them */
+	local_name(first ? vport : peer, name);
+	link = peer->device->network == network ? name_map_get(configured, name) : NULL;
+	if (link != NULL || !is_place_on_switch(vport, peer))
+		add_link(view, network, link, first ? vport : peer, first ? peer : vport);
 }
 
 static void

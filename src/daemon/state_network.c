@@ -19,6 +19,8 @@ add_network(struct state_view *view, struct weft_network *network)
 	state_set_number(view, object, "nics", nics);
 	state_set_number(view, object, "macs", atomic_load(&network->macs));
 	state_set_number(view, object, "mac-limit", network->config.mac_limit);
+	state_set_number(view, object, "neighbors", atomic_load(&network->neighbours));
+	state_set_number(view, object, "neighbor-limit", network->config.neighbor_limit);
 	state_add(view, object, json_string_value(json_object_get(object, "name")), 0);
 }
 

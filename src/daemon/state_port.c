@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Ports: what is attached, what they carry, and their traffic seen from the device. */
 #include "daemon/state_internal.h"
+#include "router/router.h"
 #include "switch/switch.h"
 
 #include <stdio.h>
@@ -87,6 +88,30 @@ set_vlans(struct state_view *view, json_t *object, const struct weft_switch_port
 	state_set(view, object, "vlans", vlans != NULL ? vlans : json_null());
 }
 
+/* What a router's port has of its own. */
+static void
+set_station(struct state_view *view, json_t *object, const struct weft_vport *vport)
+{
+	static const char *const urpf[] = {
+		[WEFT_URPF_OFF] = "off", [WEFT_URPF_STRICT] = "strict", [WEFT_URPF_LOOSE] = "loose"
+	};
+	json_t *addresses = json_array();
+	struct router_port_info info;
+	char text[STATE_ADDRESS_SIZE];
+
+	router_port_read(vport, &info);
+	state_set_mac(view, object, "mac", info.mac);
+	state_set(view, object, "addresses", addresses);
+	for (unsigned i = 0; i < info.n_addresses; i++) {
+		const struct router_address *own = &info.addresses[i];
+		struct weft_prefix prefix = { .family = own->family, .length = own->length };
+
+		memcpy(prefix.address, own->bytes, sizeof(prefix.address));
+		state_append(view, addresses, json_text(state_prefix(&prefix, text)));
+	}
+	state_set_text(view, object, "urpf", urpf[info.urpf]);
+}
+
 static void
 add_port(struct state_view *view, const struct weft_vport *vport, const struct lyd_node *configured)
 {
@@ -105,6 +130,8 @@ add_port(struct state_view *view, const struct weft_vport *vport, const struct l
 	if (device->class == &switch_class) {
 		switch_port_read(vport, &info);
 		set_vlans(view, object, &info.config);
+	} else if (device->class == &router_class) {
+		set_station(view, object, vport);
 	}
 	state_set_number(view, object, "mtu", vport->live->mtu);
 	if (device->class == &switch_class) {

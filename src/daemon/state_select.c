@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "daemon/state_internal.h"
+#include "router/router.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +27,8 @@ fits_device(const struct state_selector *selector, const struct weft_device *dev
 		return false;
 	if (selector->kind == SELECT_NETWORK)
 		return true;
-	return (selector->kind == SELECT_DEVICE || selector->kind == SELECT_PORT) &&
+	return (selector->kind == SELECT_DEVICE || selector->kind == SELECT_ROUTER ||
+		       selector->kind == SELECT_PORT) &&
 	       strcmp(selector->device, device->name) == 0;
 }
 
@@ -76,6 +78,15 @@ state_selects_vport(const struct state_view *view, const struct weft_vport *vpor
 			return false;
 	}
 	return true;
+}
+
+bool
+state_selects_by_port(const struct state_view *view)
+{
+	for (unsigned i = 0; i < view->n_selectors; i++)
+		if (view->selectors[i].kind == SELECT_PORT)
+			return true;
+	return false;
 }
 
 bool
@@ -163,7 +174,8 @@ state_select(struct state_view *view, enum state_selector_kind kind, const char 
 	} forms[] = {
 		[SELECT_NETWORK] = { true, false, false, "a network" },
 		[SELECT_DEVICE] = { true, true, false, "a switch as NETWORK/SWITCH" },
-		[SELECT_PORT] = { true, true, true, "a port as NETWORK/SWITCH:PORT" },
+		[SELECT_ROUTER] = { true, true, false, "a router as NETWORK/ROUTER" },
+		[SELECT_PORT] = { true, true, true, "a port as NETWORK/DEVICE:PORT" },
 		[SELECT_NIC] = { true, false, true, "a nic as NETWORK/NIC" },
 		[SELECT_UPLINK] = { false, false, true, "an uplink" },
 		[SELECT_LINK] = { true, false, true, "a link as NETWORK/LINK" },
@@ -239,22 +251,27 @@ find_network(struct weft *weft, const char *name, struct weft_error *error)
 	return NULL;
 }
 
+/* What may be meant: a switch as well as a router where ports or drops of either are asked for. */
 static const struct weft_device *
-find_device(const struct weft_network *network, const char *name, struct weft_error *error)
+find_device(const struct weft_network *network, const struct state_selector *selector,
+	struct weft_error *error)
 {
+	const char *name = selector->device;
+	bool router = selector->kind == SELECT_ROUTER;
 	struct nearest nearest = { .wanted = name };
 	const struct weft_device *device;
 	char before[VPORT_NAME_SIZE];
 
 	TAILQ_FOREACH(device, &network->devices, entry)
 	{
+		if (router && device->class != &router_class)
+			continue;
 		if (strcmp(device->name, name) == 0)
 			return device;
+		nearest_offer(&nearest, device->name);
 	}
-	TAILQ_FOREACH(device, &network->devices, entry)
-	nearest_offer(&nearest, device->name);
 	snprintf(before, sizeof(before), "%s/", network->name);
-	missing(error, "switch", before, name, nearest.best);
+	missing(error, router ? "router" : "switch", before, name, nearest.best);
 	return NULL;
 }
 
@@ -310,7 +327,7 @@ check_selector(struct weft *weft, const struct state_selector *selector, struct 
 			return -1;
 	}
 	if (selector->device != NULL) {
-		device = find_device(network, selector->device, error);
+		device = find_device(network, selector, error);
 		if (device == NULL)
 			return -1;
 	}

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Collecting objects as JSON: in order, with the words that they share. */
 #include "daemon/state_internal.h"
+#include "router/router.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <libyang/libyang.h>
 #include <stdio.h>
@@ -260,6 +262,22 @@ state_device_path(const struct weft_device *device, char path[VPORT_NAME_SIZE])
 }
 
 const char *
+state_address(uint8_t family, const uint8_t *address, char text[STATE_ADDRESS_SIZE])
+{
+	inet_ntop(family == 6 ? AF_INET6 : AF_INET, address, text, STATE_ADDRESS_SIZE);
+	return text;
+}
+
+const char *
+state_prefix(const struct weft_prefix *prefix, char text[STATE_ADDRESS_SIZE])
+{
+	size_t at = strlen(state_address(prefix->family, prefix->address, text));
+
+	snprintf(text + at, STATE_ADDRESS_SIZE - at, "/%u", prefix->length);
+	return text;
+}
+
+const char *
 state_nic_path(const struct weft_nic *nic, char path[VPORT_NAME_SIZE])
 {
 	if (nic->network != NULL)
@@ -298,7 +316,9 @@ state_configured_in(struct state_view *view, const struct lyd_node *parent, enum
 {
 	static const char *const lists[] = {
 		[STATE_SWITCHES] = "switches",
+		[STATE_ROUTERS] = "routers",
 		[STATE_PORTS] = "ports",
+		[STATE_ROUTES] = "routes",
 		[STATE_NICS] = "nics",
 	};
 	struct state_names *names = &view->names[list];
@@ -369,7 +389,9 @@ state_each_vport(struct state_view *view,
 
 			if (!state_selects_device(view, device))
 				continue;
-			configured = state_configured_in(view, known, STATE_SWITCHES, device->name);
+			configured = state_configured_in(view, known,
+				device->class == &router_class ? STATE_ROUTERS : STATE_SWITCHES,
+				device->name);
 			TAILQ_FOREACH(vport, &device->vports, entry)
 			{
 				if (state_selects_vport(view, vport))

@@ -47,6 +47,11 @@ struct device_class {
 	void (*poll)(struct weft *weft, uint64_t now);
 	/* About once a second, on the control thread: ageing, growing of tables. */
 	void (*tick)(struct weft *weft, uint64_t now);
+
+	/* Which MAC of the device answers for the address, asked by ARP or ND; false: none. Any
+	 * control thread, under weft_objects_lock; NULL: its devices have no addresses. */
+	bool (*find_station)(const struct weft_device *device, uint8_t family,
+		const uint8_t *address, uint8_t mac[6]);
 };
 
 enum object_state { OBJECT_STAGED, OBJECT_LIVE, OBJECT_REMOVED };

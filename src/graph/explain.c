@@ -51,6 +51,45 @@ run_on_worker(struct worker *worker, void *argument)
 	worker->explanation = NULL;
 }
 
+/* ---- who has an address ---------------------------------------------------------------------- */
+
+/* Under weft_objects_lock. */
+static bool
+find_station(struct weft *weft, struct weft_network *network, uint8_t family,
+	const uint8_t *address, uint8_t mac[6])
+{
+	const struct weft_nic *nic = nic_with_address(weft, network, family, address);
+	const struct weft_device *device;
+
+	if (nic != NULL) {
+		memcpy(mac, nic->mac, RTE_ETHER_ADDR_LEN);
+		return true;
+	}
+	if (network == NULL)
+		return false;
+	TAILQ_FOREACH(device, &network->devices, entry)
+	{
+		if (device->class->find_station != NULL &&
+			device->class->find_station(device, family, address, mac))
+			return true;
+	}
+	return false;
+}
+
+bool
+explain_station(struct worker *worker, const struct vport *vport, uint8_t family,
+	const uint8_t *address, uint8_t mac[6])
+{
+	static const uint8_t none[RTE_ETHER_ADDR_LEN];
+
+	/* who explains holds the lock meanwhile */
+	return worker->explanation != NULL &&
+	       find_station(worker->weft, vport->object->device->network, family, address, mac) &&
+	       memcmp(mac, none, sizeof(none)) != 0;
+}
+
+/* ---- summing up ------------------------------------------------------------------------------ */
+
 static void
 append(char *text, size_t size, const char *more)
 {
@@ -59,7 +98,33 @@ append(char *text, size_t size, const char *more)
 	snprintf(text + length, size - length, "%s", more);
 }
 
-/* Where it was sent; or why it was not, if it was sent nowhere. */
+/* Taken by a device itself; or why it was dropped. */
+static void
+sum_up_unsent(struct weft *weft, struct explanation *explanation)
+{
+	const struct trace_event *dropped = NULL, *taken = NULL;
+	char path[VPORT_NAME_SIZE];
+
+	for (unsigned i = 0; i < explanation->count; i++) {
+		const struct trace_event *step = &explanation->steps[i];
+
+		if (step->verdict == TRACE_DROPPED)
+			dropped = step;
+		else if (step->verdict == TRACE_TAKEN)
+			taken = step;
+	}
+	if (taken != NULL)
+		snprintf(explanation->verdict, sizeof(explanation->verdict), "taken at %.200s",
+			trace_where(weft, taken->vport, path));
+	else if (dropped != NULL)
+		snprintf(explanation->verdict, sizeof(explanation->verdict),
+			"dropped at %.200s: %s", trace_where(weft, dropped->vport, path),
+			drop_name(dropped->reason));
+	else
+		append(explanation->verdict, sizeof(explanation->verdict), "went nowhere");
+}
+
+/* Where it was sent; or what became of it, if it was sent nowhere. */
 static void
 sum_up(struct weft *weft, struct explanation *explanation)
 {
@@ -82,18 +147,8 @@ sum_up(struct weft *weft, struct explanation *explanation)
 		snprintf(more, sizeof(more), " and %u more", sent - told);
 		append(explanation->verdict, sizeof(explanation->verdict), more);
 	}
-	for (unsigned i = explanation->count; i > 0 && sent == 0; i--) {
-		const struct trace_event *step = &explanation->steps[i - 1];
-
-		if (step->verdict != TRACE_DROPPED)
-			continue;
-		snprintf(explanation->verdict, sizeof(explanation->verdict),
-			"dropped at %.200s: %s", trace_where(weft, step->vport, path),
-			drop_name(step->reason));
-		return;
-	}
 	if (sent == 0)
-		append(explanation->verdict, sizeof(explanation->verdict), "went nowhere");
+		sum_up_unsent(weft, explanation);
 }
 
 struct explanation *
@@ -112,7 +167,10 @@ explain_frame(struct weft *weft, uint32_t vport, const void *frame, size_t lengt
 		error_memory(error);
 		return NULL;
 	}
+	/* so that the worker may look who has an address (explain_station) */
+	weft_objects_lock(weft);
 	worker_call(weft->workers[0], run_on_worker, &run);
+	weft_objects_unlock(weft);
 	if (run.failure != 0) {
 		free(run.explanation);
 		if (run.failure == ENOENT)
@@ -132,19 +190,20 @@ static int
 find_mac(const struct explain_request *request, const struct nic_way *way,
 	struct rte_ether_addr *mac, struct weft_error *error)
 {
-	const struct weft_nic *nic = request->from, *other;
+	const struct weft_nic *nic = request->from;
 	char text[INET6_ADDRSTRLEN];
+	bool found;
 
 	weft_objects_lock(nic->weft);
-	other = nic_with_address(nic, request->family, way->next_hop);
-	if (other != NULL)
-		memcpy(mac, other->mac, sizeof(*mac));
+	found = find_station(
+		nic->weft, nic->network, request->family, way->next_hop, mac->addr_bytes);
 	weft_objects_unlock(nic->weft);
-	if (other != NULL && !rte_is_zero_ether_addr(mac))
+	if (found && !rte_is_zero_ether_addr(mac))
 		return 0;
 	inet_ntop(request->family == 4 ? AF_INET : AF_INET6, way->next_hop, text, sizeof(text));
 	return error_set(error, ENOENT,
-		"no vnic of network %s is known to have %s%s; say which MAC the packet is for",
+		"no vnic or router of network %s is known to have %s%s; say which MAC the packet "
+		"is for",
 		nic->network != NULL ? nic->network->name : "-", text,
 		way->gateway ? " (the gateway)" : "");
 }

@@ -48,4 +48,12 @@ struct explain_request {
 struct explanation *explain_packet(
 	struct weft *weft, const struct explain_request *request, struct weft_error *error);
 
+/*
+ * Worker, of a packet that is explained: the MAC that would answer, as far as the configuration
+ * tells, if the address were asked for on the port: of a vnic or a router's port of its network.
+ * False: nobody is known to have it, or nothing is being explained.
+ */
+bool explain_station(struct worker *worker, const struct vport *vport, uint8_t family,
+	const uint8_t *address, uint8_t mac[6]);
+
 #endif

@@ -90,11 +90,12 @@ found:
 }
 
 struct weft_nic *
-nic_with_address(const struct weft_nic *nic, uint8_t family, const uint8_t *address)
+nic_with_address(
+	struct weft *weft, struct weft_network *network, uint8_t family, const uint8_t *address)
 {
 	struct weft_nic *other;
 
-	TAILQ_FOREACH(other, engine_nics(nic->weft, nic->network), entry)
+	TAILQ_FOREACH(other, engine_nics(weft, network), entry)
 	{
 		for (unsigned i = 0; i < other->config->n_addresses; i++) {
 			const struct weft_prefix *prefix = &other->config->addresses[i];

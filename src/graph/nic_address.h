@@ -19,8 +19,9 @@ struct nic_way {
 int nic_way_to(const struct weft_nic *nic, uint8_t family, const uint8_t *address,
 	struct nic_way *way, struct weft_error *error);
 
-/* The vnic of the same network that has the address; NULL: none. Hold weft_objects_lock. */
+/* The vnic of the network (NULL: the uplink) that has the address; NULL: none. Hold
+ * weft_objects_lock. */
 struct weft_nic *nic_with_address(
-	const struct weft_nic *nic, uint8_t family, const uint8_t *address);
+	struct weft *weft, struct weft_network *network, uint8_t family, const uint8_t *address);
 
 #endif

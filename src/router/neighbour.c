@@ -2,6 +2,7 @@
 #include "router/neighbour.h"
 
 #include "graph/engine.h"
+#include "graph/explain.h"
 #include "graph/trace.h"
 #include "packet/edit.h"
 #include "router/router_objects.h"
@@ -17,6 +18,7 @@
 #define PORTS_BYTES (ID_INDEX_COUNT * sizeof(uint32_t))
 #define SPINS 200
 #define DUE_BATCH 256
+#define WALK_BATCH 64
 
 struct neighbour *neighbour_entries;
 
@@ -380,11 +382,37 @@ send_known(struct worker *worker, struct vport *egress, struct neighbour *entry,
 		begin_delay(worker, entry);
 	if (unlikely(packet_meta(packet)->trace != 0)) {
 		neighbour_link_mac(link, mac.addr_bytes);
-		snprintf(text, sizeof(text), "is at " RTE_ETHER_ADDR_PRT_FMT " (%s)",
+		snprintf(text, sizeof(text), "is at %02x:%02x:%02x:%02x:%02x:%02x (%s)",
 			RTE_ETHER_ADDR_BYTES(&mac),
 			neighbour_state_name(neighbour_link_state(link)));
 		tell(worker, egress, entry, packet, text);
 	}
+	address_link(egress, packet, link);
+	vport_send(worker, egress, packet);
+}
+
+/* A dry run, of a neighbour that is not known: nobody is asked, but the configuration may tell
+ * who would answer. */
+static void
+send_dry(struct worker *worker, struct vport *egress, uint8_t family, const uint8_t *address,
+	struct rte_mbuf *packet)
+{
+	char text[ROUTER_ADDRESS_SIZE];
+	uint8_t mac[RTE_ETHER_ADDR_LEN];
+	uint64_t link = 0;
+
+	router_address_text(family, address, text);
+	if (!explain_station(worker, egress, family, address, mac)) {
+		trace_step(worker, packet, egress, "neighbor %s is not known: would be asked for",
+			text);
+		packet_drop(worker, egress, DROP_NEIGHBOR_UNKNOWN, packet);
+		return;
+	}
+	trace_step(worker, packet, egress,
+		"neighbor %s is not known: would be asked for, and be at "
+		"%02x:%02x:%02x:%02x:%02x:%02x",
+		text, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	memcpy(&link, mac, sizeof(mac));
 	address_link(egress, packet, link);
 	vport_send(worker, egress, packet);
 }
@@ -399,9 +427,13 @@ neighbour_send(struct worker *worker, struct vport *egress, struct neighbour *en
 		send_known(worker, egress, entry, link, packet);
 		return;
 	}
+	if (is_dry(packet) && neighbour_link_state(link) == NEIGHBOUR_FAILED) {
+		tell(worker, egress, entry, packet, "does not answer");
+		packet_drop(worker, egress, DROP_NEIGHBOR_FAILED, packet);
+		return;
+	}
 	if (is_dry(packet)) {
-		tell(worker, egress, entry, packet, "is not known: would be asked for");
-		packet_drop(worker, egress, DROP_NEIGHBOR_UNKNOWN, packet);
+		send_dry(worker, egress, entry->family, entry->address, packet);
 		return;
 	}
 	lock();
@@ -444,12 +476,9 @@ neighbour_send_to(struct worker *worker, struct vport *egress, uint8_t family,
 	const uint8_t *address, struct rte_mbuf *packet)
 {
 	struct neighbour *entry = neighbour_find(egress->id, family, address);
-	char text[ROUTER_ADDRESS_SIZE];
 
 	if (unlikely(entry == NULL) && is_dry(packet)) {
-		trace_step(worker, packet, egress, "neighbor %s is not known: would be asked for",
-			router_address_text(family, address, text));
-		packet_drop(worker, egress, DROP_NEIGHBOR_UNKNOWN, packet);
+		send_dry(worker, egress, family, address, packet);
 		return;
 	}
 	if (unlikely(entry == NULL))
@@ -780,17 +809,57 @@ neighbours_tick(struct weft *weft, uint64_t now)
 /* ---- looking -----------------------------------------------------------------------------------
  */
 
-void
-neighbours_walk(void (*look)(void *context, const struct neighbour *neighbour), void *context)
+/* Under the lock. */
+static void
+describe(const struct neighbour *entry, struct neighbour_info *info)
 {
-	uint32_t used;
+	uint64_t link = atomic_load_explicit(&entry->link, memory_order_relaxed);
 
-	lock();
-	used = ids.used;
-	unlock();
-	for (uint32_t i = 0; i < used; i++)
-		if (neighbour_entries[i].id != 0 && !neighbour_entries[i].removed)
-			look(context, &neighbour_entries[i]);
+	*info = (struct neighbour_info){
+		.vport = entry->vport,
+		.family = entry->family,
+		.state = (uint8_t)neighbour_link_state(link),
+		.has_mac = has_mac(neighbour_link_state(link)),
+		.is_router = entry->is_router,
+		.gateway = entry->pins > 0,
+		.since = entry->since,
+		.confirmed = entry->confirmed,
+	};
+	memcpy(info->address, entry->address, address_size(entry->family));
+	neighbour_link_mac(link, info->mac);
+}
+
+/* The next few from `*at` on; 0: that was all. Workers wait for the lock meanwhile. */
+static unsigned
+copy_some(uint32_t *at, struct neighbour_info some[WALK_BATCH])
+{
+	unsigned count = 0;
+	bool more = true;
+
+	while (count == 0 && more) {
+		lock();
+		for (unsigned i = 0; i < WALK_BATCH && *at < ids.used; i++, ++*at) {
+			const struct neighbour *entry = &neighbour_entries[*at];
+
+			if (entry->id != 0 && !entry->removed && entry->network != NULL)
+				describe(entry, &some[count++]);
+		}
+		more = *at < ids.used;
+		unlock();
+	}
+	return count;
+}
+
+void
+neighbours_walk(void (*look)(void *context, const struct neighbour_info *neighbour), void *context)
+{
+	struct neighbour_info some[WALK_BATCH];
+	uint32_t at = 0;
+	unsigned count;
+
+	while ((count = copy_some(&at, some)) > 0)
+		for (unsigned i = 0; i < count; i++)
+			look(context, &some[i]);
 }
 
 unsigned

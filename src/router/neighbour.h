@@ -150,8 +150,24 @@ void neighbours_forget(struct weft *weft, uint32_t vport);
 /* Timers, ageing, room for new ones. Once a second. */
 void neighbours_tick(struct weft *weft, uint64_t now);
 
-/* Any control thread, under weft_objects_lock: every neighbour, in no order. */
-void neighbours_walk(void (*look)(void *context, const struct neighbour *neighbour), void *context);
+/* What is told of one. */
+struct neighbour_info {
+	uint32_t vport; /* id */
+	uint8_t address[16];
+	uint8_t family;
+	uint8_t state; /* enum neighbour_state */
+	bool has_mac;  /* that is in use */
+	uint8_t mac[6];
+	bool is_router;
+	bool gateway;       /* of a route: it stays */
+	uint32_t since;     /* second: of the state */
+	uint64_t confirmed; /* ns: last sign of life; 0: never */
+};
+
+/* Any control thread, under weft_objects_lock: every neighbour, in no order. Each is copied
+ * whole; look() is called without the table's lock. */
+void neighbours_walk(
+	void (*look)(void *context, const struct neighbour_info *neighbour), void *context);
 unsigned neighbours_count(const struct weft_network *network);
 const char *neighbour_state_name(enum neighbour_state state);
 

@@ -13,7 +13,7 @@
 #define FIRST_HEADS 64
 #define BUCKETS_PER_MEMBER 16
 #define BUCKETS_LEAST 64
-#define MEMBERS_MOST (2 * WEFT_ROUTE_HOPS) /* with as many backups */
+#define MEMBERS_MOST NEXT_HOP_MEMBERS /* with as many backups */
 #define BUCKETS_MOST (MEMBERS_MOST * BUCKETS_PER_MEMBER)
 
 struct next_hop *next_hops;
@@ -440,6 +440,27 @@ next_hops_balance(bool (*can)(void *context, const struct next_hop *hop), void *
 		if (next_hops[i].group != NULL)
 			balance(next_hops[i].group, can, context);
 	pthread_mutex_unlock(&table_lock);
+}
+
+unsigned
+next_hop_read(uint32_t id, struct next_hop hops[NEXT_HOP_MEMBERS], unsigned *n_primaries)
+{
+	const struct next_hop *hop;
+	unsigned n = 0;
+
+	*n_primaries = 0;
+	pthread_mutex_lock(&table_lock);
+	hop = next_hop_get(id);
+	if (hop != NULL && hop->group == NULL) {
+		*n_primaries = 1;
+		hops[n++] = *hop;
+	} else if (hop != NULL) {
+		*n_primaries = hop->group->n_primaries;
+		for (; n < hop->group->n_members; n++)
+			hops[n] = next_hops[id_index(hop->group->members[n])];
+	}
+	pthread_mutex_unlock(&table_lock);
+	return n;
 }
 
 unsigned

@@ -109,6 +109,13 @@ void next_hop_release(uint32_t id);
  */
 void next_hops_balance(bool (*can)(void *context, const struct next_hop *hop), void *context);
 
+/*
+ * For looking: copies of the next hop, or of a group's members in their order, the first
+ * n_primaries of them not backups. Returns how many; 0: it is gone, or id is 0.
+ */
+#define NEXT_HOP_MEMBERS (2 * WEFT_ROUTE_HOPS)
+unsigned next_hop_read(uint32_t id, struct next_hop hops[NEXT_HOP_MEMBERS], unsigned *n_primaries);
+
 unsigned next_hops_count(void);
 /* Bytes of the table in use, groups included. */
 size_t next_hops_memory(void);

@@ -502,9 +502,8 @@ close_tables(struct weft *weft)
 	n_pending = pending_capacity = 0;
 }
 
-/* Its port is there and its vnic is up, and it has not failed to answer. */
-static bool
-can_carry(void *context, const struct next_hop *hop)
+bool
+router_can_carry(void *context, const struct next_hop *hop)
 {
 	const struct weft *weft = context;
 	const struct vport *vport =
@@ -525,7 +524,7 @@ tick(struct weft *weft, uint64_t now)
 {
 	announce_pending(weft);
 	neighbours_tick(weft, now);
-	next_hops_balance(can_carry, weft);
+	next_hops_balance(router_can_carry, weft);
 }
 
 const struct device_class router_class = {
@@ -542,4 +541,5 @@ const struct device_class router_class = {
 	.context_free = free,
 	.poll = router_services_poll,
 	.tick = tick,
+	.find_station = router_find_station,
 };

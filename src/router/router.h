@@ -79,8 +79,29 @@ void router_read(const struct weft_device *device, struct router_info *info);
 /* Every route, sorted by prefix, those not in force included. look() false: stop. */
 void router_each_route(const struct weft_device *device,
 	bool (*look)(void *context, const struct router_route *route), void *context);
+/*
+ * The route that the router takes to the address, copied. False: none is in force. One long
+ * look at the list of routes.
+ */
+bool router_find_route(const struct weft_device *device, uint8_t family, const uint8_t *address,
+	struct router_route *route);
 const char *route_source_name(enum route_source source);
 const char *route_kind_name(enum weft_route_kind kind);
+
+/* One of a route's ways. */
+struct router_hop {
+	uint8_t kind;                  /* enum hop_kind, no HOP_GROUP */
+	uint8_t family;                /* HOP_GATEWAY: of it */
+	uint8_t gateway_state;         /* HOP_GATEWAY: enum neighbour_state */
+	bool backup;                   /* taken while no primary one is usable */
+	bool usable;                   /* its port is up, and its gateway has not failed */
+	const struct weft_vport *port; /* NULL: of blackholes and their like */
+	uint8_t gateway[16];
+};
+
+/* The ways of a route, primary ones first; returns how many. */
+unsigned router_hops(struct weft *weft, const struct router_route *route,
+	struct router_hop hops[NEXT_HOP_MEMBERS]);
 
 struct router_port_info {
 	uint8_t mac[6];

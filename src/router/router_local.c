@@ -51,6 +51,12 @@ finish_echo(struct worker *worker, struct routed *routed, enum icmp_echo result)
 		router_taken(worker, routed->ingress, packet);
 		return;
 	}
+	if (packet_meta(packet)->flags & PACKET_DRY_RUN) { /* the question is what is explained */
+		trace_taken(worker, packet, routed->ingress,
+			"echo request to the router: it would be answered");
+		rte_pktmbuf_free(packet);
+		return;
+	}
 	if (unlikely(packet_meta(packet)->trace != 0))
 		trace_step(worker, packet, routed->ingress, "echo request to the router: answered");
 	if (routed->family == 6 && ip6_is_link_local(routed_destination(routed)))

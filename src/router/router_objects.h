@@ -96,6 +96,13 @@ void router_routes_free(struct router *router);
 const struct router_route *router_route_to(
 	const struct router *router, uint8_t family, const uint8_t *address);
 
+/* Control threads: its port is there and its vnic is up, and it has not failed to answer. For
+ * next_hops_balance: the context is the engine. */
+bool router_can_carry(void *weft, const struct next_hop *hop);
+/* device_class.find_station (router_state.c) */
+bool router_find_station(
+	const struct weft_device *device, uint8_t family, const uint8_t *address, uint8_t mac[6]);
+
 /* ---- the node (router_input.c) ------------------------------------------------------------- */
 
 void router_input(struct worker *worker, struct rte_mbuf **packets, unsigned count);

@@ -565,26 +565,34 @@ compare_prefixes(const struct weft_prefix *a, const struct weft_prefix *b)
 	return (int)a->length - (int)b->length;
 }
 
-/* The next hop that the prefix has now, so that its flows stay where they are. */
-static uint32_t
-present_hop(const struct router *router, const struct weft_prefix *prefix)
+/* The route in force for exactly this prefix; NULL: none. */
+static const struct router_route *
+find_selected(const struct route_list *list, const struct weft_prefix *prefix)
 {
-	const struct route_list *list = atomic_load(&router->routes);
 	size_t low = 0, high = list != NULL ? list->count : 0;
 
+	/* the first one of the prefix, which alone may be in force */
 	while (low < high) {
 		size_t middle = (low + high) / 2;
-		const struct router_route *route = &list->routes[middle];
-		int order = compare_prefixes(&route->prefix, prefix);
 
-		if (order == 0 && route->selected)
-			return route->hop;
-		if (order < 0 || (order == 0 && !route->selected))
+		if (compare_prefixes(&list->routes[middle].prefix, prefix) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return 0;
+	if (list == NULL || low == list->count || !list->routes[low].selected ||
+		compare_prefixes(&list->routes[low].prefix, prefix) != 0)
+		return NULL;
+	return &list->routes[low];
+}
+
+/* The next hop that the prefix has now, so that its flows stay where they are. */
+static uint32_t
+present_hop(const struct router *router, const struct weft_prefix *prefix)
+{
+	const struct router_route *route = find_selected(atomic_load(&router->routes), prefix);
+
+	return route != NULL ? route->hop : 0;
 }
 
 /* One use of what the members come to: one alone, or a group. 0: none of them, or no memory. */
@@ -856,20 +864,20 @@ router_routes_free(struct router *router)
 /* ---- looking
  * -------------------------------------------------------------------------------------- */
 
-/* The list is sorted by address: what contains the address begins at or before it. */
+/* Length by length: some twenty steps each, however many routes there are. */
 const struct router_route *
 router_route_to(const struct router *router, uint8_t family, const uint8_t *address)
 {
 	const struct route_list *list = atomic_load_explicit(&router->routes, memory_order_acquire);
-	const struct router_route *best = NULL;
+	struct weft_prefix prefix = { .family = family };
+	const struct router_route *route = NULL;
 
-	for (size_t i = 0; list != NULL && i < list->count; i++) {
-		const struct router_route *route = &list->routes[i];
-
-		if (route->selected && route->prefix.family == family &&
-			router_same_bits(route->prefix.address, address, route->prefix.length) &&
-			(best == NULL || route->prefix.length >= best->prefix.length))
-			best = route;
+	memcpy(prefix.address, address, bits_of(family) / 8);
+	for (int length = (int)bits_of(family); length >= 0 && route == NULL; length--) {
+		if (length < (int)bits_of(family))
+			prefix.address[length / 8] &= (uint8_t) ~(0x80 >> length % 8);
+		prefix.length = (uint8_t)length;
+		route = find_selected(list, &prefix);
 	}
-	return best;
+	return route;
 }

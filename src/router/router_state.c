@@ -40,6 +40,51 @@ router_each_route(const struct weft_device *device,
 			return;
 }
 
+bool
+router_find_route(const struct weft_device *device, uint8_t family, const uint8_t *address,
+	struct router_route *route)
+{
+	const struct router_route *found = router_route_to(device->data, family, address);
+
+	if (found != NULL)
+		*route = *found;
+	return found != NULL;
+}
+
+/* ---- ways ------------------------------------------------------------------------------------ */
+
+static void
+read_hop(struct weft *weft, const struct next_hop *from, struct router_hop *hop)
+{
+	const struct neighbour *gateway;
+
+	hop->kind = from->key.kind;
+	hop->family = from->key.family;
+	hop->port = vport_by_id(weft, from->key.vport);
+	hop->usable =
+		from->key.vport == 0 || from->key.kind == HOP_LOCAL || router_can_carry(weft, from);
+	memcpy(hop->gateway, from->key.gateway, sizeof(hop->gateway));
+	gateway = from->key.kind == HOP_GATEWAY ? neighbour_get(from->neighbour) : NULL;
+	if (gateway != NULL)
+		hop->gateway_state = (uint8_t)neighbour_link_state(atomic_load(&gateway->link));
+}
+
+unsigned
+router_hops(struct weft *weft, const struct router_route *route,
+	struct router_hop hops[NEXT_HOP_MEMBERS])
+{
+	struct next_hop found[NEXT_HOP_MEMBERS];
+	unsigned n_primaries, n = next_hop_read(route->hop, found, &n_primaries);
+
+	for (unsigned i = 0; i < n; i++) {
+		hops[i] = (struct router_hop){ .backup = i >= n_primaries };
+		read_hop(weft, &found[i], &hops[i]);
+	}
+	return n;
+}
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
 const char *
 route_source_name(enum route_source source)
 {
@@ -66,6 +111,8 @@ route_kind_name(enum weft_route_kind kind)
 	return (unsigned)kind < RTE_DIM(names) ? names[kind] : "?";
 }
 
+/* ---- ports ----------------------------------------------------------------------------------- */
+
 void
 router_port_read(const struct weft_vport *vport, struct router_port_info *info)
 {
@@ -91,4 +138,15 @@ router_port_with_address(const struct weft_device *device, uint8_t family, const
 			return vport;
 	}
 	return NULL;
+}
+
+bool
+router_find_station(
+	const struct weft_device *device, uint8_t family, const uint8_t *address, uint8_t mac[6])
+{
+	const struct weft_vport *vport = router_port_with_address(device, family, address);
+
+	if (vport != NULL)
+		memcpy(mac, &router_port_of(vport->live)->mac, RTE_ETHER_ADDR_LEN);
+	return vport != NULL;
 }

@@ -8,6 +8,7 @@
 #include "daemon/config.h"
 #include "daemon/data_tree.h"
 #include "daemon/events.h"
+#include "daemon/identity.h"
 #include "daemon/notices.h"
 #include "daemon/state.h"
 #include "daemon/target.h"
@@ -463,6 +464,57 @@ test_tree_delete(void **state)
 	edits(DATA_DELETE, "/weft:networks=red/nics", NULL, false, "");
 	edits(DATA_DELETE, "/weft:networks=red", NULL, false, "");
 	gets("/", 0, "{\"ietf-restconf:data\": {}}");
+}
+
+/* ---- identity -------------------------------------------------------------------------------- */
+
+static void
+write_identity(const char *folder, const char *text)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/identity", folder);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void
+test_identity(void **state)
+{
+	static const char *const broken[] = { "", "0123456789abcdef", "0123456789abcdeg\n",
+		"0000000000000000\n", "0123456789abcdef\n0", " 123456789abcdef\n" };
+	char one[] = "/tmp/weft-test-XXXXXX", other[] = "/tmp/weft-test-XXXXXX", path[64];
+	uint64_t first, second;
+
+	(void)state;
+	assert_non_null(mkdtemp(one));
+	assert_non_null(mkdtemp(other));
+	first = identity_read(one);
+	assert_true(first != 0);
+	assert_true(identity_read(one) == first);
+	assert_true(identity_read(other) != first);
+	write_identity(one, "0123456789abcdef\n");
+	assert_true(identity_read(one) == 0x0123456789abcdef);
+	log_set_level(LOG_LEVEL_ERROR);
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		write_identity(one, broken[i]);
+		second = identity_read(one);
+		assert_true(second != 0 && second != 0x0123456789abcdef);
+		assert_true(identity_read(one) == second);
+	}
+	assert_true(identity_read("/tmp/weft-test-nowhere") != 0);
+	log_set_level(LOG_LEVEL_WARNING);
+	snprintf(path, sizeof(path), "%s/identity.new", one);
+	assert_int_equal(access(path, F_OK), -1);
+	for (const char *const *folder = (const char *const[]){ one, other, NULL }; *folder != NULL;
+		folder++) {
+		snprintf(path, sizeof(path), "%s/identity", *folder);
+		assert_int_equal(unlink(path), 0);
+		assert_int_equal(rmdir(*folder), 0);
+	}
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -1385,6 +1437,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_tree_post, open_tree, close_tree),
 		cmocka_unit_test_setup_teardown(test_tree_post_wrong, open_tree, close_tree),
 		cmocka_unit_test_setup_teardown(test_tree_delete, open_tree, close_tree),
+		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_events_ring),
 		cmocka_unit_test(test_events_cut),
 		cmocka_unit_test(test_events_wait),

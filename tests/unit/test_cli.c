@@ -329,6 +329,56 @@ a_degraded_nic_has_its_reason_under_the_table(void **state)
 	table_is("macs", "[]", "");
 }
 
+/* The ways of a route and why it is not in force; addresses only where some port has any. */
+static void
+routers_have_tables_of_their_own(void **state)
+{
+	(void)state;
+	table_is("routers",
+		"[{\"name\": \"red/r\", \"ports\": 2, \"routes4\": 123456, \"routes6\": 1,"
+		" \"neighbors\": 3, \"memory-bytes\": 2000000, \"icmp-rate\": 1000}]",
+		"ROUTER  PORTS  IPV4 ROUTES  IPV6 ROUTES  NEIGHBORS  MEMORY  ICMP RATE\n"
+		"red/r       2         123k            1          3   2.0MB       1000\n");
+	table_is("routes",
+		"[{\"router\": \"red/r\", \"prefix\": \"10.0.0.0/8\", \"source\": \"static\","
+		" \"type\": \"forward\", \"preference\": 1, \"metric\": 0, \"selected\": true,"
+		" \"next-hops\": [{\"gateway\": \"10.1.0.9\", \"port\": \"red/r:lan\","
+		" \"state\": \"failed\", \"usable\": false, \"backup\": false},"
+		" {\"gateway\": null, \"port\": \"red/r:wan\", \"state\": null,"
+		" \"usable\": true, \"backup\": true}]},"
+		" {\"router\": \"red/r\", \"prefix\": \"::/0\", \"source\": \"static\","
+		" \"type\": \"forward\", \"preference\": 1, \"metric\": 0, \"selected\": false,"
+		" \"reason\": \"nothing leads there\", \"next-hops\": []},"
+		" {\"router\": \"red/r\", \"prefix\": \"10.9.0.0/16\", \"source\": \"static\","
+		" \"type\": \"blackhole\", \"preference\": 1, \"metric\": 0,"
+		" \"selected\": true, \"next-hops\": []}]",
+		"ROUTER  PREFIX       SOURCE  PREFERENCE  METRIC  IN FORCE  VIA\n"
+		"red/r   10.0.0.0/8   static           1       0  yes       10.1.0.9 on lan "
+		"(failed), backup wan\n"
+		"red/r   ::/0         static           1       0  no        -\n"
+		"red/r   10.9.0.0/16  static           1       0  yes       blackhole\n"
+		"red/r: the static route ::/0 is not in force: nothing leads there\n");
+	table_is("neighbors",
+		"[{\"port\": \"red/r:lan\", \"address\": \"10.1.0.9\","
+		" \"mac\": \"02:00:00:00:00:09\", \"state\": \"reachable\", \"age\": 4,"
+		" \"heard\": 2, \"gateway\": true, \"is-router\": false},"
+		" {\"port\": \"red/r:lan\", \"address\": \"fe80::9\", \"mac\": null,"
+		" \"state\": \"failed\", \"age\": 1, \"heard\": null, \"gateway\": false,"
+		" \"is-router\": true}]",
+		"PORT       ADDRESS   MAC                STATE      SINCE  HEARD  IS\n"
+		"red/r:lan  10.1.0.9  02:00:00:00:00:09  reachable    4 s    2 s  gateway\n"
+		"red/r:lan  fe80::9   -                  failed       1 s      -  router\n");
+	table_is("ports",
+		"[{\"name\": \"red/r:lan\", \"attachment\": \"link\", \"to\": \"red/lan:r.lan\","
+		" \"addresses\": [\"10.0.0.1/24\", \"2001:db8::1/64\", \"fe80::1/64\"],"
+		" \"mtu\": 1500, \"drops\": {}}]",
+		"PORT       HAS   TO             VLAN  ADDRESSES                     MTU  IN  IN "
+		"BYTES  OUT  OUT BYTES  DROPS\n"
+		"red/r:lan  link  red/lan:r.lan  -     10.0.0.1/24, 2001:db8::1/64  1500  -   -    "
+		" "
+		"    -    -              0\n");
+}
+
 /* Nothing of another type than expected is a crash. */
 static void
 odd_json_is_shown_as_it_is(void **state)
@@ -621,6 +671,7 @@ main(void)
 		cmocka_unit_test(columns_are_aligned),
 		cmocka_unit_test(json_becomes_a_table),
 		cmocka_unit_test(a_degraded_nic_has_its_reason_under_the_table),
+		cmocka_unit_test(routers_have_tables_of_their_own),
 		cmocka_unit_test(odd_json_is_shown_as_it_is),
 		cmocka_unit_test(errors_look_like_a_compilers),
 		cmocka_unit_test(of_a_long_line_the_part_is_shown_that_matters),

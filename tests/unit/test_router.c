@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The virtual router, as its stations see it: one engine, memory vnics, a clock of the test's. */
 #include "../router_fixture.h"
+#include "graph/explain.h"
 
 /* ---- neighbours --------------------------------------------------------------------------------
  */
@@ -480,6 +481,113 @@ test_ecmp(void **state)
 	assert_int_equal(counts[1], 400);
 }
 
+/* ---- weft explain ------------------------------------------------------------------------------
+ */
+
+/* The vnic on the port is its station 5, with addresses and gateways. */
+static void
+settle_station(const struct bench_router *router, unsigned port, const char *gateway)
+{
+	struct make_ends four = ends_from_station(router, port, 5, "10.0.0.1");
+	struct make_ends six = ends_from_station(router, port, 5, "2001:db8::1");
+	struct weft_prefix addresses[2] = { { .family = 4, .length = 24 },
+		{ .family = 6, .length = 64 } };
+	struct weft_prefix gateways[] = { prefix_of(gateway), prefix_of("2001:db8::1") };
+	struct weft_nic_config config = { .kind = WEFT_NIC_MEMORY,
+		.addresses = addresses,
+		.n_addresses = 2,
+		.gateways = gateways,
+		.n_gateways = 2 };
+	struct weft_change *change = weft_change_begin(lab);
+
+	memcpy(addresses[0].address, four.source, sizeof(four.source));
+	memcpy(addresses[1].address, six.source, sizeof(six.source));
+	memcpy(config.mac, &four.source_mac, sizeof(config.mac));
+	weft_nic_update(change, router->nics[port], &config);
+	lab_commit(change);
+}
+
+/* What it comes to; each of the lines (NULL-terminated) is among the steps, in this order. */
+static void
+explained(const struct bench_router *router, const char *to, const char *const *lines,
+	const char *verdict)
+{
+	struct weft_prefix address = prefix_of(to);
+	struct explain_request request = {
+		.from = router->nics[0], .family = address.family, .protocol = EXPLAIN_ICMP
+	};
+	struct weft_error error = { 0 };
+	struct explanation *explanation;
+
+	memcpy(request.to, address.address, sizeof(request.to));
+	explanation = explain_packet(lab, &request, &error);
+	if (explanation == NULL)
+		fail_msg("%s: %s", to, error.text);
+	for (unsigned i = 0; *lines != NULL && i < explanation->count; i++)
+		if (strcmp(explanation->steps[i].text, *lines) == 0)
+			lines++;
+	if (*lines != NULL || strcmp(explanation->verdict, verdict) != 0) {
+		for (unsigned i = 0; i < explanation->count; i++)
+			print_message("%s\n", explanation->steps[i].text);
+		fail_msg("%s: %s, %s", to, *lines != NULL ? *lines : "-", explanation->verdict);
+	}
+	free(explanation);
+}
+
+#define EXPLAINED(router, to, verdict, ...) \
+	explained(router, to, (const char *const[]){ __VA_ARGS__, NULL }, verdict)
+
+static void
+test_explain(void **state)
+{
+	struct bench_router router = lab_router("a", NULL);
+	const char *near[] = { "10.1.0.9" };
+	struct explain_request request = { .from = router.nics[0], .family = 4 };
+	struct weft_error error = { 0 };
+
+	(void)state;
+	settle_station(&router, 0, "10.0.0.1");
+	settle_station(&router, 3, "10.3.0.1");
+	set_route(&router, "172.16.0.0/12", WEFT_ROUTE_FORWARD, near, 1, 0);
+	set_route(&router, "198.51.100.0/24", WEFT_ROUTE_PROHIBIT, NULL, 0, 0);
+	know(&router, 1, 9, 4);
+	know(&router, 1, 9, 6);
+	quiet(&router);
+	EXPLAINED(&router, "172.16.1.1", "sent at a/r:p1",
+		"route 172.16.0.0/12 (static): via 10.1.0.9 on port p1",
+		"neighbor 10.1.0.9 is at 02:00:00:00:01:09 (reachable)");
+	EXPLAINED(&router, "2001:db8:1::9", "sent at a/r:p1",
+		"route 2001:db8:1::/64 (connected): a neighbor on port p1",
+		"neighbor 2001:db8:1::9 is at 02:00:00:00:01:09 (reachable)");
+	EXPLAINED(&router, "10.2.0.7", "dropped at a/r:p2: neighbor-unknown",
+		"route 10.2.0.0/24 (connected): a neighbor on port p2",
+		"neighbor 10.2.0.7 is not known: would be asked for");
+	/* as far as the configuration knows who has it */
+	EXPLAINED(&router, "10.3.0.5", "sent at a/r:p3",
+		"neighbor 10.3.0.5 is not known: would be asked for, and be at 02:00:00:00:03:05");
+	EXPLAINED(&router, "192.0.2.1", "dropped at a/r:p0: no-route", "no route to 192.0.2.1");
+	EXPLAINED(&router, "198.51.100.1", "dropped at a/r:p0: route-prohibited",
+		"route 198.51.100.0/24 (static): prohibited");
+	/* to the router itself, by the address of another port, too */
+	EXPLAINED(&router, "10.0.0.1", "taken at a/r:p0",
+		"taken: echo request to the router: it would be answered");
+	EXPLAINED(&router, "10.3.0.1", "taken at a/r:p0",
+		"route 10.3.0.1/32 (local): the router's own address, of port p3",
+		"taken: echo request to the router: it would be answered");
+	EXPLAINED(&router, "2001:db8::1", "taken at a/r:p0",
+		"taken: echo request to the router: it would be answered");
+	for (unsigned port = 0; port < ROUTER_PORTS; port++)
+		lab_expect_nothing(router.nics[port]);
+	assert_int_equal(state_of_station(&router, 2, 7, 4), NEIGHBOUR_NONE);
+	assert_int_equal(lab_drops(router.ports[0], DROP_NO_ROUTE), 0);
+	settle_station(&router, 0, "10.0.0.77");
+	memcpy(request.to, prefix_of("172.16.1.1").address, 4);
+	assert_null(explain_packet(lab, &request, &error));
+	assert_string_equal(error.text,
+		"no vnic or router of network a is known to have 10.0.0.77 (the gateway); say "
+		"which MAC the packet is for");
+}
+
 /* ---- what is wrong
  * -------------------------------------------------------------------------------- */
 
@@ -554,6 +662,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_static_routes, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_abort, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_ecmp, lab_open, lab_close_routers),
+		cmocka_unit_test_setup_teardown(test_explain, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_malformed, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_urpf, lab_open, lab_close_routers),
 	};

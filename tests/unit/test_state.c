@@ -3,7 +3,7 @@
  * What weftd tells of its objects, as JSON and as metrics: with the engine, and in place of
  * weftd's configuration one that each test makes.
  */
-#include "../switch_fixture.h"
+#include "../router_fixture.h"
 #include "daemon/config.h"
 #include "daemon/metrics.h"
 #include "daemon/state.h"
@@ -88,6 +88,16 @@ close_all(void **state)
 	configuration_free(config.running.configuration);
 	model_close(model);
 	return lab_close(state) | held;
+}
+
+static int
+close_routed(void **state)
+{
+	int held = atomic_load(&config.running.holders) != 0;
+
+	configuration_free(config.running.configuration);
+	model_close(model);
+	return lab_close_routers(state) | held;
 }
 
 /* ---- asking ------------------------------------------------------------------------------------
@@ -195,7 +205,7 @@ static void
 nothing_is_an_empty_list(void **state)
 {
 	static const char *const kinds[] = { "networks", "switches", "ports", "nics", "uplinks",
-		"links", "macs", "drops", "history" };
+		"links", "macs", "drops", "history", "routers", "routes", "neighbors" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -702,6 +712,237 @@ times(void **state)
 	assert_in_range(wall / SECOND, (uint64_t)now.tv_sec - 91, (uint64_t)now.tv_sec - 30);
 }
 
+/* ---- routers -----------------------------------------------------------------------------------
+ */
+
+static const char routed_yaml[] =
+	"networks: { red: { switches: { lan: {} }, routers: { r: { description: The way out., "
+	"icmp-rate: 1000, ports: { p0: { description: Offices., switch: lan, ip: 10.0.0.1/24 }, "
+	"p3: { ip: 10.3.0.1/24 } }, routes: { "
+	"172.16.0.0/12: { via: 10.0.0.9, description: Factory. }, "
+	"192.0.2.0/24: { via: 10.3.0.9 } } } } } }";
+
+static void
+detach_port(const struct bench_router *router, unsigned port)
+{
+	struct weft_change *change = weft_change_begin(lab);
+
+	weft_detach(change, router->ports[port]);
+	lab_commit(change);
+}
+
+static void
+routers_and_their_ports(void **state)
+{
+	struct weft_router_port_config like = { .urpf = WEFT_URPF_STRICT };
+	struct bench_router router = lab_router("red", &like);
+	const char *one[] = { "10.1.0.9" };
+	char mac[STATE_TIME_SIZE];
+	json_t *answer;
+
+	(void)state;
+	configure(routed_yaml);
+	set_route(&router, "172.16.0.0/12", WEFT_ROUTE_FORWARD, one, 1, 0);
+	know(&router, 1, 7, 4);
+	know(&router, 2, 7, 6);
+	/* four networks of each family, a static one; 10.1.0.9, which is a gateway, and two more */
+	ONE_HAS(ASK(.kind = "routers", .name = "red/r"),
+		"{\"name\": \"red/r\", \"network\": \"red\", \"description\": \"The way out.\","
+		" \"ports\": 4, \"routes4\": 5, \"routes6\": 4, \"neighbors\": 3,"
+		" \"icmp-rate\": 1000}");
+	ONE_HAS(ASK(.kind = "networks"), "{\"neighbors\": 2, \"neighbor-limit\": 16384}");
+	leaves_are(ASK(.kind = "switches"), "name", "");
+	answer = ASK(.kind = "ports", .name = "red/r:p0");
+	HAS(json_array_get(answer, 0),
+		"{\"name\": \"red/r:p0\", \"device\": \"r\", \"description\": \"Offices.\","
+		" \"attachment\": \"nic\", \"to\": \"red/n0\", \"urpf\": \"strict\", \"mtu\": "
+		"1500}");
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", router.macs[0][0],
+		router.macs[0][1], router.macs[0][2], router.macs[0][3], router.macs[0][4],
+		router.macs[0][5]);
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(answer, 0), "mac")), mac);
+	json_decref(answer);
+	answer = ASK(.kind = "ports", .name = "red/r:p1");
+	assert_string_equal(json_string_value(json_array_get(
+				    json_object_get(json_array_get(answer, 0), "addresses"), 1)),
+		"2001:db8:1::1/64");
+	json_decref(answer);
+}
+
+/* Its ways, one after another: gateway, port, state, usable, backup. */
+static void
+ways_are(json_t *answer, const char *wanted)
+{
+	char text[512] = "";
+	json_t *hop;
+	size_t i;
+
+	assert_int_equal(json_array_size(answer), 1);
+	json_array_foreach(json_object_get(json_array_get(answer, 0), "next-hops"), i, hop)
+	{
+		const char *gateway = json_string_value(json_object_get(hop, "gateway"));
+		const char *neighbor = json_string_value(json_object_get(hop, "state"));
+
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s %s %s%s%s",
+			i > 0 ? ", " : "", gateway != NULL ? gateway : "-",
+			json_string_value(json_object_get(hop, "port")),
+			neighbor != NULL ? neighbor : "-",
+			json_is_true(json_object_get(hop, "usable")) ? "" : " unusable",
+			json_is_true(json_object_get(hop, "backup")) ? " backup" : "");
+	}
+	assert_string_equal(text, wanted);
+	json_decref(answer);
+}
+
+static void
+routes_and_why_not(void **state)
+{
+	struct bench_router router = lab_router("red", NULL);
+	const char *two[] = { "10.1.0.9", "10.2.0.9" }, *gone[] = { "10.3.0.9" };
+
+	(void)state;
+	configure(routed_yaml);
+	know(&router, 1, 9, 4);
+	set_route(&router, "172.16.0.0/12", WEFT_ROUTE_FORWARD, two, 1, 1);
+	set_route(&router, "10.0.0.0/24", WEFT_ROUTE_FORWARD, two, 1, 0);
+	set_route(&router, "192.0.2.0/24", WEFT_ROUTE_FORWARD, gone, 1, 0);
+	set_route(&router, "198.51.100.0/24", WEFT_ROUTE_PROHIBIT, NULL, 0, 0);
+	detach_port(&router, 3);
+	ONE_HAS(ASK(.kind = "routes", .prefix = "172.16.0.0/12"),
+		"{\"network\": \"red\", \"router\": \"red/r\", \"prefix\": \"172.16.0.0/12\","
+		" \"description\": \"Factory.\", \"source\": \"static\", \"type\": \"forward\","
+		" \"preference\": 1, \"metric\": 0, \"selected\": true, \"reason\": null}");
+	ways_are(ASK(.kind = "routes", .prefix = "172.16.0.0/12"),
+		"10.1.0.9 red/r:p1 reachable, 10.2.0.9 red/r:p2 none backup");
+	ways_are(ASK(.kind = "routes", .prefix = "10.1.0.0/24"), "- red/r:p1 -");
+	ONE_HAS(ASK(.kind = "routes", .prefix = "192.0.2.0/24"),
+		"{\"selected\": false, \"reason\": \"nothing that is attached leads to 10.3.0.9\","
+		" \"next-hops\": []}");
+	ONE_HAS(ASK(.kind = "routes", .prefix = "198.51.100.0/24"),
+		"{\"type\": \"prohibit\", \"selected\": true, \"next-hops\": []}");
+	leaves_are(ASK(.kind = "routes", .prefix = "10.0.0.0/24"), "source", "connected static");
+	leaves_are(ASK(.kind = "routes", .prefix = "10.0.0.0/24", .router = "red/r"), "reason",
+		"0 a connected route, of preference 0, goes before");
+	/* the longest */
+	ONE_HAS(ASK(.kind = "routes", .address = "172.31.0.1"), "{\"prefix\": \"172.16.0.0/12\"}");
+	ONE_HAS(ASK(.kind = "routes", .address = "10.1.0.1"),
+		"{\"prefix\": \"10.1.0.1/32\", \"source\": \"local\"}");
+	leaves_are(ASK(.kind = "routes", .address = "192.0.2.1"), "prefix", "");
+	set_route(&router, "0.0.0.0/0", WEFT_ROUTE_BLACKHOLE, NULL, 0, 0);
+	set_route(&router, "::/0", WEFT_ROUTE_BLACKHOLE, NULL, 0, 0);
+	leaves_are(ASK(.kind = "routes", .address = "192.0.2.1"), "prefix", "0.0.0.0/0");
+	leaves_are(ASK(.kind = "routes", .address = "::1"), "prefix", "::/0");
+	leaves_are(ASK(.kind = "routes", .address = "2001:db8:1::77"), "prefix", "2001:db8:1::/64");
+	leaves_are(ASK(.kind = "routes", .port = "red/r:p1", .family = "4"), "prefix",
+		"10.0.0.0/24 10.1.0.0/24 10.1.0.1/32 10.1.0.255/32 172.16.0.0/12");
+	leaves_are(ASK(.kind = "routes", .port = "red/r:p3", .family = "6"), "prefix",
+		"2001:db8:3::/128 2001:db8:3::1/128");
+	/* who does not answer is not usable */
+	put_udp(&router, 0, 5, "172.16.0.1");
+	lab_wait(NEIGHBOUR_REACHABLE_S + 2);
+	put_udp(&router, 0, 5, "172.16.0.1");
+	lab_wait(NEIGHBOUR_DELAY_S + NEIGHBOUR_TRIES + 2);
+	ways_are(ASK(.kind = "routes", .prefix = "172.16.0.0/12"),
+		"10.1.0.9 red/r:p1 failed unusable, 10.2.0.9 red/r:p2 none backup");
+	quiet(&router);
+}
+
+static void
+neighbors_and_their_filters(void **state)
+{
+	struct bench_router router = lab_router("red", NULL), other = lab_router("blue", NULL);
+	const char *one[] = { "10.1.0.9" };
+
+	(void)state;
+	set_route(&router, "172.16.0.0/12", WEFT_ROUTE_FORWARD, one, 1, 0);
+	know(&router, 1, 10, 4);
+	know(&router, 1, 2, 4);
+	know(&router, 1, 2, 6);
+	know(&router, 0, 7, 4);
+	know(&other, 0, 7, 4);
+	lab_wait(4);
+	put_udp(&router, 0, 5, "10.2.0.3");
+	leaves_are(ASK(.kind = "neighbors", .network = "red"), "address",
+		"10.0.0.7 10.1.0.2 10.1.0.9 10.1.0.10 2001:db8:1::2 10.2.0.3");
+	leaves_are(
+		ASK(.kind = "neighbors"), "router", "blue/r red/r red/r red/r red/r red/r red/r");
+	leaves_are(ASK(.kind = "neighbors", .router = "blue/r"), "port", "blue/r:p0");
+	leaves_are(ASK(.kind = "neighbors", .port = "red/r:p2"), "state", "incomplete");
+	leaves_are(ASK(.kind = "neighbors", .address = "10.0.0.7"), "network", "blue red");
+	ONE_HAS(ASK(.kind = "neighbors", .mac = "02:00:00:00:01:0a"),
+		"{\"network\": \"red\", \"router\": \"red/r\", \"port\": \"red/r:p1\","
+		" \"address\": \"10.1.0.10\", \"mac\": \"02:00:00:00:01:0a\","
+		" \"state\": \"reachable\", \"age\": 4, \"heard\": 4, \"is-router\": false,"
+		" \"gateway\": false}");
+	ONE_HAS(ASK(.kind = "neighbors", .address = "10.1.0.9"),
+		"{\"mac\": null, \"state\": \"none\", \"heard\": null, \"gateway\": true}");
+	quiet(&router);
+}
+
+/* Peerings are in both networks, once; a router's place on a switch is no link. */
+static void
+links_of_routers(void **state)
+{
+	struct weft_change *change = weft_change_begin(lab);
+	struct weft_network *red = weft_network_add(change, "red", NULL);
+	struct weft_network *blue = weft_network_add(change, "blue", NULL);
+	struct weft_device *lan = weft_switch_add(change, red, "lan", NULL);
+	struct weft_device *r[3] = { weft_router_add(change, red, "r1", NULL),
+		weft_router_add(change, blue, "r1", NULL),
+		weft_router_add(change, red, "r2", NULL) };
+	struct weft_router_port_config port = { 0 };
+
+	(void)state;
+	weft_peer(change, weft_router_port_add(change, r[0], "x", &port),
+		weft_router_port_add(change, r[1], "x", &port));
+	weft_link(change, weft_router_port_add(change, r[0], "lan", &port),
+		weft_switch_port_add(change, lan, "r1.lan", NULL));
+	weft_link(change, weft_router_port_add(change, r[0], "up", &port),
+		weft_router_port_add(change, r[2], "up", &port));
+	weft_link(change, weft_router_port_add(change, r[2], "lan", &port),
+		weft_switch_port_add(change, lan, "named", NULL));
+	lab_commit(change);
+	configure("networks: { red: { switches: { lan: { ports: { named: {} } } }, routers: { "
+		  "r2: { ports: { lan: {} } } }, "
+		  "links: [ { name: wire, ends: [ r2:lan, lan:named ] } ] } }");
+	leaves_are(ASK(.kind = "links"), "name", "blue/r1:x~red/r1:x red/r1:up~r2:up red/wire");
+	leaves_are(ASK(.kind = "links", .network = "red"), "name",
+		"blue/r1:x~red/r1:x red/r1:up~r2:up red/wire");
+	leaves_are(ASK(.kind = "links", .network = "blue"), "name", "blue/r1:x~red/r1:x");
+	ONE_HAS(ASK(.kind = "links", .name = "blue/r1:x~red/r1:x"),
+		"{\"network\": \"blue\", \"ends\": [\"blue/r1:x\", \"red/r1:x\"]}");
+	ONE_HAS(ASK(.kind = "ports", .name = "red/r1:x"),
+		"{\"attachment\": \"link\", \"to\": \"blue/r1:x\"}");
+	ONE_HAS(ASK(.kind = "ports", .name = "red/r1:lan"),
+		"{\"attachment\": \"link\", \"to\": \"red/lan:r1.lan\"}");
+}
+
+static void
+wrong_questions_about_routers(void **state)
+{
+	struct bench_router router = lab_router("red", NULL);
+
+	(void)state;
+	lab_switch(router.network, "lan", NULL, 0, NULL);
+	REFUSED(ENOENT, "there is no router 'red/lan'", .kind = "routers", .name = "red/lan");
+	REFUSED(ENOENT, "there is no router 'red/r2'; did you mean 'red/r'?", .kind = "routes",
+		.router = "red/r2");
+	REFUSED(ENOENT, "there is no port 'red/r:p9'; did you mean 'red/r:p0'?",
+		.kind = "neighbors", .port = "red/r:p9");
+	REFUSED(EINVAL, "'r' does not name a router as NETWORK/ROUTER", .kind = "routers",
+		.name = "r");
+	REFUSED(EINVAL, "routes have no names: limit them by port or router", .kind = "routes",
+		.name = "red/r");
+	REFUSED(EINVAL, "neighbors cannot be limited by prefix", .kind = "neighbors",
+		.prefix = "10.0.0.0/8");
+	REFUSED(EINVAL, "'10.0.0.0' is not a prefix like 10.0.0.0/8", .kind = "routes",
+		.prefix = "10.0.0.0");
+	REFUSED(EINVAL, "'10.0.0.256' is not an address of IPv4 or IPv6", .kind = "routes",
+		.address = "10.0.0.256");
+	REFUSED(EINVAL, "'5' is not a family: they are 4 and 6", .kind = "routes", .family = "5");
+}
+
 /* ---- what is refused ---------------------------------------------------------------------------
  */
 
@@ -730,11 +971,11 @@ wrong_questions(void **state)
 		.name = "red/lam-1");
 	REFUSED(ENOENT, "there is no uplink 'wire'", .kind = "uplinks", .name = "wire");
 	REFUSED(ENOENT, "there is no link 'red/x'", .kind = "links", .name = "red/x");
-	REFUSED(EINVAL, "'lan:p0' does not name a port as NETWORK/SWITCH:PORT", .kind = "ports",
+	REFUSED(EINVAL, "'lan:p0' does not name a port as NETWORK/DEVICE:PORT", .kind = "ports",
 		.name = "lan:p0");
-	REFUSED(EINVAL, "'red/lan' does not name a port as NETWORK/SWITCH:PORT", .kind = "macs",
+	REFUSED(EINVAL, "'red/lan' does not name a port as NETWORK/DEVICE:PORT", .kind = "macs",
 		.port = "red/lan");
-	REFUSED(EINVAL, "'red/lan:' does not name a port as NETWORK/SWITCH:PORT", .kind = "ports",
+	REFUSED(EINVAL, "'red/lan:' does not name a port as NETWORK/DEVICE:PORT", .kind = "ports",
 		.name = "red/lan:");
 	REFUSED(EINVAL, "'web' does not name a nic as NETWORK/NIC", .kind = "nics", .name = "web");
 	REFUSED(EINVAL, "'' does not name a network", .kind = "ports", .network = "");
@@ -878,6 +1119,29 @@ metrics_are_as_prometheus_wants_them(void **state)
 	lab_drain(lan.nics[1]);
 }
 
+static void
+metrics_of_routers(void **state)
+{
+	struct bench_router router = lab_router("red", NULL);
+	const char *one[] = { "10.1.0.9" };
+	char *text;
+
+	(void)state;
+	lab_network("blue", 0);
+	set_route(&router, "172.16.0.0/12", WEFT_ROUTE_FORWARD, one, 1, 0);
+	know(&router, 2, 7, 6);
+	text = metrics_text(&daemon_under_test);
+	check_metrics(text);
+	said(text, "weft_network_routers{network=\"red\"} 1\n");
+	said(text, "weft_network_routers{network=\"blue\"} 0\n");
+	said(text, "weft_network_routes{network=\"red\",family=\"4\"} 5\n");
+	said(text, "weft_network_routes{network=\"red\",family=\"6\"} 4\n");
+	said(text, "weft_network_neighbors{network=\"red\"} 1\n");
+	said(text, "weft_network_neighbor_limit{network=\"red\"} 16384\n");
+	said(text, "weft_port_out_packets_total{network=\"red\",device=\"r\",port=\"p0\"} ");
+	free(text);
+}
+
 /* ---- while it changes --------------------------------------------------------------------------
  */
 
@@ -999,6 +1263,66 @@ readers_do_not_mind_changes(void **state)
 	assert_true(rounds > 0);
 }
 
+static void *
+read_routers(void *rounds)
+{
+	static const char *const kinds[] = { "routers", "routes", "neighbors", "ports", "links" };
+
+	while (!atomic_load(&stop_reading)) {
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+			struct state_query query = { .kind = kinds[i] };
+			json_t *answer = state_read(&daemon_under_test, &query, NULL);
+
+			if (answer == NULL)
+				abort();
+			json_decref(answer);
+		}
+		free(metrics_text(&daemon_under_test));
+		(*(unsigned *)rounds)++;
+	}
+	return NULL;
+}
+
+/* Ports, routes, groups of next hops and neighbours come and go; nobody reads what is gone. */
+static void
+change_routers(void)
+{
+	struct bench_router router = lab_router("red", NULL);
+	const char *gateways[] = { "10.1.0.9", "10.2.0.9", "10.3.0.9" };
+	struct weft_change *change;
+
+	set_route(&router, "172.16.0.0/12", WEFT_ROUTE_FORWARD, gateways, 2, 1);
+	for (unsigned i = 0; i < 20; i++)
+		know(&router, i % ROUTER_PORTS, 10 + i, i & 1 ? 6 : 4);
+	put_udp(&router, 0, 5, "172.16.0.1");
+	set_route(&router, "172.16.0.0/12", WEFT_ROUTE_FORWARD, gateways + 1, 1, 1);
+	change = weft_change_begin(lab);
+	weft_vport_remove(change, router.ports[2]);
+	lab_commit(change);
+	lab_wait(1);
+	change = weft_change_begin(lab);
+	weft_network_remove(change, router.network);
+	lab_commit(change);
+	lab_wait(1);
+}
+
+static void
+readers_do_not_mind_routers_that_change(void **state)
+{
+	unsigned rounds = 0;
+	pthread_t reader;
+
+	(void)state;
+	configure(routed_yaml);
+	atomic_store(&stop_reading, false);
+	assert_int_equal(pthread_create(&reader, NULL, read_routers, &rounds), 0);
+	for (unsigned i = 0; i < 300; i++)
+		change_routers();
+	atomic_store(&stop_reading, true);
+	pthread_join(reader, NULL);
+	assert_true(rounds > 0);
+}
+
 /* ---- many --------------------------------------------------------------------------------------
  */
 
@@ -1070,7 +1394,41 @@ many_are_no_burden(void **state)
 	free(text);
 }
 
+#define MANY_ROUTES 100000
+
+static void
+many_routes_are_no_burden(void **state)
+{
+	struct bench_router router = lab_router("red", NULL);
+	struct weft_change *change = weft_change_begin(lab);
+	struct weft_hop hop = { .gateway = prefix_of("10.1.0.9") };
+	struct weft_route route = { .hops = &hop, .n_hops = 1 };
+	double begin;
+	json_t *answer;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY_ROUTES; i++) {
+		route.prefix = prefix_of("100.0.0.0/24");
+		route.prefix.address[0] = (uint8_t)(100 + (i >> 16));
+		route.prefix.address[1] = (uint8_t)(i >> 8);
+		route.prefix.address[2] = (uint8_t)i;
+		weft_router_route_set(change, router.device, &route);
+	}
+	lab_commit(change);
+	begin = seconds_now();
+	answer = ASK(.kind = "routes");
+	print_message("%u routes: %.3f s\n", MANY_ROUTES, seconds_now() - begin);
+	assert_true(seconds_now() - begin < 5); /* of sanitizer builds, too */
+	assert_in_range(json_array_size(answer), MANY_ROUTES, MANY_ROUTES + 50);
+	json_decref(answer);
+	begin = seconds_now();
+	ONE_HAS(ASK(.kind = "routes", .address = "101.0.1.7"), "{\"prefix\": \"101.0.1.0/24\"}");
+	ONE_HAS(ASK(.kind = "routers"), "{\"routes4\": 100004}");
+	print_message("one of them, and how many: %.3f s\n", seconds_now() - begin);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
+#define ROUTED(name) cmocka_unit_test_setup_teardown(name, open_all, close_routed)
 
 int
 main(void)
@@ -1099,6 +1457,14 @@ main(void)
 		TEST(metrics_are_as_prometheus_wants_them),
 		TEST(readers_do_not_mind_changes),
 		TEST(many_are_no_burden),
+		ROUTED(routers_and_their_ports),
+		ROUTED(metrics_of_routers),
+		ROUTED(routes_and_why_not),
+		ROUTED(neighbors_and_their_filters),
+		ROUTED(links_of_routers),
+		ROUTED(wrong_questions_about_routers),
+		ROUTED(readers_do_not_mind_routers_that_change),
+		ROUTED(many_routes_are_no_burden),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
