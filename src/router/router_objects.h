@@ -11,6 +11,7 @@
 #include "router/fib.h"
 #include "router/neighbour.h"
 #include "router/router.h"
+#include "router/static_route.h"
 
 #include <rte_ether.h>
 
@@ -19,9 +20,6 @@ struct route_list {
 	size_t count;
 	struct router_route routes[];
 };
-
-/* What router_routes.c keeps of a static route. */
-struct static_route;
 
 /* A router; weft_device.data. */
 struct router {
@@ -33,7 +31,7 @@ struct router {
 	struct rate icmp_rate, punt_rate;
 	/* control side */
 	struct weft_router_config config;
-	struct name_map statics; /* "10.0.0.0/8" -> static_route, as the open change leaves them */
+	struct static_routes statics; /* as the open change leaves them */
 	struct route_list *prepared, *replaced;
 	struct news_list *news; /* ports to look after when the commit is done */
 };
@@ -72,6 +70,12 @@ const char *router_address_text(
 	uint8_t family, const uint8_t *address, char text[ROUTER_ADDRESS_SIZE]);
 #define ROUTER_PREFIX_SIZE (ROUTER_ADDRESS_SIZE + 4)
 const char *router_prefix_text(const struct weft_prefix *prefix, char text[ROUTER_PREFIX_SIZE]);
+
+static inline unsigned
+router_address_bits(uint8_t family)
+{
+	return family == 4 ? 32 : 128;
+}
 
 /* Whether the first `bits` bits are the same. */
 bool router_same_bits(const uint8_t *a, const uint8_t *b, unsigned bits);

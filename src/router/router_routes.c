@@ -12,233 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- static routes ------------------------------------------------------------------------------
- */
-
-struct static_hop {
-	struct weft_prefix gateway; /* family 0: none */
-	char *port;                 /* its name; NULL: any */
-};
-
-struct static_route {
-	char key[ROUTER_PREFIX_SIZE];
-	struct weft_prefix prefix;
-	enum weft_route_kind kind;
-	uint8_t preference;
-	uint32_t metric;
-	unsigned n_hops, n_backups;
-	struct static_hop hops[]; /* backups behind */
-};
-
-static void
-static_free(struct static_route *route)
-{
-	if (route == NULL)
-		return;
-	for (unsigned i = 0; i < route->n_hops + route->n_backups; i++)
-		free(route->hops[i].port);
-	free(route);
-}
-
-static int
-copy_hops(struct static_hop *to, const struct weft_hop *from, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		to[i].gateway = from[i].gateway;
-		if (from[i].port == NULL)
-			continue;
-		to[i].port = strdup(from[i].port->name);
-		if (to[i].port == NULL)
-			return -1;
-	}
-	return 0;
-}
-
-/* NULL: no memory. */
-static struct static_route *
-static_new(const struct weft_route *route)
-{
-	unsigned n = route->n_hops + route->n_backups;
-	struct static_route *copy = calloc(1, sizeof(*copy) + n * sizeof(copy->hops[0]));
-
-	if (copy == NULL)
-		return NULL;
-	router_prefix_text(&route->prefix, copy->key);
-	copy->prefix = route->prefix;
-	copy->kind = route->kind;
-	copy->preference = route->preference != 0 ? route->preference : ROUTER_STATIC_PREFERENCE;
-	copy->metric = route->metric;
-	copy->n_hops = route->n_hops;
-	copy->n_backups = route->n_backups;
-	if (copy_hops(copy->hops, route->hops, route->n_hops) == 0 &&
-		copy_hops(copy->hops + route->n_hops, route->backups, route->n_backups) == 0)
-		return copy;
-	static_free(copy);
-	return NULL;
-}
-
-/* One route set or removed by the open change. */
-struct edit {
-	struct router *router;
-	struct static_route *before, *after; /* NULL: there was, will be none */
-};
-
-static void
-edit_finish(void *object)
-{
-	struct edit *edit = object;
-
-	static_free(edit->before);
-	free(edit);
-}
-
-static void
-edit_abort(void *object)
-{
-	struct edit *edit = object;
-
-	if (edit->after != NULL)
-		name_map_remove(&edit->router->statics, edit->after->key);
-	if (edit->before != NULL) /* there was room for it */
-		name_map_put(&edit->router->statics, edit->before->key, edit->before);
-	static_free(edit->after);
-	free(edit);
-}
-
-static const struct change_step edit_step = { NULL, edit_finish, edit_abort };
-
-/* after NULL: removal. Takes it. */
-static void
-stage_edit(struct weft_change *change, struct weft_device *device, const char *key,
-	struct static_route *after)
-{
-	struct router *router = device->data;
-	struct edit *edit = calloc(1, sizeof(*edit));
-
-	if (edit == NULL || name_map_reserve(&router->statics, 2) < 0) {
-		change_fail(change, ENOMEM, "out of memory");
-		goto failed;
-	}
-	*edit = (struct edit){ router, name_map_get(&router->statics, key), after };
-	if (change_touch(change, device) < 0 || change_stage(change, &edit_step, edit) < 0)
-		goto failed;
-	if (edit->before != NULL)
-		name_map_remove(&router->statics, key);
-	if (after != NULL)
-		name_map_put(&router->statics, after->key, after);
-	return;
-failed:
-	free(edit);
-	static_free(after);
-}
-
-/* ---- what a call may say ------------------------------------------------------------------------
- */
-
-static unsigned
-bits_of(uint8_t family)
-{
-	return family == 4 ? 32 : 128;
-}
-
-static bool
-is_prefix(const struct weft_prefix *prefix)
-{
-	static const uint8_t zero[16];
-	uint8_t rest[16];
-
-	if ((prefix->family != 4 && prefix->family != 6) ||
-		prefix->length > bits_of(prefix->family))
-		return false;
-	memcpy(rest, prefix->address, sizeof(rest));
-	for (unsigned bit = 0; bit < prefix->length; bit++)
-		rest[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-	return memcmp(rest, zero, sizeof(rest)) == 0;
-}
-
-static int
-check_hops(struct weft_change *change, const struct weft_device *device, const char *key,
-	const struct weft_prefix *prefix, const struct weft_hop *hops, unsigned n)
-{
-	if (n > WEFT_ROUTE_HOPS)
-		return change_fail(change, EINVAL, "route %s: %u next hops: at most %u", key, n,
-			WEFT_ROUTE_HOPS);
-	for (unsigned i = 0; i < n; i++) {
-		if (hops[i].gateway.family == 0 && hops[i].port == NULL)
-			return change_fail(change, EINVAL,
-				"route %s: a next hop is a gateway, a port, or both", key);
-		if (hops[i].gateway.family != 0 && hops[i].gateway.family != prefix->family)
-			return change_fail(change, EINVAL,
-				"route %s: a gateway is of the route's own family", key);
-		if (hops[i].port != NULL && hops[i].port->device != device)
-			return change_fail(change, EINVAL, "route %s: %s is no port of %s/%s", key,
-				hops[i].port->name, device->network->name, device->name);
-	}
-	return 0;
-}
-
-static int
-check_route(struct weft_change *change, const struct weft_device *device,
-	const struct weft_route *route)
-{
-	char key[ROUTER_PREFIX_SIZE];
-
-	if (!is_prefix(&route->prefix))
-		return change_fail(change, EINVAL,
-			"a route's prefix is of family 4 or 6, and has no bits behind its length");
-	router_prefix_text(&route->prefix, key);
-	if (route->kind == WEFT_ROUTE_FORWARD && route->n_hops == 0)
-		return change_fail(change, EINVAL, "route %s leads nowhere: add a next hop", key);
-	if (route->kind != WEFT_ROUTE_FORWARD && route->n_hops + route->n_backups > 0)
-		return change_fail(
-			change, EINVAL, "route %s has next hops, but does not forward", key);
-	if (check_hops(change, device, key, &route->prefix, route->hops, route->n_hops) < 0)
-		return -1;
-	return check_hops(change, device, key, &route->prefix, route->backups, route->n_backups);
-}
-
-static bool
-is_router(struct weft_change *change, const struct weft_device *device)
-{
-	if (device->class == &router_class)
-		return true;
-	change_fail(change, EINVAL, "%s/%s is a %s, not a router", device->network->name,
-		device->name, device->class->name);
-	return false;
-}
-
-void
-weft_router_route_set(
-	struct weft_change *change, struct weft_device *device, const struct weft_route *route)
-{
-	struct static_route *copy;
-
-	if (weft_change_failed(change, NULL) || device == NULL || !is_router(change, device) ||
-		check_route(change, device, route) < 0)
-		return;
-	copy = static_new(route);
-	if (copy == NULL) {
-		change_fail(change, ENOMEM, "out of memory");
-		return;
-	}
-	stage_edit(change, device, copy->key, copy);
-}
-
-void
-weft_router_route_remove(
-	struct weft_change *change, struct weft_device *device, const struct weft_prefix *prefix)
-{
-	struct router *router;
-	char key[ROUTER_PREFIX_SIZE];
-
-	if (weft_change_failed(change, NULL) || device == NULL || !is_router(change, device))
-		return;
-	router = device->data;
-	router_prefix_text(prefix, key);
-	if (name_map_get(&router->statics, key) != NULL)
-		stage_edit(change, device, key, NULL);
-}
-
 /* ---- working out the list
  * ------------------------------------------------------------------------ */
 
@@ -255,7 +28,6 @@ struct builder {
 	struct route_list *list;
 	size_t capacity;
 	bool failed;
-	struct name_map resolved; /* gateway -> hop_set, for what has been asked for before */
 };
 
 /* Takes one use of the id; 0: there was no memory. */
@@ -284,16 +56,6 @@ set_release(struct hop_set *set)
 	for (unsigned i = 0; i < set->n; i++)
 		next_hop_release(set->ids[i]);
 	set->n = 0;
-}
-
-static void
-set_add_all(struct hop_set *set, const struct hop_set *more)
-{
-	for (unsigned i = 0; i < more->n; i++) {
-		next_hop_hold_again(more->ids[i]);
-		set_add(set, more->ids[i]);
-	}
-	set->failed |= more->failed;
 }
 
 /* Takes one use of the hop. */
@@ -332,7 +94,7 @@ add_port_route(struct builder *builder, const struct vport *vport, const uint8_t
 	route.prefix.family = family;
 	route.prefix.length = (uint8_t)length;
 	memcpy(route.prefix.address, address, family == 4 ? 4 : 16);
-	for (unsigned bit = length; bit < bits_of(family); bit++)
+	for (unsigned bit = length; bit < router_address_bits(family); bit++)
 		route.prefix.address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 	route.hop = next_hop_hold(&key, builder->router->network);
 	if (route.hop == 0)
@@ -376,7 +138,7 @@ is_link_local(const struct router_address *own)
 static void
 add_address(struct builder *builder, const struct vport *vport, const struct router_address *own)
 {
-	unsigned bits = bits_of(own->family);
+	unsigned bits = router_address_bits(own->family);
 
 	if (is_link_local(own))
 		return;
@@ -436,15 +198,14 @@ static struct static_route *
 static_route_to(const struct builder *builder, const struct weft_prefix *gateway, int than)
 {
 	struct weft_prefix prefix = *gateway;
-	char key[ROUTER_PREFIX_SIZE];
 
-	for (int length = (int)bits_of(gateway->family); length > than; length--) {
+	for (int length = (int)router_address_bits(gateway->family); length > than; length--) {
 		struct static_route *route;
 
-		if (length < (int)bits_of(gateway->family))
+		if (length < (int)router_address_bits(gateway->family))
 			prefix.address[length / 8] &= (uint8_t) ~(0x80 >> length % 8);
 		prefix.length = (uint8_t)length;
-		route = name_map_get(&builder->router->statics, router_prefix_text(&prefix, key));
+		route = static_routes_get(&builder->router->statics, &prefix);
 		if (route != NULL)
 			return route;
 	}
@@ -479,40 +240,8 @@ resolve_gateway(struct builder *builder, struct hop_set *set, const struct weft_
 		if (!router_port_has(router_port_of(vport), gateway->family, gateway->address))
 			add_gateway(builder, set, vport, gateway);
 	} else if (route != NULL && route->kind == WEFT_ROUTE_FORWARD && depth < ROUTER_RECURSION) {
-		add_hops(builder, set, route->hops, route->n_hops, depth + 1);
+		add_hops(builder, set, route->hops->hops, route->hops->n_hops, depth + 1);
 	}
-}
-
-/* A name for a gateway in the map, and what was found of it. */
-struct resolved {
-	char key[ROUTER_ADDRESS_SIZE];
-	struct hop_set set;
-};
-
-static void
-resolve_once(struct builder *builder, struct hop_set *set, const struct weft_prefix *gateway)
-{
-	char key[ROUTER_ADDRESS_SIZE];
-	struct resolved *resolved;
-
-	router_address_text(gateway->family, gateway->address, key);
-	resolved = name_map_get(&builder->resolved, key);
-	if (resolved == NULL) {
-		resolved = calloc(1, sizeof(*resolved));
-		if (resolved == NULL) {
-			set->failed = true;
-			return;
-		}
-		memcpy(resolved->key, key, sizeof(key));
-		resolve_gateway(builder, &resolved->set, gateway, 0);
-		if (name_map_put(&builder->resolved, resolved->key, resolved) < 0) {
-			set->failed = true;
-			set_release(&resolved->set);
-			free(resolved);
-			return;
-		}
-	}
-	set_add_all(set, &resolved->set);
 }
 
 static void
@@ -523,10 +252,7 @@ add_hop(struct builder *builder, struct hop_set *set, const struct static_hop *h
 	struct hop_key key = { .kind = HOP_CONNECTED };
 
 	if (hop->port == NULL) {
-		if (depth == 0)
-			resolve_once(builder, set, &hop->gateway);
-		else
-			resolve_gateway(builder, set, &hop->gateway, depth);
+		resolve_gateway(builder, set, &hop->gateway, depth);
 		return;
 	}
 	object = weft_vport_find(builder->device, hop->port);
@@ -595,34 +321,74 @@ present_hop(const struct router *router, const struct weft_prefix *prefix)
 	return route != NULL ? route->hop : 0;
 }
 
+/* What a list of next hops comes to, worked out once for all routes that have it. */
+struct ways {
+	struct hop_set primaries, backups;
+};
+
+/* NULL: no memory. */
+static const struct ways *
+resolve_once(struct builder *builder, struct static_hops *hops)
+{
+	struct ways *ways = hops->resolved;
+
+	if (ways != NULL)
+		return ways;
+	ways = hops->resolved = calloc(1, sizeof(*ways));
+	if (ways == NULL) {
+		builder->failed = true;
+		return NULL;
+	}
+	add_hops(builder, &ways->primaries, hops->hops, hops->n_hops, 0);
+	add_hops(builder, &ways->backups, hops->hops + hops->n_hops, hops->n_backups, 0);
+	builder->failed |= ways->primaries.failed || ways->backups.failed;
+	return ways;
+}
+
+static void
+forget_resolved(struct builder *builder)
+{
+	struct static_hops *hops;
+	size_t at = 0;
+
+	while ((hops = static_routes_next_hops(&builder->router->statics, &at)) != NULL) {
+		struct ways *ways = hops->resolved;
+
+		if (ways == NULL)
+			continue;
+		set_release(&ways->primaries);
+		set_release(&ways->backups);
+		free(ways);
+		hops->resolved = NULL;
+	}
+}
+
 /* One use of what the members come to: one alone, or a group. 0: none of them, or no memory. */
 static uint32_t
-join(struct builder *builder, const struct weft_prefix *prefix, struct hop_set *primaries,
-	struct hop_set *backups)
+join(struct builder *builder, const struct weft_prefix *prefix, const struct ways *ways)
 {
+	/* with no primary the backups are the ways */
+	const struct hop_set *first = ways->primaries.n > 0 ? &ways->primaries : &ways->backups;
+	const struct hop_set *second = ways->primaries.n > 0 ? &ways->backups : &ways->primaries;
 	uint32_t all[2 * WEFT_ROUTE_HOPS], id;
-	unsigned n = primaries->n;
+	unsigned n = first->n;
 
-	if (primaries->failed || backups->failed) {
-		builder->failed = true;
-		return 0;
-	}
-	if (primaries->n == 0)
-		return backups->n > 0 ? join(builder, prefix, backups, primaries) : 0;
-	memcpy(all, primaries->ids, n * sizeof(all[0]));
-	for (unsigned i = 0; i < backups->n; i++) {
+	memcpy(all, first->ids, n * sizeof(all[0]));
+	for (unsigned i = 0; i < second->n; i++) {
 		bool known = false;
 
-		for (unsigned j = 0; j < primaries->n; j++)
-			known |= primaries->ids[j] == backups->ids[i];
+		for (unsigned j = 0; j < first->n; j++)
+			known |= first->ids[j] == second->ids[i];
 		if (!known)
-			all[n++] = backups->ids[i];
+			all[n++] = second->ids[i];
 	}
+	if (n == 0)
+		return 0;
 	if (n == 1) {
 		next_hop_hold_again(all[0]);
 		return all[0];
 	}
-	id = next_hop_hold_group(all, n, primaries->n, present_hop(builder->router, prefix));
+	id = next_hop_hold_group(all, n, first->n, present_hop(builder->router, prefix));
 	builder->failed |= id == 0;
 	return id;
 }
@@ -648,16 +414,14 @@ add_static(struct builder *builder, const struct static_route *from)
 		.kind = (uint8_t)from->kind,
 		.preference = from->preference,
 		.metric = from->metric };
-	struct hop_set primaries = { .n = 0 }, backups = { .n = 0 };
+	const struct ways *ways;
 
 	if (from->kind != WEFT_ROUTE_FORWARD) {
-		route.hop = hop_of_kind(builder, from->kind);
+		route.hop = hop_of_kind(builder, (enum weft_route_kind)from->kind);
 	} else {
-		add_hops(builder, &primaries, from->hops, from->n_hops, 0);
-		add_hops(builder, &backups, from->hops + from->n_hops, from->n_backups, 0);
-		route.hop = join(builder, &from->prefix, &primaries, &backups);
-		set_release(&primaries);
-		set_release(&backups);
+		ways = resolve_once(builder, from->hops);
+		if (ways != NULL)
+			route.hop = join(builder, &from->prefix, ways);
 	}
 	add_route(builder, &route);
 }
@@ -668,7 +432,7 @@ add_statics(struct builder *builder)
 	const struct static_route *route;
 	size_t at = 0;
 
-	while ((route = name_map_next(&builder->router->statics, &at)) != NULL)
+	while ((route = static_routes_next(&builder->router->statics, &at)) != NULL)
 		add_static(builder, route);
 }
 
@@ -780,19 +544,6 @@ carry_out_difference(void *context, const struct weft_prefix *prefix, uint32_t h
 		fib_clear(fib, prefix->address, prefix->length, NULL);
 }
 
-static void
-forget_resolved(struct builder *builder)
-{
-	struct resolved *resolved;
-	size_t at = 0;
-
-	while ((resolved = name_map_next(&builder->resolved, &at)) != NULL) {
-		set_release(&resolved->set);
-		free(resolved);
-	}
-	name_map_free(&builder->resolved);
-}
-
 int
 router_routes_prepare(
 	struct weft_device *device, struct weft_change *change, struct weft_error *error)
@@ -850,12 +601,7 @@ router_routes_reclaim(struct router *router)
 void
 router_routes_free(struct router *router)
 {
-	struct static_route *route;
-	size_t at = 0;
-
-	while ((route = name_map_next(&router->statics, &at)) != NULL)
-		static_free(route);
-	name_map_free(&router->statics);
+	static_routes_free(&router->statics);
 	list_free(atomic_load(&router->routes));
 	fib_close(&router->fib4);
 	fib_close(&router->fib6);
@@ -872,9 +618,10 @@ router_route_to(const struct router *router, uint8_t family, const uint8_t *addr
 	struct weft_prefix prefix = { .family = family };
 	const struct router_route *route = NULL;
 
-	memcpy(prefix.address, address, bits_of(family) / 8);
-	for (int length = (int)bits_of(family); length >= 0 && route == NULL; length--) {
-		if (length < (int)bits_of(family))
+	memcpy(prefix.address, address, router_address_bits(family) / 8);
+	for (int length = (int)router_address_bits(family); length >= 0 && route == NULL;
+		length--) {
+		if (length < (int)router_address_bits(family))
 			prefix.address[length / 8] &= (uint8_t) ~(0x80 >> length % 8);
 		prefix.length = (uint8_t)length;
 		route = find_selected(list, &prefix);
