@@ -33,6 +33,7 @@ struct router {
 	struct weft_router_config config;
 	struct static_routes statics; /* as the open change leaves them */
 	struct route_list *prepared, *replaced;
+	bool filled; /* the FIBs have what is prepared already: no worker has seen the router yet */
 	struct news_list *news; /* ports to look after when the commit is done */
 };
 

@@ -544,13 +544,63 @@ carry_out_difference(void *context, const struct weft_prefix *prefix, uint32_t h
 		fib_clear(fib, prefix->address, prefix->length, NULL);
 }
 
+#define RECLAIM_EVERY 1024
+
+/* The FIBs of a router that no worker knows: what an update replaces is free at once, so that
+ * they take no more memory than they need. 0, or -1: no memory. */
+static int
+fill(struct router *router, const struct route_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct router_route *route = &list->routes[i];
+		struct fib *fib = route->prefix.family == 4 ? &router->fib4 : &router->fib6;
+
+		if (route->selected && fib_set(fib, route->prefix.address, route->prefix.length,
+					       route->hop, NULL) < 0)
+			return -1;
+		if (i % RECLAIM_EVERY == 0 || i + 1 == list->count)
+			fib_reclaim(fib);
+	}
+	router->filled = true;
+	return 0;
+}
+
+static void
+empty(struct router *router)
+{
+	fib_close(&router->fib4);
+	fib_close(&router->fib6);
+	fib_open(&router->fib4, FIB_IPV4);
+	fib_open(&router->fib6, FIB_IPV6);
+	router->filled = false;
+}
+
+/* All that the commit needs, so that it cannot fail. 0, or -1: no memory. */
+static int
+make_ready(struct router *router, const struct route_list *list)
+{
+	const struct route_list *before = atomic_load(&router->routes);
+	size_t counts[2] = { 0 };
+
+	if (before == NULL) {
+		if (fill(router, list) == 0)
+			return 0;
+		empty(router);
+		return -1;
+	}
+	each_difference(before, list, count_difference, counts);
+	return fib_reserve(&router->fib4, counts[0]) < 0 ||
+			       fib_reserve(&router->fib6, counts[1]) < 0
+		       ? -1
+		       : 0;
+}
+
 int
 router_routes_prepare(
 	struct weft_device *device, struct weft_change *change, struct weft_error *error)
 {
 	struct router *router = device->data;
 	struct builder builder = { .device = device, .router = router };
-	size_t counts[2] = { 0 };
 
 	(void)change;
 	builder.capacity = router->statics.count + 16;
@@ -562,9 +612,7 @@ router_routes_prepare(
 	add_statics(&builder);
 	forget_resolved(&builder);
 	select_routes(builder.list);
-	each_difference(atomic_load(&router->routes), builder.list, count_difference, counts);
-	if (builder.failed || fib_reserve(&router->fib4, counts[0]) < 0 ||
-		fib_reserve(&router->fib6, counts[1]) < 0) {
+	if (builder.failed || make_ready(router, builder.list) < 0) {
 		list_free(builder.list);
 		return error_memory(error);
 	}
@@ -576,7 +624,9 @@ void
 router_routes_commit(struct router *router)
 {
 	router->replaced = atomic_load_explicit(&router->routes, memory_order_relaxed);
-	each_difference(router->replaced, router->prepared, carry_out_difference, router);
+	if (!router->filled)
+		each_difference(router->replaced, router->prepared, carry_out_difference, router);
+	router->filled = false;
 	atomic_store_explicit(&router->routes, router->prepared, memory_order_release);
 	router->prepared = NULL;
 }
@@ -586,6 +636,8 @@ router_routes_discard(struct router *router)
 {
 	list_free(router->prepared);
 	router->prepared = NULL;
+	if (router->filled)
+		empty(router);
 }
 
 /* No worker uses the old next hops any more. */

@@ -14,31 +14,33 @@
 /* ---- lists of next hops
  * -------------------------------------------------------------------------- */
 
-/* "10.0.0.1@lan,10.0.0.2|10.0.0.3": malloced; NULL: no memory. */
+/* Of the longest list: 128 next hops, of an address, '@', a name of 63 characters and ','. */
+#define KEY_SIZE (2 * WEFT_ROUTE_HOPS * (ROUTER_ADDRESS_SIZE + 66))
+
 static char *
-key_of(const struct weft_route *route)
+append_hops(char *at, const struct weft_hop *hops, unsigned n)
 {
-	char *key = NULL, text[ROUTER_ADDRESS_SIZE];
-	size_t size;
-	FILE *stream = open_memstream(&key, &size);
-
-	if (stream == NULL)
-		return NULL;
-	for (unsigned i = 0; i < route->n_hops + route->n_backups; i++) {
-		const struct weft_hop *hop =
-			i < route->n_hops ? &route->hops[i] : &route->backups[i - route->n_hops];
-
-		if (hop->gateway.family != 0)
-			fputs(router_address_text(hop->gateway.family, hop->gateway.address, text),
-				stream);
-		if (hop->port != NULL)
-			fprintf(stream, "@%s", hop->port->name);
-		fputs(i + 1 == route->n_hops ? "|" : ",", stream);
+	for (unsigned i = 0; i < n; i++) {
+		if (hops[i].gateway.family != 0) {
+			router_address_text(hops[i].gateway.family, hops[i].gateway.address, at);
+			at += strlen(at);
+		}
+		if (hops[i].port != NULL)
+			at += sprintf(at, "@%.63s", hops[i].port->name);
+		*at++ = ',';
 	}
-	if (fclose(stream) == 0)
-		return key;
-	free(key);
-	return NULL;
+	return at;
+}
+
+/* "10.0.0.1@lan,10.0.0.2,|10.0.0.3," */
+static void
+put_key(char key[KEY_SIZE], const struct weft_route *route)
+{
+	char *at = append_hops(key, route->hops, route->n_hops);
+
+	*at++ = '|';
+	at = append_hops(at, route->backups, route->n_backups);
+	*at = '\0';
 }
 
 static void
@@ -66,22 +68,20 @@ copy_hops(struct static_hop *to, const struct weft_hop *from, unsigned n)
 	return 0;
 }
 
-/* Takes the key. NULL: no memory. */
+/* NULL: no memory. */
 static struct static_hops *
-hops_new(const struct weft_route *route, char *key)
+hops_new(const struct weft_route *route, const char *key)
 {
 	unsigned n = route->n_hops + route->n_backups;
 	struct static_hops *hops = calloc(1, sizeof(*hops) + n * sizeof(hops->hops[0]));
 
-	if (hops == NULL) {
-		free(key);
+	if (hops == NULL)
 		return NULL;
-	}
-	hops->key = key;
 	hops->references = 1;
 	hops->n_hops = (uint16_t)route->n_hops;
 	hops->n_backups = (uint16_t)route->n_backups;
-	if (copy_hops(hops->hops, route->hops, route->n_hops) == 0 &&
+	hops->key = strdup(key);
+	if (hops->key != NULL && copy_hops(hops->hops, route->hops, route->n_hops) == 0 &&
 		copy_hops(hops->hops + route->n_hops, route->backups, route->n_backups) == 0)
 		return hops;
 	hops_free(hops);
@@ -92,15 +92,16 @@ hops_new(const struct weft_route *route, char *key)
 static struct static_hops *
 hops_hold(struct static_routes *routes, const struct weft_route *route)
 {
-	char *key = key_of(route);
-	struct static_hops *hops = key != NULL ? name_map_get(&routes->hops, key) : NULL;
+	struct static_hops *hops;
+	char key[KEY_SIZE];
 
+	put_key(key, route);
+	hops = name_map_get(&routes->hops, key);
 	if (hops != NULL) {
-		free(key);
 		hops->references++;
 		return hops;
 	}
-	hops = key != NULL ? hops_new(route, key) : NULL;
+	hops = hops_new(route, key);
 	if (hops != NULL && name_map_put(&routes->hops, hops->key, hops) == 0)
 		return hops;
 	hops_free(hops);
