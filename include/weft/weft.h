@@ -102,6 +102,12 @@ WEFT_API void weft_tick(struct weft *weft);
  * time as that. Returns how many packets there were: if any, call it again soon.
  */
 WEFT_API unsigned weft_poll(struct weft *weft);
+/*
+ * wake(context) is called when weft_poll has something to do that cannot wait for a tenth of a
+ * second, on a worker's thread: it must not wait. Once, until weft_poll is called. NULL: nobody.
+ * Returns when the one before is not called any more.
+ */
+WEFT_API void weft_watch(struct weft *weft, void (*wake)(void *context), void *context);
 
 /* ---- changes -------------------------------------------------------------------------- */
 

@@ -123,6 +123,13 @@ wake(struct daemon *daemon)
 	uv_async_send(&the_loop->woken);
 }
 
+/* Any thread, workers' too. */
+static void
+wake_for_punts(void *context)
+{
+	wake(context);
+}
+
 static void
 end(struct daemon *daemon)
 {
@@ -200,6 +207,7 @@ loop_run(struct loop *loop, struct weft_error *error)
 	if (code != 0)
 		return error_errno(error, code, "cannot start a thread");
 	loop->ticking = true;
+	weft_watch(loop->daemon->weft, wake_for_punts, loop->daemon);
 	uv_timer_start(&loop->drain, drain, QUIET_MS, 0);
 	if (sd_watchdog_enabled(0, &interval) > 0)
 		uv_timer_start(&loop->watchdog, feed_watchdog, 0, interval / 2000);
@@ -222,6 +230,8 @@ loop_close(struct loop *loop)
 	if (loop == NULL)
 		return;
 	stop_ticking(loop);
+	if (loop->daemon->weft != NULL)
+		weft_watch(loop->daemon->weft, NULL, NULL);
 	loop->daemon->wake = loop->daemon->end = NULL;
 	uv_walk(&loop->uv, close_handle, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);

@@ -352,11 +352,24 @@ engine_synchronize(struct weft *weft)
 		usleep(SYNCHRONIZE_PAUSE_US);
 }
 
+void
+weft_watch(struct weft *weft, void (*wake)(void *context), void *context)
+{
+	atomic_store(&weft->wake, NULL);
+	engine_synchronize(weft);
+	weft->wake_context = context;
+	atomic_store(&weft->wake, wake);
+}
+
 unsigned
 weft_poll(struct weft *weft)
 {
 	uint64_t now = engine_now(weft);
-	unsigned handled = punt_drain(weft);
+	unsigned handled;
+
+	/* before the look: what comes later wakes again */
+	atomic_store(&weft->woken, false);
+	handled = punt_drain(weft);
 
 	for (unsigned i = 0; i < weft->n_classes; i++)
 		if (weft->classes[i]->poll != NULL)

@@ -21,6 +21,9 @@ struct weft {
 	struct rte_rcu_qsbr *rcu;
 	struct packet_pools pools;
 	struct punt *punt;
+	void (*_Atomic wake)(void *context); /* weft_watch */
+	void *wake_context;
+	_Atomic bool woken;           /* weft_poll has not been called since */
 	struct probe_watches *probes; /* RCU; NULL: there has been no probe yet */
 	struct hash_key flow_key;
 

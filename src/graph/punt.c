@@ -36,14 +36,27 @@ punt_close(struct weft *weft)
 	weft->punt = NULL;
 }
 
+/* Once for all that comes until the control side looks. */
+static void
+wake_control(struct weft *weft)
+{
+	void (*wake)(void *) = atomic_load_explicit(&weft->wake, memory_order_acquire);
+
+	if (wake != NULL && !atomic_load_explicit(&weft->woken, memory_order_relaxed) &&
+		!atomic_exchange(&weft->woken, true))
+		wake(weft->wake_context);
+}
+
 void
 worker_punt(struct worker *worker, enum punt_reason reason, struct rte_mbuf *packet)
 {
 	struct packet_meta *meta = packet_meta(packet);
 
 	meta->reserved = (uint8_t)reason;
-	if (likely(rte_ring_sp_enqueue(worker->punt, packet) == 0))
+	if (likely(rte_ring_sp_enqueue(worker->punt, packet) == 0)) {
+		wake_control(worker->weft);
 		return;
+	}
 	meta->trace = 0; /* whoever punts may have put something else there */
 	packet_drop(worker, vport_get(worker, meta->vport), DROP_PUNT_FULL, packet);
 }

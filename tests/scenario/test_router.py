@@ -128,3 +128,24 @@ def test_traceroute_through_routers(space):
 		frames = ear.receive(1, count=1, match=is_time_exceeded)
 		sender.close()
 	assert len(frames) == 1 and Ether(frames[0])[IP].src == "10.0.1.1"
+
+
+def test_two_workers(space):
+	"""Neighbours are learned and used by both; each flow stays in order beside it."""
+	space.start_weftd(routed(space), options=["--workers", "2"])
+	web, db = space.namespace("red-web"), space.namespace("red-db")
+	web.reaches("10.0.2.10")
+	streams = [harness.NumberedStream(web, db, "10.0.2.10", port=7000 + n, rate=1000)
+		for n in range(3)]
+	back = harness.NumberedStream(db, web, "10.0.1.10", port=7100, rate=1000)
+	with back:
+		for stream in streams:
+			stream.__enter__()
+		for last in range(100, 120):
+			# neighbours come, and fail to
+			web.run("ping", "-c", "1", "-W", "0.05", f"10.0.2.{last}", check=False)
+			db.run("ping", "-c", "1", "-W", "0.05", f"10.0.1.{last}", check=False)
+		for stream in streams:
+			stream.__exit__()
+	for stream in [*streams, back]:
+		assert stream.lost == [] and stream.reordered == 0 and stream.duplicated == 0
