@@ -114,6 +114,11 @@ struct ip6_upper {
 	uint16_t pointer;         /* counted from the IPv6 header */
 };
 
+/* Whether it is a header that ip6_find_upper() knows to go behind. */
+bool ip6_is_extension(uint8_t protocol);
+/* How many bytes it takes; `length`: its second byte. */
+unsigned ip6_extension_length(uint8_t type, uint8_t length);
+
 /* The packet must have passed ip6_check(). */
 enum ip6_walk ip6_find_upper(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper);
 

@@ -222,20 +222,23 @@ send_out(struct worker *worker, struct routed *routed, const struct next_hop *ho
 {
 	struct vport *egress = vport_get(worker, hop->key.vport);
 	struct rte_mbuf *packet = routed->packet;
+	bool too_big;
 
 	if (unlikely(egress == NULL)) {
 		packet_drop(worker, routed->ingress, DROP_STALE_VPORT, packet);
 		return;
 	}
+	too_big = is_too_big(packet, routed->l3, egress->mtu);
+	/* a super-packet is never cut anew: its sender cut it for its own MTU */
+	if (unlikely(too_big &&
+		     (forbids_fragments(routed) || packet_meta(packet)->gso != PACKET_GSO_NONE))) {
+		router_error(worker, routed, ROUTER_TOO_BIG, egress->mtu);
+		packet_drop(worker, egress, DROP_TOO_BIG, packet);
+		return;
+	}
 	if (unlikely(egress == routed->ingress))
 		maybe_redirect(worker, routed, hop);
-	if (unlikely(is_too_big(packet, routed->l3, egress->mtu))) {
-		/* a super-packet is never cut anew: its sender cut it for its own MTU */
-		if (forbids_fragments(routed) || packet_meta(packet)->gso != PACKET_GSO_NONE) {
-			router_error(worker, routed, ROUTER_TOO_BIG, egress->mtu);
-			packet_drop(worker, egress, DROP_TOO_BIG, packet);
-			return;
-		}
+	if (unlikely(too_big)) {
 		edit_forward_ttl(packet, routed->l3, routed->family);
 		send_fragments(worker, egress, hop, packet, routed->l3);
 		return;
