@@ -409,6 +409,7 @@ class Comparison:
 			return ""
 		weft, kernel = self.without_limited(weft, kernel)
 		if weft == kernel:
+			self.seen["limited by the kernel"] += 1
 			return ""
 		lines = [f"in {port}: {describe(frame)} ({departure})"]
 		for p in PORTS:
@@ -423,13 +424,13 @@ class Comparison:
 		self.asked[sender_of(frame)] += 1
 
 	def without_limited(self, weft, kernel):
-		"""The kernel sends five unreachables to a sender, then one a second (net.ipv4.route.error_*),
-		and redirects more and more rarely, counting those that were not due, too. weft has one limit
-		for all, which is not reached here."""
+		"""The kernel sends five unreachables to a sender, then one a second (net.ipv4.route.error_*);
+		redirects more and more rarely; and the one counts for the other, as do those that it does
+		not send for other reasons. So only of a sender's first packet all must come. weft has one
+		limit for all, which is not reached here."""
 		def limited(f):
-			asked = self.asked[receiver_of(f)]
-			return (icmp_kind(f) in ((3, 0), (3, 1), (3, 13)) and asked > 5) or \
-				(is_redirect(f) and asked > 1)
+			return self.asked[receiver_of(f)] > 1 and (is_redirect(f) or
+				icmp_kind(f) in ((3, 0), (3, 1), (3, 13)))
 		weft = {p: [f for f in frames if f in kernel[p] or not limited(f)]
 			for p, frames in weft.items()}
 		if any(f[12:14] == b"\x86\xdd" and f[20] == ICMP6 and f[54] == 2 for frames in weft.values() for f in frames):
