@@ -407,7 +407,7 @@ class Comparison:
 		if departure and self.departs(frame, port, departure, weft, kernel):
 			self.seen["departure " + departure] += 1
 			return ""
-		weft, kernel = self.without_limited(weft, kernel)
+		weft, kernel = self.without_limited(frame, weft, kernel)
 		if weft == kernel:
 			self.seen["limited by the kernel"] += 1
 			return ""
@@ -423,7 +423,7 @@ class Comparison:
 		self.seen["nothing" if not out else "forwarded" if not any(map(is_own, out)) else "answered"] += 1
 		self.asked[sender_of(frame)] += 1
 
-	def without_limited(self, weft, kernel):
+	def without_limited(self, frame, weft, kernel):
 		"""The kernel sends five unreachables to a sender, then one a second (net.ipv4.route.error_*);
 		redirects more and more rarely; and the one counts for the other, as do those that it does
 		not send for other reasons. So only of a sender's first packet all must come. weft has one
@@ -433,7 +433,7 @@ class Comparison:
 				icmp_kind(f) in ((3, 0), (3, 1), (3, 13)))
 		weft = {p: [f for f in frames if f in kernel[p] or not limited(f)]
 			for p, frames in weft.items()}
-		if any(f[12:14] == b"\x86\xdd" and f[20] == ICMP6 and f[54] == 2 for frames in weft.values() for f in frames):
+		if not any(f[22:54] == frame[22:54] for frames in kernel.values() for f in frames):
 			kernel = {p: [f for f in frames if not is_redirect(f)]  # redirect-6
 				for p, frames in kernel.items()}
 		return weft, kernel
