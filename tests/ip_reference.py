@@ -201,6 +201,7 @@ class Kernel(Side):
 		net.ipv6.auto_flowlabels=0 net.ipv4.icmp_echo_ignore_broadcasts=1
 		net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0
 		net.ipv6.conf.default.router_solicitations=0
+		net.ipv4.ipfrag_time=3600 net.ipv6.ip6frag_time=3600
 	""".split()
 
 	def __init__(self, namespace):
