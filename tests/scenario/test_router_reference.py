@@ -252,7 +252,7 @@ class Generator:
 					self.random.choice(fields), 77) + payload
 			elif what == 2:
 				protocol, payload = 43, bytes([protocol, 0, 253, 0, 0, 0, 0, 0]) + payload
-			elif protocol != ICMP6:  # of which what is not seen may be an error
+			elif protocol not in (ICMP6, 44):  # what is not seen of ICMPv6 may be an error
 				protocol, payload = 60, bytes([protocol, 5]) + payload  # cut off, maybe
 		if self.random.random() < 0.4:
 			body = self.random.choice((b"\1\4\0\0\0\0", b"\5\2\0\0\1\0", b"\0\0\0\0\0\0", b"\x1e\4abcd"))
