@@ -77,7 +77,9 @@ free_notice(void *context, struct weft *engine, enum punt_reason reason, struct 
 static void
 commit(struct weft_change *change)
 {
-	require(weft_change_commit(change, NULL) == 0, "a change failed");
+	struct weft_error error = { 0 };
+
+	require(weft_change_commit(change, &error) == 0, error.text);
 }
 
 /* ---- the bytes that choose ------------------------------------------------------------------ */
@@ -144,16 +146,15 @@ port_config(uint8_t port, uint8_t choice, struct weft_prefix addresses[2])
 		.proxy_arp = choice & 16,
 		.clamp_mss = choice & 32 ? 500 : 0,
 		.no_redirects = choice & 64,
-		.addresses = addresses,
-		.n_addresses = config.mtu == 0 || config.mtu >= 1280 ? 2 : 1 };
+		.addresses = addresses };
 
 	for (unsigned i = 0; i < 2; i++) {
 		addresses[i] = (struct weft_prefix){ .family = i == 0 ? 4 : 6,
 			.length = i == 0 ? 24 : 64 };
 		put_address(addresses[i].address, addresses[i].family, port, 1);
 	}
-	if (choice & 128)
-		config.n_addresses = 1;
+	/* RFC 8200, 5: no IPv6 where the MTU is below 1,280 */
+	config.n_addresses = (choice & 128) || (choice & 3) > 1 ? 1 : 2;
 	return config;
 }
 
@@ -734,7 +735,10 @@ let_time_pass(uint8_t choice)
 {
 	for (unsigned i = 0; i <= (choice & 3); i++) {
 		now += choice & 4 ? 30 * SECOND : SECOND;
-		weft_tick(weft);
+		if (choice & 8)
+			weft_tick(weft); /* goes through the whole MAC table */
+		else
+			neighbours_tick(weft, now);
 		run();
 		take_output(NETWORKS, NULL);
 	}
@@ -778,9 +782,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tear_down();
 	run();
 	take_output(NETWORKS, NULL);
-	now += SECOND;
-	weft_tick(weft);
-	run();
+	/* what still waits for a neighbour is given up when it has been asked for in vain */
+	for (unsigned i = 0; i <= NEIGHBOUR_TRIES * NEIGHBOUR_RETRANS_S; i++) {
+		now += SECOND;
+		neighbours_tick(weft, now);
+		run();
+	}
 	require(fixture_nothing_lost(), "a buffer was lost");
 	return 0;
 }
