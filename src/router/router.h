@@ -15,7 +15,8 @@
  *	4. The longest route: to the router itself (router_local.c); to no one (no-route,
  *	   route-unreachable, route-prohibited: with an ICMP unreachable; route-blackhole: in
  *	   silence); multicast is not routed (multicast). IPv4 source routes are not followed
- *	   (source-route). ECMP: by the flow hash.
+ *	   (source-route), nor is what has impossible options (bad-ip-header, with an ICMP
+ *	   parameter problem; RFC 1812, 4.3.3.5), by anybody. ECMP: by the flow hash.
  *	5. TTL or hop limit above 1, else an ICMP time exceeded (ttl-exceeded).
  *	6. Where it leaves by the port that it came in at, and its sender could have sent it there
  *	   itself: a redirect to the sender, besides. IPv6: not about a gateway that is known by

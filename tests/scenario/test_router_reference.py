@@ -336,6 +336,18 @@ class Generator:
 		))()
 		return ether(router_mac(port), station_mac(port, 12), b"")[:12] + b"\x86\xdd" + packet, port, None
 
+	def options4(self):
+		"""Impossible ones, and source routes."""
+		port = self.random.choice(PORTS)
+		own = self.random.random() < 0.5
+		source, to = self.source(4, port), router_address(port) if own else self.far_address(4)
+		options = self.random.choice((b"\x5e\0\0\0", b"\x5e\1\0\0", b"\x5e\5\0\0", b"\1\1\1\x5e",
+			b"\1\x5e\4a", b"\1\x5e\3a", b"\x83\7\4\x0a\2\0\x0b\0", b"\x89\7\4\x0a\2\0\x0b\0",
+			b"\x5e\4ab\x5e\2\x5e\x28"))
+		packet = ip4(source, to, UDP, udp(source, to, b"options"), self.ttl(), options=options,
+			field=0 if own else self.random.choice((0, 0, 0x2000, 0x0010)))
+		return self.framed(packet, port), port, "far-address" if own else None
+
 	def martian4(self):
 		port = self.random.choice(PORTS)
 		good = self.routed_address(4)
@@ -382,7 +394,7 @@ class Generator:
 	def packet(self):
 		kinds = {self.forward4: 30, self.forward6: 25, self.to_router4: 10, self.to_router6: 10,
 			self.broken4: 6, self.broken6: 5, self.martian4: 4, self.martian6: 4, self.link_groups: 4,
-			self.redirected: 5, self.hop_by_hop: 3, self.fragment_to_router: 2}
+			self.redirected: 5, self.options4: 4, self.hop_by_hop: 3, self.fragment_to_router: 2}
 		return self.random.choices(list(kinds), list(kinds.values()))[0]()
 
 

@@ -378,6 +378,43 @@ test_answers_for_itself(void **state)
 	assert_int_equal(lab_drops(router.ports[0], DROP_NOT_LISTENING), 5);
 }
 
+/* RFC 1812, 4.3.3.5; RFC 7126, 4.3. */
+static void
+test_options(void **state)
+{
+	struct bench_router router = lab_router("a", NULL);
+	struct make_ends ends = ends_from_station(&router, 0, 5, "10.1.0.9");
+	static const uint8_t options[][4] = { { 94, 1 }, { 94, 5 }, { 1, 1, 1, 94 },
+		{ 131, 3, 4, 0 }, { 94, 4 } };
+	uint8_t frame[BUFFER];
+
+	(void)state;
+	know(&router, 0, 5, 4);
+	know(&router, 1, 9, 4);
+	lab_wait(3);
+	quiet(&router);
+	for (unsigned i = 0; i < RTE_DIM(options); i++) {
+		size_t length = make_udp(frame, &ends, 1, 2, "xyz", 3);
+
+		memmove(frame + 38, frame + 34, length - 34);
+		memcpy(frame + 34, options[i], 4);
+		frame[14] = 0x46;
+		frame[17] += 4;
+		frame[24] = frame[25] = 0;
+		*(uint16_t *)(frame + 24) = (uint16_t)~rte_raw_cksum(frame + 14, 24);
+		put_frame(&router, 0, frame, length + 4);
+		if (i < 3) {
+			assert_true(take_frame(&router, 0, frame) > 0);
+			assert_int_equal(frame[34], 12);
+			assert_int_equal(frame[38], i == 2 ? 23 : 20); /* the pointer */
+		}
+		lab_expect_nothing(router.nics[0]);
+		assert_int_equal(lab_drain(router.nics[1]), i == 4);
+	}
+	assert_int_equal(lab_drops(router.ports[0], DROP_BAD_IP_HEADER), 3);
+	assert_int_equal(lab_drops(router.ports[0], DROP_SOURCE_ROUTE), 1);
+}
+
 /* RFC 4861, 8.2: to who is on the link, about who is on it, by its link-local address if it is a
  * router. */
 static void
@@ -629,6 +666,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_errors, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(
 			test_answers_for_itself, lab_open, lab_close_routers),
+		cmocka_unit_test_setup_teardown(test_options, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_redirect6, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_error_rate, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_static_routes, lab_open, lab_close_routers),
