@@ -17,7 +17,9 @@ from ip_reference import (GATEWAYS, ICMP, ICMP6, MTUS, PORTS, STATIONS, TCP, UDP
 	Weft, address_bytes, checksum, ether, family_of, has_ip6, icmp, ip4, ip6, router_address,
 	router_mac, station, station_mac, tcp, udp)
 
-SEEDS = os.environ.get("WEFT_REFERENCE_SEEDS", "1-3")
+pytestmark = pytest.mark.sanitize
+
+SEEDS = os.environ.get("WEFT_REFERENCE_SEEDS", "1-20")
 PACKETS = int(os.environ.get("WEFT_REFERENCE_PACKETS", "220"))
 
 # What weft does otherwise than the kernel, and must do: name -> why.
@@ -28,6 +30,8 @@ DEPARTURES = {
 	"zero-net": "RFC 1812, 5.3.7 and RFC 6890: 0/8 is no source",
 	"unreachable-6": "RFC 4443, 3.1: code 0 is for no matching route; the one that refuses is code 3",
 	"redirect-quote": "RFC 792: the original datagram, its TTL not yet counted down",
+	"own-source": "RFC 1812, 5.3.8: sources are looked up where that is asked for (urpf); "
+		"the kernel does so for its own addresses in any case",
 	"redirect-6": "RFC 4861, 8.2: a redirect when a packet is forwarded; the kernel also when it is too big",
 	"source-6": "RFC 4443, 2.2: of an error about a packet that went elsewhere, any; weft: by where it leaves",
 	"unspecified": "RFC 4291, 2.5.2: :: is no source of what is forwarded",
@@ -367,6 +371,14 @@ class Generator:
 		source, to = (good, odd) if self.random.random() < 0.5 else (odd, good)
 		return self.framed(ip6(source, to, UDP, udp(source, to, b"odd")), port), port, departure
 
+	def own_source(self):
+		"""From an address of the router itself."""
+		port = self.random.choice(PORTS)
+		family = 6 if has_ip6(port) and self.random.random() < 0.5 else 4
+		source, to = router_address(port, family), self.far_address(family)
+		make = ip4 if family == 4 else ip6
+		return self.framed(make(source, to, UDP, udp(source, to, b"mine")), port), port, "own-source"
+
 	def link_groups(self):
 		"""Unicast packets in frames to many, packets in frames to others, broadcasts of a network."""
 		port = self.random.choice(PORTS)
@@ -394,7 +406,7 @@ class Generator:
 	def packet(self):
 		kinds = {self.forward4: 30, self.forward6: 25, self.to_router4: 10, self.to_router6: 10,
 			self.broken4: 6, self.broken6: 5, self.martian4: 4, self.martian6: 4, self.link_groups: 4,
-			self.redirected: 5, self.options4: 4, self.hop_by_hop: 3, self.fragment_to_router: 2}
+			self.redirected: 5, self.options4: 4, self.own_source: 3, self.hop_by_hop: 3, self.fragment_to_router: 2}
 		return self.random.choices(list(kinds), list(kinds.values()))[0]()
 
 
@@ -462,6 +474,10 @@ class Comparison:
 	def link_local_6(self, frame, port, out, kernel):
 		"""Beyond the scope of the source (RFC 4443, 3.1, code 2); or there is no route at all."""
 		return all(f[20] == ICMP6 and f[54] == 1 for f in out)
+
+	def own_source(self, frame, port, out, kernel):
+		"""It goes on like others; nothing is said to the router itself."""
+		return all(f[26:] == frame[26:] and f[22] == frame[22] - 1 for f in out)
 
 	def extension(self, frame, port, out, kernel):
 		"""It goes on, or is answered, as if the header were not there."""
