@@ -9,6 +9,7 @@
 
 #include <netinet/in.h>
 #include <rte_tcp.h>
+#include <rte_udp.h>
 
 #define ICMP_LENGTH 8u
 #define ICMP4_ERROR_LIMIT 576u /* RFC 1812, 4.3.2.3 */
@@ -82,8 +83,8 @@ icmp6_may_answer(const struct rte_mbuf *packet, uint16_t l3, uint8_t type, uint8
 	const struct rte_ipv6_hdr *ip = rte_pktmbuf_read(packet, l3, sizeof(copy), &copy);
 	bool about_group = type == ICMP6_TOO_BIG || (type == ICMP6_PARAMETER_PROBLEM && code == 2);
 	struct ip6_upper upper;
-	const uint8_t *inner;
 	enum ip6_walk found;
+	const uint8_t *inner;
 	uint8_t byte;
 
 	/* (e.6); a martian is no node's either */
@@ -292,6 +293,61 @@ icmp6_error(struct packet_pools *pools, const struct rte_mbuf *offender, uint16_
 	return packet;
 }
 
+#define REDIRECT_LENGTH 40u /* with target and destination */
+#define REDIRECT_HOPS 255   /* RFC 4861, 8.1 */
+#define OPTION_UNIT 8u
+#define OPTION_TARGET_LINK 2
+#define OPTION_REDIRECTED 4
+
+/* RFC 4861, 4.6.3: its length is in units of 8 bytes, the first of them its own. */
+static void
+put_redirected(uint8_t *to, const struct rte_mbuf *offender, unsigned l3, unsigned quote)
+{
+	memset(to, 0, OPTION_UNIT);
+	to[0] = OPTION_REDIRECTED;
+	to[1] = (uint8_t)(1 + quote / OPTION_UNIT);
+	put_quote(to + OPTION_UNIT, offender, l3, quote);
+}
+
+struct rte_mbuf *
+icmp6_redirect(struct packet_pools *pools, const struct rte_mbuf *offender, uint16_t l3,
+	const uint8_t source[16], const uint8_t target[16], const uint8_t *mac)
+{
+	const unsigned link = mac != NULL ? OPTION_UNIT : 0;
+	const unsigned before = REDIRECT_LENGTH + link + OPTION_UNIT;
+	struct rte_mbuf *packet, *segment;
+	const struct rte_mbuf *quoted = on_wire(pools, offender, &segment);
+	unsigned quote = RTE_MIN(ip_length(quoted, l3), IP6_LEAST_MTU - IP6_HEADER_LENGTH - before);
+	unsigned length;
+
+	quote -= quote % OPTION_UNIT;
+	length = before + quote;
+	packet = new_frame(pools, offender, RTE_ETHER_TYPE_IPV6, IPPROTO_ICMPV6,
+		RTE_ETHER_HDR_LEN + IP6_HEADER_LENGTH + length);
+	if (likely(packet != NULL)) {
+		uint8_t *icmp = rte_pktmbuf_mtod_offset(packet, uint8_t *, packet_meta(packet)->l4);
+		struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)(icmp - IP6_HEADER_LENGTH);
+		uint8_t to[16];
+
+		put_redirected(icmp + REDIRECT_LENGTH + link, quoted, l3, quote);
+		put_icmp(icmp, ICMP6_REDIRECT, 0, 0);
+		memcpy(icmp + 8, target, 16);
+		packet_copy_range(
+			icmp + 24, quoted, l3 + offsetof(struct rte_ipv6_hdr, dst_addr), 16);
+		if (mac != NULL) {
+			icmp[REDIRECT_LENGTH] = OPTION_TARGET_LINK;
+			icmp[REDIRECT_LENGTH + 1] = 1;
+			memcpy(icmp + REDIRECT_LENGTH + 2, mac, RTE_ETHER_ADDR_LEN);
+		}
+		packet_copy_range(to, quoted, l3 + offsetof(struct rte_ipv6_hdr, src_addr), 16);
+		put_ip6(packet, source, to);
+		ip->hop_limits = REDIRECT_HOPS;
+		seal_icmp(icmp, pseudo_sum(icmp - 32, 32, IPPROTO_ICMPV6, length), length);
+	}
+	rte_pktmbuf_free(segment);
+	return packet;
+}
+
 /* ---- transport checksums ------------------------------------------------------------------ */
 
 /* Can the transport checksum be believed, or left to whoever finishes it? */
@@ -319,6 +375,27 @@ icmp6_checksum_holds(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4, un
 	return addresses != NULL &&
 	       checksum_holds(packet, l4, length, ICMP_CHECKSUM,
 		       pseudo_sum(addresses, sizeof(copy), IPPROTO_ICMPV6, length));
+}
+
+bool
+udp_is_sound(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4)
+{
+	uint8_t copy[LAYOUT_UDP_LENGTH], ends[32], version;
+	unsigned end = l3 + ip_length(packet, l3), length, size;
+	const uint8_t *udp = bytes_at(packet, l4, sizeof(copy), end, copy);
+
+	if (udp == NULL)
+		return false;
+	length = parse_u16(udp + 4);
+	if (length < LAYOUT_UDP_LENGTH || l4 + length > end)
+		return false;
+	packet_copy_range(&version, packet, l3, 1);
+	if (parse_u16(udp + 6) == 0)
+		return version >> 4 == 4;
+	size = version >> 4 == 4 ? 4 : 16;
+	packet_copy_range(ends, packet, l3 + (size == 4 ? 12 : 8), 2 * size);
+	return checksum_holds(packet, l4, length, offsetof(struct rte_udp_hdr, dgram_cksum),
+		pseudo_sum(ends, 2 * size, IPPROTO_UDP, length));
 }
 
 /* ---- echo --------------------------------------------------------------------------------- */

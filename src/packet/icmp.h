@@ -77,6 +77,18 @@ struct rte_mbuf *icmp4_error(struct packet_pools *pools, const struct rte_mbuf *
 struct rte_mbuf *icmp6_error(struct packet_pools *pools, const struct rte_mbuf *offender,
 	uint16_t l3, uint8_t type, uint8_t code, uint32_t rest, const uint8_t source[16]);
 
+/*
+ * RFC 4861, 4.5: tells the packet's source that `target` is the better way to its destination:
+ * the destination itself, or a router by its link-local address. mac: the target's, or NULL.
+ * Quotes as much as fits 1,280 bytes. NULL: no buffer.
+ */
+struct rte_mbuf *icmp6_redirect(struct packet_pools *pools, const struct rte_mbuf *offender,
+	uint16_t l3, const uint8_t source[16], const uint8_t target[16], const uint8_t *mac);
+
+/* Whether the UDP datagram at l4 has a length that is possible, and a checksum that is right, is
+ * vouched for by the packet's metadata, or is none (RFC 1122, 4.1.3.4; RFC 8200, 8.1). */
+bool udp_is_sound(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4);
+
 /* Whether the checksum of the ICMPv6 message of `length` bytes at l4 is right, or the packet's
  * metadata vouches for it (RFC 4443, 2.3). */
 bool icmp6_checksum_holds(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4, unsigned length);

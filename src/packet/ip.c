@@ -150,17 +150,31 @@ walk_routing(const struct walk *walk, unsigned offset, const uint8_t *header)
 	return header[3] == 0 ? IP6_UPPER : problem(walk, PROBLEM_FIELD, offset + 2);
 }
 
+bool
+ip6_is_extension(uint8_t protocol)
+{
+	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_DSTOPTS ||
+	       protocol == IPPROTO_ROUTING || protocol == IPPROTO_FRAGMENT ||
+	       protocol == IPPROTO_AH;
+}
+
+unsigned
+ip6_extension_length(uint8_t type, uint8_t length)
+{
+	if (type == IPPROTO_FRAGMENT)
+		return FRAGMENT_LENGTH;
+	if (type == IPPROTO_AH) /* RFC 4302, 2.2: in 4-byte units, minus 2 */
+		return (length + 2u) * 4;
+	return (length + 1u) * 8;
+}
+
 /* One extension header at `offset`, of type upper->protocol; *length: how long it is. */
 static enum ip6_walk
 walk_header(struct walk *walk, unsigned offset, const uint8_t *header, unsigned *length)
 {
 	uint8_t type = walk->upper->protocol;
 
-	*length = (header[1] + 1u) * 8;
-	if (type == IPPROTO_FRAGMENT)
-		*length = FRAGMENT_LENGTH;
-	else if (type == IPPROTO_AH) /* RFC 4302, 2.2: in 4-byte units, minus 2 */
-		*length = (header[1] + 2u) * 4;
+	*length = ip6_extension_length(type, header[1]);
 	if (offset + *length > walk->end)
 		return IP6_CUT_OFF;
 	if (walk->lengths_only && type != IPPROTO_FRAGMENT)
@@ -180,14 +194,6 @@ walk_header(struct walk *walk, unsigned offset, const uint8_t *header, unsigned 
 	default:
 		return IP6_UPPER;
 	}
-}
-
-static bool
-is_extension(uint8_t protocol)
-{
-	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_DSTOPTS ||
-	       protocol == IPPROTO_ROUTING || protocol == IPPROTO_FRAGMENT ||
-	       protocol == IPPROTO_AH;
 }
 
 static enum ip6_walk
@@ -214,15 +220,18 @@ walk_headers(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper
 		uint8_t next;
 
 		upper->offset = (uint16_t)offset;
-		if (!is_extension(upper->protocol))
+		if (!ip6_is_extension(upper->protocol))
 			return IP6_UPPER;
 		if (offset + sizeof(copy) > walk.end)
 			return IP6_CUT_OFF;
 		header = rte_pktmbuf_read(packet, offset, sizeof(copy), copy);
 		next = header[0]; /* `copy` may be used again */
 		result = walk_header(&walk, offset, header, &length);
-		if (result != IP6_UPPER && result != IP6_LATER)
+		if (result != IP6_UPPER && result != IP6_LATER) {
+			if (lengths_only)
+				upper->protocol = next;
 			return result;
+		}
 		upper->next_field = (uint16_t)offset;
 		upper->protocol = next;
 		offset += length;

@@ -120,10 +120,16 @@ struct ip6_upper {
 	uint16_t pointer;         /* counted from the IPv6 header */
 };
 
+/* Whether it is a header that ip6_find_upper() knows to go behind. */
+bool ip6_is_extension(uint8_t protocol);
+/* How many bytes it takes; `length`: its second byte. */
+unsigned ip6_extension_length(uint8_t type, uint8_t length);
+
 /* The packet must have passed ip6_check(). */
 enum ip6_walk ip6_find_upper(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper);
 /* The same, by the lengths of the headers alone: what options and routing headers say is not
- * looked at. For telling what a packet is of which something else is wrong. */
+ * looked at. For telling what a packet is of which something else is wrong. Of a header that is
+ * cut off `protocol` is what it says comes next. */
 enum ip6_walk ip6_skip_headers(const struct rte_mbuf *packet, uint16_t l3, struct ip6_upper *upper);
 
 /* Bytes from l3 to the end of the IP packet, of one that has passed its check. */

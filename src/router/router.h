@@ -15,17 +15,21 @@
  *	4. The longest route: to the router itself (router_local.c); to no one (no-route,
  *	   route-unreachable, route-prohibited: with an ICMP unreachable; route-blackhole: in
  *	   silence); multicast is not routed (multicast). IPv4 source routes are not followed
- *	   (source-route). ECMP: by the flow hash.
+ *	   (source-route), nor is what has impossible options (bad-ip-header, with an ICMP
+ *	   parameter problem; RFC 1812, 4.3.3.5), by anybody. ECMP: by the flow hash.
  *	5. TTL or hop limit above 1, else an ICMP time exceeded (ttl-exceeded).
- *	6. Where it would leave by the port that it came in at, and its sender could have sent it
- *	   there itself: a redirect to the sender, besides.
+ *	6. Where it leaves by the port that it came in at, and its sender could have sent it there
+ *	   itself: a redirect to the sender, besides. IPv6: not about a gateway that is known by
+ *	   another than its link-local address (RFC 4861, 8.2).
  *	7. Longer than the MTU of the port: IPv4 is fragmented unless DF forbids it; else an ICMP
  *	   "too big" that says the MTU (too-big; RFC 1191, 8201). Super-packets count as what
  *	   they will be cut into.
  *	8. The neighbour's MAC (neighbour.h), and out.
  *
  * ICMP errors are of the router's own, from the address of the port that they leave by (RFC
- * 1812, 4.3.2.4); at most icmp_rate a second for a router, redirects included.
+ * 1812, 4.3.2.4); IPv6: from the router's address that was asked, if one was (RFC 4443, 2.2 (a)).
+ * What is sent to the router by UDP is answered only if it is whole. At most icmp_rate a second for
+ *a router, redirects included.
  *
  * Routes
  *	local and connected ones follow from the ports' addresses; static ones from calls. Of a

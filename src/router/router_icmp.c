@@ -70,13 +70,27 @@ way_back(struct worker *worker, const struct routed *routed)
 	return vport_get(worker, hop->key.vport);
 }
 
-/* RFC 1812, 4.3.2.4; RFC 4443, 2.2. */
+/* Whether it went to the router itself, by an address of one host. */
+static bool
+is_to_own6(const struct routed *routed)
+{
+	const uint8_t *destination = routed_destination(routed);
+	const struct next_hop *hop = next_hop_get(routed->leaf);
+
+	return routed->family == 6 && !ip6_is_multicast(destination) &&
+	       ((hop != NULL && hop->key.kind == HOP_LOCAL) ||
+		       router_port_has(routed->port, 6, destination));
+}
+
+/* RFC 1812, 4.3.2.4; RFC 4443, 2.2: (a) who was asked answers; (d) else who sends. */
 static const uint8_t *
 source_of(const struct routed *routed, const struct vport *egress)
 {
-	const uint8_t *to = routed_source(routed);
-	const uint8_t *source = router_port_source(router_port_of(egress), routed->family, to);
+	const uint8_t *to = routed_source(routed), *source;
 
+	if (is_to_own6(routed))
+		return routed_destination(routed);
+	source = router_port_source(router_port_of(egress), routed->family, to);
 	return source != NULL ? source : router_port_source(routed->port, routed->family, to);
 }
 
@@ -148,8 +162,10 @@ router_redirect(struct worker *worker, const struct routed *routed, const uint8_
 {
 	uint32_t gateway;
 
-	if (routed->family == 6)
-		return; /* router_nd.c */
+	if (routed->family == 6) {
+		router_nd_redirect(worker, routed, target);
+		return;
+	}
 	memcpy(&gateway, target, sizeof(gateway));
 	router_error(worker, routed, ROUTER_REDIRECT, rte_be_to_cpu_32(gateway));
 }

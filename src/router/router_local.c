@@ -96,9 +96,11 @@ icmp4(struct worker *worker, struct routed *routed)
 	finish_echo(worker, routed, icmp4_echo_reply_in_place(routed->packet, routed->l3));
 }
 
-/* Nobody listens here. */
+/* Nobody listens here. RFC 1122, 4.1.3.4: a UDP datagram that is broken is not answered, nor
+ * (RFC 8200, 4.7) what says that it holds nothing. */
 static void
-nobody(struct worker *worker, struct routed *routed, uint8_t protocol, uint32_t next_field)
+nobody(struct worker *worker, struct routed *routed, uint8_t protocol, uint16_t l4,
+	uint32_t next_field)
 {
 	struct router *router = routed->port->owner;
 	bool dry_run = packet_meta(routed->packet)->flags & PACKET_DRY_RUN;
@@ -114,8 +116,9 @@ nobody(struct worker *worker, struct routed *routed, uint8_t protocol, uint32_t 
 					: NULL);
 		}
 	} else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) {
-		router_error(worker, routed, ROUTER_PORT_UNREACHABLE, 0);
-	} else if (protocol != IPPROTO_TCP) {
+		if (protocol != IPPROTO_UDP || udp_is_sound(routed->packet, routed->l3, l4))
+			router_error(worker, routed, ROUTER_PORT_UNREACHABLE, 0);
+	} else if (protocol != IPPROTO_TCP && !(routed->family == 6 && protocol == IPPROTO_NONE)) {
 		router_error(worker, routed, ROUTER_PROTOCOL_UNREACHABLE, next_field);
 	}
 	packet_drop(worker, routed->ingress, DROP_NOT_LISTENING, routed->packet);
@@ -143,7 +146,8 @@ local4(struct worker *worker, struct routed *routed)
 	else if (header[9] == IPPROTO_ICMP)
 		icmp4(worker, routed);
 	else
-		nobody(worker, routed, header[9], 0);
+		nobody(worker, routed, header[9], (uint16_t)(routed->l3 + (header[0] & 0x0f) * 4),
+			0);
 }
 
 /* ---- IPv6
@@ -235,7 +239,7 @@ local6(struct worker *worker, struct routed *routed)
 	else if (upper.protocol == IPPROTO_ICMPV6)
 		icmp6(worker, routed, &upper);
 	else
-		nobody(worker, routed, upper.protocol, upper.next_field - routed->l3);
+		nobody(worker, routed, upper.protocol, upper.offset, upper.next_field - routed->l3);
 }
 
 void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Neighbour discovery (RFC 4861): what others say, and redirects of our own. */
 #include "graph/punt.h"
+#include "graph/trace.h"
 #include "packet/checksum.h"
 #include "packet/icmp.h"
 #include "packet/ip.h"
@@ -173,6 +174,54 @@ advertised(struct worker *worker, struct vport *vport, struct message *message)
 	what |= flags & MAKE_ADVERTISE_ROUTER ? NEIGHBOUR_ROUTER : NEIGHBOUR_HOST;
 	neighbour_heard(worker, vport, 6, message->target, message->target_link, what);
 	return DROP_REASON_COUNT;
+}
+
+/* ---- redirects ----------------------------------------------------------------------------------
+ */
+
+/* Whether its MAC is known, which then goes with the redirect. */
+static bool
+mac_of(const struct vport *vport, const uint8_t *target, uint8_t mac[6])
+{
+	const struct neighbour *neighbour = neighbour_find(vport->id, 6, target);
+	uint64_t link;
+
+	if (neighbour == NULL)
+		return false;
+	link = atomic_load_explicit(&neighbour->link, memory_order_relaxed);
+	neighbour_link_mac(link, mac);
+	switch (neighbour_link_state(link)) {
+	case NEIGHBOUR_NONE:
+	case NEIGHBOUR_INCOMPLETE:
+	case NEIGHBOUR_FAILED:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* 8.2: a router is named by its link-local address, or not at all. */
+void
+router_nd_redirect(struct worker *worker, const struct routed *routed, const uint8_t *target)
+{
+	const struct router_port *port = routed->port;
+	struct packet_meta *meta = packet_meta(routed->packet);
+	struct rte_mbuf *message;
+	uint8_t mac[6];
+
+	if (!ip6_is_link_local(target) && memcmp(target, routed_destination(routed), 16) != 0)
+		return;
+	if (unlikely(meta->trace != 0))
+		trace_step(worker, routed->packet, routed->ingress, "its sender %s redirected",
+			meta->flags & PACKET_DRY_RUN ? "would be" : "is");
+	if ((meta->flags & PACKET_DRY_RUN) || !router_may_send_icmp(worker, port->owner))
+		return;
+	message = icmp6_redirect(&worker->pools, routed->packet, routed->l3, port->link_local,
+		target, mac_of(routed->ingress, target, mac) ? mac : NULL);
+	if (message == NULL)
+		return;
+	packet_meta(message)->trace = 0;
+	router_originate(worker, routed->ingress, message, 6, routed->ingress);
 }
 
 /* ---- all of them --------------------------------------------------------------------------------

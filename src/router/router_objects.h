@@ -215,6 +215,9 @@ void router_arp(struct worker *worker, struct vport *vport, struct rte_mbuf *pac
 /* Neighbour discovery (router_nd.c): an ICMPv6 message of types 133 to 137, whole, its checksum
  * and hop limit not yet looked at. Takes the packet. */
 void router_nd(struct worker *worker, struct routed *routed, uint16_t l4, unsigned length);
+/* RFC 4861, 8.2: a redirect to the packet's sender, who is on its ingress port's link. The packet
+ * stays the caller's. */
+void router_nd_redirect(struct worker *worker, const struct routed *routed, const uint8_t *target);
 /* Whether the way to the address leads out of another port (proxy ARP and ND). */
 bool router_is_elsewhere(
 	struct worker *worker, const struct vport *vport, uint8_t family, const uint8_t *address);

@@ -225,20 +225,23 @@ send_out(struct worker *worker, struct routed *routed, const struct next_hop *ho
 {
 	struct vport *egress = vport_get(worker, hop->key.vport);
 	struct rte_mbuf *packet = routed->packet;
+	bool too_big;
 
 	if (unlikely(egress == NULL)) {
 		packet_drop(worker, routed->ingress, DROP_STALE_VPORT, packet);
 		return;
 	}
+	too_big = is_too_big(packet, routed->l3, egress->mtu);
+	/* a super-packet is never cut anew: its sender cut it for its own MTU */
+	if (unlikely(too_big &&
+		     (forbids_fragments(routed) || packet_meta(packet)->gso != PACKET_GSO_NONE))) {
+		router_error(worker, routed, ROUTER_TOO_BIG, egress->mtu);
+		packet_drop(worker, egress, DROP_TOO_BIG, packet);
+		return;
+	}
 	if (unlikely(egress == routed->ingress))
 		maybe_redirect(worker, routed, hop);
-	if (unlikely(is_too_big(packet, routed->l3, egress->mtu))) {
-		/* a super-packet is never cut anew: its sender cut it for its own MTU */
-		if (forbids_fragments(routed) || packet_meta(packet)->gso != PACKET_GSO_NONE) {
-			router_error(worker, routed, ROUTER_TOO_BIG, egress->mtu);
-			packet_drop(worker, egress, DROP_TOO_BIG, packet);
-			return;
-		}
+	if (unlikely(too_big)) {
 		edit_forward_ttl(packet, routed->l3, routed->family);
 		send_fragments(worker, egress, hop, 4, packet, routed->l3);
 		return;
@@ -253,28 +256,43 @@ send_out(struct worker *worker, struct routed *routed, const struct next_hop *ho
 /* ---- (4., 5.) ----------------------------------------------------------------------------------
  */
 
-/* RFC 791, 3.1: an option that says the way (LSRR 131, SSRR 137). RFC 7126, 4.3: not followed. */
-static bool
-has_source_route(const struct routed *routed)
+struct options {
+	bool source_route; /* RFC 791, 3.1: one says the way (LSRR 131, SSRR 137) */
+	uint8_t wrong;     /* offset in the header of one that has no possible length; 0: none */
+};
+
+static void
+walk_options(const uint8_t *header, unsigned length, struct options *options)
 {
+	unsigned at = IP4_HEADER_LENGTH;
+
+	while (at < length && header[at] != 0) {
+		if (header[at] == 1) {
+			at++;
+			continue;
+		}
+		if (at + 2 > length || header[at + 1] < 2 || at + header[at + 1] > length) {
+			options->wrong = (uint8_t)at;
+			return;
+		}
+		if (header[at] == 131 || header[at] == 137)
+			options->source_route = true;
+		at += header[at + 1];
+	}
+}
+
+static struct options
+read_options(const struct routed *routed)
+{
+	unsigned length = (routed_header(routed)[0] & 0x0f) * 4u;
+	struct options options = { 0 };
 	uint8_t copy[IP4_HEADER_LIMIT];
-	unsigned length = (routed_header(routed)[0] & 0x0f) * 4u, at = IP4_HEADER_LENGTH;
 	const uint8_t *header;
 
-	if (likely(length == IP4_HEADER_LENGTH))
-		return false;
 	header = rte_pktmbuf_read(routed->packet, routed->l3, length, copy);
-	while (header != NULL && at < length && header[at] != 0) {
-		if (header[at] == 131 || header[at] == 137)
-			return true;
-		if (header[at] == 1)
-			at++;
-		else if (at + 1 < length && header[at + 1] >= 2)
-			at += header[at + 1];
-		else
-			return false;
-	}
-	return false;
+	if (likely(header != NULL))
+		walk_options(header, length, &options);
+	return options;
 }
 
 /* No way on. */
@@ -333,11 +351,35 @@ ttl_of(const struct routed *routed)
 	return routed_header(routed)[routed->family == 4 ? 8 : 7];
 }
 
+/* IPv4 options. RFC 1812, 4.3.3.5: a header that is wrong is answered; RFC 7126, 4.3: source
+ * routes are not followed. False: the packet is gone. */
+static bool
+pass_options(struct worker *worker, struct routed *routed)
+{
+	struct options options = read_options(routed);
+
+	if (options.wrong == 0 && !options.source_route)
+		return true;
+	if (options.wrong != 0)
+		router_error(worker, routed, ROUTER_PARAMETER_PROBLEM, options.wrong);
+	packet_drop(worker, routed->ingress,
+		options.wrong != 0 ? DROP_BAD_IP_HEADER : DROP_SOURCE_ROUTE, routed->packet);
+	return false;
+}
+
+static bool
+has_options(const struct routed *routed)
+{
+	return routed->family == 4 && routed_header(routed)[0] != RTE_IPV4_VHL_DEF;
+}
+
 static void
 forward(struct worker *worker, struct routed *routed)
 {
 	const struct next_hop *hop = resolve(worker, routed->leaf, routed->packet);
 
+	if (unlikely(has_options(routed)) && !pass_options(worker, routed))
+		return;
 	if (unlikely(is_local_by_address(routed))) {
 		router_local(worker, routed);
 		return;
@@ -359,8 +401,6 @@ forward(struct worker *worker, struct routed *routed)
 		packet_drop(worker, routed->ingress, DROP_LINK_BROADCAST, routed->packet);
 	else if (unlikely(stays_on_link(routed)))
 		refuse(worker, routed, DROP_LINK_LOCAL, ROUTER_BEYOND_SCOPE);
-	else if (unlikely(routed->family == 4 && has_source_route(routed)))
-		packet_drop(worker, routed->ingress, DROP_SOURCE_ROUTE, routed->packet);
 	else if (unlikely(ttl_of(routed) <= 1))
 		refuse(worker, routed, DROP_TTL_EXCEEDED, ROUTER_TTL_EXCEEDED);
 	else

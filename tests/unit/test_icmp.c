@@ -305,6 +305,16 @@ ip6_answers_follow_the_list(void **state)
 	assert_false(may_answer6(length, ICMP6_TOO_BIG, 0));
 	length = make_ip6(IPPROTO_FRAGMENT, "1100 0101 00000000", 20);
 	assert_true(may_answer6(length, ICMP6_TOO_BIG, 0));
+	/* behind a header that the answer would be about, and behind one that is cut off */
+	length = make_ip6(IPPROTO_ROUTING, "3a00 fd01 00000000", 20);
+	frame[L3 + 48] = 3;
+	assert_false(may_answer6(length, ICMP6_PARAMETER_PROBLEM, 0));
+	frame[L3 + 48] = 128;
+	assert_true(may_answer6(length, ICMP6_PARAMETER_PROBLEM, 0));
+	assert_false(
+		may_answer6(make_ip6(IPPROTO_DSTOPTS, "3a05 010400000000", 20), ICMP6_TOO_BIG, 0));
+	assert_true(
+		may_answer6(make_ip6(IPPROTO_DSTOPTS, "1105 010400000000", 20), ICMP6_TOO_BIG, 0));
 }
 
 /* ---- echo --------------------------------------------------------------------------------- */

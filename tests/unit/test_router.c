@@ -331,6 +331,120 @@ test_errors(void **state)
 	expect_icmp(&router, 11, 0);
 }
 
+/* Drops the next frame on the port; which ICMPv6 type it had, 0: there was none. */
+static uint8_t
+take_icmp6(const struct bench_router *router, uint8_t frame[BUFFER])
+{
+	if (take_frame(router, 0, frame) == 0)
+		return 0;
+	assert_int_equal(frame[14 + 6], 58);
+	return frame[54];
+}
+
+/* RFC 4443, 2.2 (a): who was asked answers, by whatever port. RFC 8200, 4.7: no next header. RFC
+ * 1122, 4.1.3.4: broken UDP is not answered. */
+static void
+test_answers_for_itself(void **state)
+{
+	struct bench_router router = lab_router("a", NULL);
+	struct make_ends ends = ends_from_station(&router, 0, 5, "2001:db8:1::1");
+	uint8_t frame[BUFFER];
+	size_t length;
+
+	(void)state;
+	know(&router, 0, 5, 4);
+	know(&router, 0, 5, 6);
+	lab_wait(3);
+	quiet(&router);
+	put_udp(&router, 0, 5, "2001:db8:1::1");
+	assert_int_equal(take_icmp6(&router, frame), 1);
+	assert_memory_equal(frame + 14 + 8, ends.destination, 16);
+	length = make_udp(frame, &ends, 1, 2, "xyz", 3);
+	frame[14 + 6] = 59;
+	put_frame(&router, 0, frame, length);
+	assert_int_equal(take_icmp6(&router, frame), 0);
+	length = make_udp(frame, &ends, 1, 2, "xyz", 3);
+	frame[length - 1] ^= 1;
+	put_frame(&router, 0, frame, length);
+	assert_int_equal(take_icmp6(&router, frame), 0);
+	ends = ends_from_station(&router, 0, 5, "10.0.0.1");
+	length = make_udp(frame, &ends, 1, 2, "xyz", 3);
+	frame[length - 1] ^= 1;
+	put_frame(&router, 0, frame, length);
+	lab_expect_nothing(router.nics[0]);
+	length = make_udp(frame, &ends, 1, 2, "xyz", 3);
+	frame[14 + 20 + 6] = frame[14 + 20 + 7] = 0; /* no checksum at all */
+	put_frame(&router, 0, frame, length);
+	expect_icmp(&router, 3, 3);
+	assert_int_equal(lab_drops(router.ports[0], DROP_NOT_LISTENING), 5);
+}
+
+/* RFC 1812, 4.3.3.5; RFC 7126, 4.3. */
+static void
+test_options(void **state)
+{
+	struct bench_router router = lab_router("a", NULL);
+	struct make_ends ends = ends_from_station(&router, 0, 5, "10.1.0.9");
+	static const uint8_t options[][4] = { { 94, 1 }, { 94, 5 }, { 1, 1, 1, 94 },
+		{ 131, 3, 4, 0 }, { 94, 4 } };
+	uint8_t frame[BUFFER];
+
+	(void)state;
+	know(&router, 0, 5, 4);
+	know(&router, 1, 9, 4);
+	lab_wait(3);
+	quiet(&router);
+	for (unsigned i = 0; i < RTE_DIM(options); i++) {
+		size_t length = make_udp(frame, &ends, 1, 2, "xyz", 3);
+
+		memmove(frame + 38, frame + 34, length - 34);
+		memcpy(frame + 34, options[i], 4);
+		frame[14] = 0x46;
+		frame[17] += 4;
+		frame[24] = frame[25] = 0;
+		*(uint16_t *)(frame + 24) = (uint16_t)~rte_raw_cksum(frame + 14, 24);
+		put_frame(&router, 0, frame, length + 4);
+		if (i < 3) {
+			assert_true(take_frame(&router, 0, frame) > 0);
+			assert_int_equal(frame[34], 12);
+			assert_int_equal(frame[38], i == 2 ? 23 : 20); /* the pointer */
+		}
+		lab_expect_nothing(router.nics[0]);
+		assert_int_equal(lab_drain(router.nics[1]), i == 4);
+	}
+	assert_int_equal(lab_drops(router.ports[0], DROP_BAD_IP_HEADER), 3);
+	assert_int_equal(lab_drops(router.ports[0], DROP_SOURCE_ROUTE), 1);
+}
+
+/* RFC 4861, 8.2: to who is on the link, about who is on it, by its link-local address if it is a
+ * router. */
+static void
+test_redirect6(void **state)
+{
+	struct bench_router router = lab_router("a", NULL);
+	const char *global = "2001:db8::9";
+	uint8_t frame[BUFFER], mac[6];
+
+	(void)state;
+	for (unsigned station = 5; station <= 9; station += 4)
+		know(&router, 0, station, 6);
+	lab_wait(3);
+	quiet(&router);
+	put_udp(&router, 0, 5, "2001:db8::9");
+	assert_int_equal(take_icmp6(&router, frame), 137);
+	assert_int_equal(frame[14 + 7], 255);
+	assert_memory_equal(frame + 54 + 8, prefix_of(global).address, 16);
+	assert_memory_equal(frame + 54 + 24, prefix_of(global).address, 16);
+	station_mac(mac, 9);
+	assert_memory_equal(frame + 54 + 42, mac, 6);
+	assert_int_equal(frame[54 + 48], 4);
+	assert_int_equal(lab_drain(router.nics[0]), 1); /* the packet itself */
+	set_route(&router, "2001:db8:f::/48", WEFT_ROUTE_FORWARD, &global, 1, 0);
+	put_udp(&router, 0, 5, "2001:db8:f::1");
+	assert_int_equal(take_frame(&router, 0, frame) > 0, 1);
+	assert_int_equal(frame[14 + 6], 17); /* no redirect */
+}
+
 /* The rate is the router's own: a burst, then by and by. */
 static void
 test_error_rate(void **state)
@@ -658,6 +772,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_removal, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_ping, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_errors, lab_open, lab_close_routers),
+		cmocka_unit_test_setup_teardown(
+			test_answers_for_itself, lab_open, lab_close_routers),
+		cmocka_unit_test_setup_teardown(test_options, lab_open, lab_close_routers),
+		cmocka_unit_test_setup_teardown(test_redirect6, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_error_rate, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_static_routes, lab_open, lab_close_routers),
 		cmocka_unit_test_setup_teardown(test_abort, lab_open, lab_close_routers),
