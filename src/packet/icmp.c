@@ -97,6 +97,9 @@ icmp6_may_answer(const struct rte_mbuf *packet, uint16_t l3, uint8_t type, uint8
 	found = ip6_skip_headers(packet, l3, &upper);
 	if (upper.protocol != IPPROTO_ICMPV6)
 		return found != IP6_TOO_MANY;
+	/* RFC 7112, 5: that the first fragment lacks the rest of its headers is told in any case */
+	if (found == IP6_CUT_OFF && type == ICMP6_PARAMETER_PROBLEM && code == 3)
+		return true;
 	/* (e.1), (e.2); what cannot be seen may be an error */
 	if (found != IP6_UPPER)
 		return false;
