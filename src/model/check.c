@@ -312,7 +312,7 @@ nic_switch(struct checker *checker, const struct lyd_node *nic)
 static void
 check_doubled_membership(struct checker *checker, const struct lyd_node *nic, const char *port)
 {
-	static const char *const names[] = { "vlan", "vlans", "native" };
+	static const char *const names[] = { "vlan", "vlans", "native", "isolation" };
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (model_child(nic, names[i]) != NULL) {

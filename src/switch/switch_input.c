@@ -328,6 +328,10 @@ forward(struct batch *batch, const struct frame *frame, const struct switch_ingr
 		packet_drop(worker, egress->vport, DROP_VLAN_NOT_ALLOWED, packet);
 		return;
 	}
+	if (unlikely(switch_port_isolates(ingress->port, egress->vport->context))) {
+		packet_drop(worker, egress->vport, DROP_ISOLATED, packet);
+		return;
+	}
 	if (unlikely(frame->tag != wanted)) {
 		packet = switch_retag(worker, egress->vport, packet, frame->tag, wanted);
 		if (packet == NULL)

@@ -68,6 +68,7 @@ struct switch_station {
 struct switch_port {
 	struct virtual_switch *owner;
 	struct switch_station *station;
+	uint64_t group;     /* 0: none */
 	uint32_t mac_limit; /* UINT32_MAX: none */
 	uint16_t access;    /* 0: a trunk */
 	uint16_t native;    /* VLAN of untagged frames, of access ports too; 0: none */
@@ -82,6 +83,13 @@ switch_port_carries(const struct switch_port *port, uint16_t vlan)
 	if (port->access != 0)
 		return port->access == vlan;
 	return port->carries_all || (port->vlans[vlan / 64] >> vlan % 64 & 1) != 0;
+}
+
+/* Whether frames may not go from the one to the other. */
+static inline bool
+switch_port_isolates(const struct switch_port *from, const struct switch_port *to)
+{
+	return from->group != 0 && from->group == to->group;
 }
 
 /* On egress. */
