@@ -19,6 +19,20 @@ struct route_list {
 	struct router_route routes[];
 };
 
+/* Which service port a datagram is for; sorted. A change makes a new one. */
+struct service {
+	uint8_t family;
+	uint8_t reserved;
+	uint16_t udp_port; /* host order */
+	uint32_t vport;    /* id */
+	uint8_t address[16];
+};
+
+struct service_list {
+	size_t count;
+	struct service services[];
+};
+
 /* What router_routes.c keeps of a static route. */
 struct static_route;
 
@@ -26,6 +40,7 @@ struct static_route;
 struct router {
 	struct fib fib4, fib6;
 	struct route_list *_Atomic routes; /* for traces and for looking; RCU */
+	struct service_list *_Atomic services;
 	struct weft_network *network;
 	uint32_t device;                /* id */
 	_Atomic uint32_t icmp_interval; /* ns between two errors */
@@ -34,6 +49,7 @@ struct router {
 	struct weft_router_config config;
 	struct name_map statics; /* "10.0.0.0/8" -> static_route, as the open change leaves them */
 	struct route_list *prepared, *replaced;
+	struct service_list *prepared_services, *replaced_services;
 	struct news_list *news; /* ports to look after when the commit is done */
 };
 
@@ -42,6 +58,7 @@ struct router_port {
 	struct router *owner;
 	struct rte_ether_addr mac;
 	bool has_ip4, has_ip6;
+	uint16_t udp_port; /* a service port, whose only address is the service's; 0: none */
 	bool redirects, unreachables, proxy_arp;
 	uint8_t urpf;           /* enum weft_urpf */
 	uint16_t clamp_mss;     /* 0: none */
@@ -144,6 +161,20 @@ const struct next_hop *router_hop_to(struct worker *worker, const struct router 
 void router_local(struct worker *worker, struct routed *routed);
 /* Notes that the router itself took the packet, and frees it. */
 void router_taken(struct worker *worker, const struct vport *vport, struct rte_mbuf *packet);
+
+/* ---- service ports (router_service.c) ------------------------------------------------------ */
+
+int router_services_prepare(struct weft_device *device, struct weft_error *error);
+void router_services_commit(struct router *router);
+void router_services_discard(struct router *router);
+void router_services_reclaim(struct router *router);
+void router_services_free(struct router *router);
+
+/* Takes a whole UDP datagram to the router itself to the port that serves it. False: there is
+ * none, and it is still the caller's. `length`: from l4 to the end of the IP packet. */
+bool router_serve(struct worker *worker, struct routed *routed, unsigned l4, unsigned length);
+/* What came in by a service port. Takes it. */
+void router_service_input(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
 
 /* ---- ICMP errors (router_icmp.c) ----------------------------------------------------------- */
 

@@ -391,7 +391,7 @@ router_originate(struct worker *worker, struct vport *ingress, struct rte_mbuf *
 		return;
 	}
 	if (unlikely(is_too_big(packet, RTE_ETHER_HDR_LEN, egress->mtu))) {
-		if (family == 4)
+		if (family == 4 && !(header[6] & 0x40))
 			send_fragments(worker, egress, hop, packet, RTE_ETHER_HDR_LEN);
 		else
 			packet_drop(worker, egress, DROP_TOO_BIG, packet);
