@@ -104,6 +104,9 @@ struct rte_mempool *packet_pool_create(
 struct rte_mbuf *packet_writable(
 	struct packet_pools *pools, struct rte_mbuf *packet, unsigned bytes, unsigned room);
 
+/* Cuts off what is behind the first `length` bytes, which it has at least, of a chain too. */
+void packet_trim(struct rte_mbuf *packet, unsigned length);
+
 /* The packet in one segment, for those who take no chains: itself, or another head. NULL: no
  * buffer, or longer than a large one (then it has been freed). */
 struct rte_mbuf *packet_linear(struct packet_pools *pools, struct rte_mbuf *packet);
