@@ -286,7 +286,7 @@ struct weft_tunnel_config {
 
 WEFT_API struct weft_device *weft_tunnel_add(struct weft_change *change,
 	struct weft_network *network, const char *name, const struct weft_tunnel_config *config);
-/* The family stays as it is. */
+/* Of another family only together with all remotes. */
 WEFT_API void weft_tunnel_update(struct weft_change *change, struct weft_device *device,
 	const struct weft_tunnel_config *config);
 /* vni: 1..16,777,215. The vport is named VNI.REMOTE, an IPv6 address with '-' for ':'. */

@@ -109,19 +109,14 @@ struct weft_vport *
 weft_tunnel_remote_add(struct weft_change *change, struct weft_device *device, uint32_t vni,
 	const struct weft_prefix *remote)
 {
-	const struct tunnel *tunnel;
-
 	if (weft_change_failed(change, NULL) || device == NULL || !is_tunnel(change, device))
 		return NULL;
-	tunnel = device->data;
 	if (vni == 0 || vni > VXLAN_VNI_MAX) {
 		change_fail(change, EINVAL, "VNI %u: they are 1 to %u", vni, VXLAN_VNI_MAX);
 		return NULL;
 	}
-	if (!is_host(remote) || remote->family != tunnel->config.local.family) {
-		change_fail(change, EINVAL,
-			"a remote of tunnel %s/%s is a host's IPv%u address, as its own is",
-			device->network->name, device->name, tunnel->config.local.family);
+	if (!is_host(remote)) {
+		change_fail(change, EINVAL, "a remote's address is that of a host");
 		return NULL;
 	}
 	return add_vport(change, device, vni, remote);
@@ -199,10 +194,6 @@ weft_tunnel_update(struct weft_change *change, struct weft_device *device,
 		check_config(change, config) < 0)
 		return;
 	tunnel = device->data;
-	if (config->local.family != tunnel->config.local.family) {
-		change_fail(change, EINVAL, "a tunnel's address stays of its family");
-		return;
-	}
 	update = malloc(sizeof(*update));
 	if (update == NULL) {
 		change_fail(change, ENOMEM, "out of memory");
@@ -229,18 +220,22 @@ live_free(struct tunnel_live *live)
 	free(live);
 }
 
-static void
+/* False: a remote of the other family. */
+static bool
 enter_port(struct tunnel_live *live, const struct vport *vport)
 {
 	const struct tunnel_port *port = tunnel_port_of(vport);
 
 	if (port->vni == 0) {
 		live->underlay = vport->id;
-		return;
+		return true;
 	}
+	if (port->family != live->family)
+		return false;
 	live->vnis += !vni_map_has(live->map, port->vni);
 	live->remotes++;
 	vni_map_add(live->map, port->vni, port->remote, vport->id);
+	return true;
 }
 
 static int
@@ -263,8 +258,15 @@ prepare(struct weft_device *device, struct weft_change *change, struct weft_erro
 	live->family = tunnel->config.local.family;
 	live->port = tunnel->config.port;
 	memcpy(live->local, tunnel->config.local.address, live->family == 4 ? 4 : 16);
-	while ((object = change_vport_next(device, object)) != NULL)
-		enter_port(live, change_vport_after(object));
+	while ((object = change_vport_next(device, object)) != NULL) {
+		if (enter_port(live, change_vport_after(object)))
+			continue;
+		live_free(live);
+		return error_set(error, EINVAL,
+			"remote %s of tunnel %s/%s is not IPv%u, as the tunnel's own address is",
+			object->name, device->network->name, device->name,
+			tunnel->config.local.family);
+	}
 	tunnel->prepared = live;
 	return 0;
 }
