@@ -107,6 +107,24 @@ uplink_vlans_cell(const json_t *object, enum style *style)
 	return text;
 }
 
+/* 5000 from 198.51.100.7, ... */
+static char *
+remotes_cell(const json_t *object, enum style *style)
+{
+	const json_t *remotes = json_object_get(object, "remotes"), *remote;
+	char *text = NULL;
+	size_t size = 0, i;
+	FILE *stream = output_memory(open_memstream(&text, &size));
+
+	(void)style;
+	json_array_foreach(remotes, i, remote) fprintf(stream, "%s%llu at %s", i > 0 ? ", " : "",
+		(unsigned long long)answer_number(remote, "vni"),
+		answer_text(remote, "remote") ? answer_text(remote, "remote") : "?");
+	if (fclose(stream) != 0)
+		output_memory(NULL);
+	return text;
+}
+
 static char *
 age_cell(const json_t *object, enum style *style)
 {
@@ -183,6 +201,13 @@ const struct kind kinds[] = {
 		{ NULL }, reason_note },
 	{ "links", "link", "joints of two ports", false, false,
 		{ { "LINK", "name", NULL }, { "ENDS", "ends", NULL } }, { "network" }, NULL },
+	{ "tunnels", "tunnel", "networks across hosts", false, false,
+		{ { "TUNNEL", "name", NULL }, { "ROUTER", "router", NULL },
+			{ "LOCAL", "local", NULL }, { "UDP PORT", "udp-port", NULL },
+			{ "MTU", "mtu", NULL }, { "VNIS", "vnis", NULL },
+			{ "REMOTES", NULL, remotes_cell }, { "IN", "in-packets", NULL },
+			{ "OUT", "out-packets", NULL }, { "DROPS", "drops", NULL } },
+		{ "network" }, NULL },
 	{ "macs", "mac", "addresses that switches have learned", false, true,
 		{ { "SWITCH", "switch", NULL }, { "VLAN", "vlan", NULL }, { "MAC", "mac", NULL },
 			{ "PORT", "port", NULL }, { "AGE", NULL, age_cell } },
