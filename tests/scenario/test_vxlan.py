@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Networks across hosts: weftd at both ends of a VXLAN tunnel, and the kernel's vxlan device."""
-import struct
-
 import pytest
+import yaml
 
 import harness
 
@@ -118,6 +117,13 @@ def test_tenants_with_the_same_addresses(space):
 			assert not sum(map(harness.is_marked(f"OF-{other}"), heard[tenant, n]))
 	for weftd in daemons:
 		assert weftd.alive()
+
+
+def test_example(space):
+	"""examples/vxlan.yaml: what its own tests say holds."""
+	weftd = space.start_weftd(yaml.safe_load((harness.ROOT / "examples/vxlan.yaml").read_text()))
+	answer = weftd.weft("test")
+	assert "3 of 3 tests hold" in answer.stdout, answer.stdout
 
 
 # ---- the kernel at the other end
