@@ -152,6 +152,10 @@ edit_pop_outer(struct packet_pools *pools, struct rte_mbuf *packet, unsigned fro
 		meta->checksum_start -= (uint16_t)front;
 	else
 		meta->offload = 0;
+	if (packet_gso_is_vxlan(meta->gso)) {
+		meta->gso = packet_gso_inside(meta->gso);
+		meta->header_length -= (uint16_t)front;
+	}
 	meta->flags &= (uint8_t)~PACKET_PARSED;
 	meta->flow_hash = 0;
 	if (unlikely(meta->log != NULL))

@@ -45,7 +45,8 @@ struct rte_mbuf *edit_push_vxlan(
 /*
  * Takes the first `front` bytes away, and what is behind `length` further ones; the packet has
  * as many. What it was vouched for, or left undone, was of the outer headers, unless a partial
- * checksum lies in what is left.
+ * checksum lies in what is left. A super-packet in VXLAN is an ordinary one then; its headers
+ * must be those that are taken away.
  */
 struct rte_mbuf *edit_pop_outer(
 	struct packet_pools *pools, struct rte_mbuf *packet, unsigned front, unsigned length);

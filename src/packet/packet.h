@@ -27,6 +27,9 @@ enum packet_gso {
 	PACKET_GSO_TCP4 = 1,
 	PACKET_GSO_TCP6 = 2,
 	PACKET_GSO_UDP = 3, /* UDP segmentation (USO), either family */
+	/* a VXLAN datagram of either family that has one of TCP in it (packet/encapsulate.h) */
+	PACKET_GSO_VXLAN_TCP4 = 4,
+	PACKET_GSO_VXLAN_TCP6 = 5,
 };
 
 #define PACKET_PARSED 0x01  /* l3, l4, ethertype, protocol hold */
@@ -35,6 +38,19 @@ enum packet_gso {
 #define PACKET_GSO_ECN 0x08 /* virtio: the TCP super-packet carries CWR */
 
 #define PACKET_OFFSET_NONE 0xffff
+
+static inline bool
+packet_gso_is_vxlan(uint8_t gso)
+{
+	return gso >= PACKET_GSO_VXLAN_TCP4;
+}
+
+/* Of the TCP super-packet inside. */
+static inline uint8_t
+packet_gso_inside(uint8_t gso)
+{
+	return gso == PACKET_GSO_VXLAN_TCP4 ? PACKET_GSO_TCP4 : PACKET_GSO_TCP6;
+}
 
 /* How many copies one packet may become on its whole way; divided among them at each flood. */
 #define PACKET_COPY_BUDGET 4096

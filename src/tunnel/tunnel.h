@@ -24,6 +24,7 @@
  *	   it has a VNI (RFC 7348, 4.1; reserved bits are not looked at), and behind it at least
  *	   an Ethernet header: else bad-vxlan.
  *	2. The VNI is known (unknown-vni), and so is its sender (unknown-remote).
+ *	   A super-packet that a kernel's vxlan device left whole goes on as one.
  *	3. Where congestion was marked, or another ECN, the frame's own header gets the mark (RFC
  *	   6040, 4.2); bad-ecn if it cannot tell.
  *	VLAN tags of the frame stay: the switch's port is an access port, and drops what is tagged

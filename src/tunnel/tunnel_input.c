@@ -334,6 +334,10 @@ deliver(struct worker *worker, struct vport *vport, struct vport *egress, struct
 		packet_dropped(worker, vport, DROP_NO_BUFFER, dry_run);
 		return;
 	}
+	if (unlikely(packet_meta(packet)->gso != PACKET_GSO_NONE && !offload_holds(packet))) {
+		packet_drop(worker, egress, DROP_BAD_OFFLOAD, packet);
+		return;
+	}
 	if (unlikely(arrival->ecn == ECN_CE || arrival->ecn == ECN_ECT1)) {
 		packet = take_over_ecn(worker, egress, packet, arrival->ecn);
 		if (packet == NULL)
@@ -401,7 +405,7 @@ process(struct worker *worker, struct rte_mbuf *packet)
 	live = tunnel_live_of(port->owner);
 	if (port->vni != 0)
 		go_out(worker, vport, live, packet);
-	else if (likely(packet_meta(packet)->gso == PACKET_GSO_NONE))
+	else if (likely(packet_meta(packet)->gso != PACKET_GSO_UDP))
 		come_in(worker, vport, live, packet);
 	else
 		come_in_cut(worker, vport, live, packet);
