@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The tunnel, as the wire and its stations see it: one engine, memory vnics. */
 #include "../tunnel_fixture.h"
+#include "packet/offload.h"
 
 #include <netinet/in.h>
+#include <rte_tcp.h>
 
 static uint16_t
 u16_at(const uint8_t *bytes)
@@ -471,6 +473,204 @@ test_too_long(void **state)
 	assert_in_range(lab_drain(tunnel.nics[0]), TUNNEL_ICMP_BURST - 2, TUNNEL_ICMP_BURST + 1);
 }
 
+/* ---- super-packets -----------------------------------------------------------------------------
+ */
+
+#define SEGMENT 1000u
+#define SUPER 3500u
+
+/* A TCP super-packet of IPv4 from station 9 to 1, its checksum undone: the pseudo-header's sum. */
+static size_t
+make_super(uint8_t *frame)
+{
+	struct make_ends ends = { .family = 4 };
+	uint8_t small[MAKE_SIZE];
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(frame + 34);
+
+	station_mac(ends.source_mac.addr_bytes, 9);
+	station_mac(ends.destination_mac.addr_bytes, 1);
+	memcpy(ends.source, prefix_of("192.168.0.9").address, 4);
+	memcpy(ends.destination, prefix_of("192.168.0.1").address, 4);
+	make_tcp(small, &ends, 1000, 2000, 77, 88, RTE_TCP_ACK_FLAG);
+	memcpy(frame, small, 54);
+	for (unsigned i = 0; i < SUPER; i++)
+		frame[54 + i] = (uint8_t)(i * 7 + i / 256);
+	frame[16] = (40 + SUPER) >> 8;
+	frame[17] = (40 + SUPER) & 0xff;
+	set_class(frame + 14, 0);
+	tcp->cksum = rte_ipv4_phdr_cksum((const struct rte_ipv4_hdr *)(frame + 14), 0);
+	return 54 + SUPER;
+}
+
+/* As a driver gives it to weft. */
+static void
+put_super(struct weft_nic *nic, const uint8_t *frame, size_t length, unsigned tcp)
+{
+	struct virtio_net_hdr header = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.gso_size = SEGMENT,
+		.hdr_len = (uint16_t)(tcp + 20),
+		.csum_start = (uint16_t)tcp,
+		.csum_offset = 16 };
+	struct rte_mbuf *packet = packet_from_bytes(&lab->pools, frame, length);
+
+	assert_true(offload_from_header(packet, &header));
+	nic_input(lab->workers[0], nic->queues[0], &packet, 1);
+	lab_run();
+}
+
+static bool
+is_tcp4_sound(const uint8_t *ip)
+{
+	uint32_t sum = rte_ipv4_phdr_cksum((const struct rte_ipv4_hdr *)ip, 0) +
+		       rte_raw_cksum(ip + 20, u16_at(ip + 2) - 20u);
+
+	return (sum & 0xffff) + (sum >> 16) == 0xffff;
+}
+
+/* The segments of the super-packet that begin at `inner` of the frames that come out. */
+static void
+take_segments(struct weft_nic *nic, unsigned inner, uint8_t family)
+{
+	static uint8_t super[BUFFER], frame[BUFFER];
+	unsigned done = 0;
+	size_t length;
+
+	make_super(super);
+	while ((length = weft_nic_receive(nic, frame, sizeof(frame))) > 0) {
+		const uint8_t *ip = frame + inner + 14;
+		unsigned payload = RTE_MIN(SUPER - done, SEGMENT);
+
+		assert_int_equal(length, inner + 54 + payload);
+		assert_int_equal(u16_at(ip + 2), 40 + payload);
+		assert_true(is_ip4_sound(ip));
+		assert_true(is_tcp4_sound(ip));
+		assert_memory_equal(ip + 40, super + 54 + done, payload);
+		done += payload;
+		if (inner == 0)
+			continue;
+		assert_int_equal(u16_at(frame + inner - 12), 16 + 54 + payload);
+		if (family == 4)
+			assert_true(is_ip4_sound(frame + 14));
+		else
+			assert_true(is_udp6_sound(frame + 14));
+		assert_int_equal(u16_at(frame + 14 + (family == 4 ? 2 : 4)),
+			(family == 4 ? length - 14 : length - 54));
+	}
+	assert_int_equal(done, SUPER);
+}
+
+/* Of a station: cut before it goes out. */
+static void
+check_super_out(uint8_t family)
+{
+	struct bench_tunnel tunnel = lab_tunnel(family, NULL);
+	uint8_t frame[BUFFER];
+	size_t length = make_inner(frame, 1, 9, 4);
+
+	/* so that it goes to one remote alone */
+	length = make_vxlan(&tunnel, 0, VNI, frame, length, frame + 4000);
+	put_frame(&tunnel.router, 1, frame + 4000, length);
+	lab_drain(tunnel.nics[0]);
+	lab_drain(tunnel.nics[1]);
+	length = make_super(frame);
+	put_super(tunnel.nics[0], frame, length, 34);
+	lab_drain(tunnel.nics[1]);
+	take_segments(tunnel.router.nics[1], vxlan_overhead(family), family);
+}
+
+/* Of a kernel's vxlan device: whole to the station, which has it cut by its vnic. */
+static void
+check_super_in(uint8_t family)
+{
+	struct bench_tunnel tunnel = lab_tunnel(family, NULL);
+	uint8_t super[BUFFER], frame[BUFFER];
+	size_t length = make_vxlan(&tunnel, 0, VNI, super, make_super(super), frame);
+	struct weft_counters counters;
+
+	put_super(tunnel.router.nics[1], frame, length, vxlan_overhead(family) + 34);
+	weft_vport_counters(tunnel.remotes[0], &counters);
+	assert_int_equal(counters.out_packets, 1);
+	lab_drain(tunnel.nics[1]);
+	take_segments(tunnel.nics[0], 0, family);
+}
+
+/* The same, to somebody else: the router sends on what its way can take. */
+static void
+check_super_passing(uint8_t family)
+{
+	struct bench_tunnel tunnel = lab_tunnel(family, NULL);
+	uint8_t super[BUFFER], frame[BUFFER];
+	size_t length;
+
+	tunnel.local = prefix_of(family == 4 ? "10.2.0.7" : "2001:db8:2::7");
+	know(&tunnel.router, 2, 7, family);
+	length = make_vxlan(&tunnel, 0, VNI, super, make_super(super), frame);
+	if (family == 6)
+		frame[60] = 0x12; /* a checksum that has to be made */
+	put_super(tunnel.router.nics[1], frame, length, vxlan_overhead(family) + 34);
+	take_segments(tunnel.router.nics[2], vxlan_overhead(family), family);
+}
+
+static void
+test_super_packets(void **state)
+{
+	(void)state;
+	check_super_out(4);
+	lab_close_routers(state);
+	assert_int_equal(lab_open(state), 0);
+	check_super_in(4);
+	lab_close_routers(state);
+	assert_int_equal(lab_open(state), 0);
+	check_super_passing(4);
+}
+
+static void
+test_super_packets6(void **state)
+{
+	(void)state;
+	check_super_out(6);
+	lab_close_routers(state);
+	assert_int_equal(lab_open(state), 0);
+	check_super_in(6);
+	lab_close_routers(state);
+	assert_int_equal(lab_open(state), 0);
+	check_super_passing(6);
+}
+
+/* What says that it is one, and is not. */
+static void
+test_wrong_super_packets(void **state)
+{
+	struct bench_tunnel tunnel = lab_tunnel(4, NULL);
+	uint8_t super[BUFFER], frame[BUFFER];
+	size_t length = make_vxlan(&tunnel, 0, VNI, super, make_super(super), frame);
+	struct virtio_net_hdr header = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.gso_size = SEGMENT,
+		.csum_start = 84,
+		.csum_offset = 16 };
+	struct rte_mbuf *packet = packet_from_bytes(&lab->pools, frame, length);
+
+	(void)state;
+	header.gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
+	assert_false(offload_from_header(packet, &header));
+	header.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+	header.csum_start = 83;
+	assert_false(offload_from_header(packet, &header));
+	header.csum_start = 84;
+	header.csum_offset = 6;
+	assert_false(offload_from_header(packet, &header));
+	header.csum_offset = 16;
+	assert_true(offload_from_header(packet, &header));
+	rte_pktmbuf_free(packet);
+	/* the datagram is shorter than what is in it */
+	frame[38] = 1;
+	put_super(tunnel.router.nics[1], frame, length, 84);
+	assert_int_equal(lab_drops(tunnel.remotes[0], DROP_BAD_OFFLOAD), 1);
+	lab_expect_nothing(tunnel.nics[0]);
+}
+
 /* ---- changes -----------------------------------------------------------------------------------
  */
 
@@ -591,6 +791,9 @@ main(void)
 		TEST(test_ecn),
 		TEST(test_ecn6),
 		TEST(test_too_long),
+		TEST(test_super_packets),
+		TEST(test_super_packets6),
+		TEST(test_wrong_super_packets),
 		TEST(test_update),
 		TEST(test_refusals),
 	};
