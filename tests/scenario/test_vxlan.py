@@ -126,6 +126,68 @@ def test_example(space):
 	assert "2 of 2 tests hold" in answer.stdout, answer.stdout
 
 
+def test_what_is_shown(space):
+	one, _ = start_all(space, (1, 2))
+	space.namespace("red-1").reaches("10.0.0.2")
+	tunnel = one.show("tunnels", "red/vx")
+	assert tunnel["router"] == "provider/edge" and tunnel["local"] == "192.0.2.1"
+	assert (tunnel["udp-port"], tunnel["mtu"], tunnel["vnis"]) == (4789, 1450, 1)
+	(remote,) = tunnel["remotes"]
+	assert (remote["vni"], remote["remote"], remote["vlan"]) == (5000, "192.0.2.2", 10)
+	assert remote["port"] == "red/lan:vx.5000.192.0.2.2"
+	assert remote["macs"] >= 1 and remote["in-packets"] >= 1 and remote["out-packets"] >= 1
+	assert any(mac["port"] == remote["port"] for mac in one.show("macs", switch="red/lan"))
+	told = one.weft("show", "tunnels").stdout
+	assert "provider/edge" in told and "5000 at 192.0.2.2" in told, told
+	assert '"5000.192.0.2.2"' not in told
+	mac = next(mac["mac"] for mac in one.show("macs", switch="red/lan")
+		if mac["port"] == remote["port"])
+	steps = one.weft("explain", "red/web", "to", mac).stdout
+	assert "VXLAN: VNI 5000, to 192.0.2.2" in steps, steps
+
+
+def test_longer_packets_are_answered(space):
+	"""A vnic with the usual mtu: path MTU discovery finds what the tunnel carries."""
+	plug(space, ("host1", "host2"))
+	for number in (1, 2):
+		config = host(space, number, [3 - number])
+		config["networks"]["red"]["nics"]["web"]["mtu"] = 1500
+		space.start_weftd(config, f"host{number}", f"host{number}")
+	one, two = space.namespace("red-1"), space.namespace("red-2")
+	one.reaches("10.0.0.2")
+	for nic, other in ((one, "10.0.0.2"), (two, "10.0.0.1")):
+		answer = nic.run("ping", "-n", "-c", "2", "-W", "1", "-M", "do", "-s", 1472, other,
+			check=False).stdout
+		assert "mtu = 1450" in answer or "mtu=1450" in answer, answer
+	assert one.ping("10.0.0.2", options=["-s", 1472]) == 3, "cut by their senders now"
+	harness.check_tcp_bytes(one, two, "10.0.0.2")
+	harness.check_tcp_bytes(two, one, "10.0.0.1")
+
+
+def test_changes_while_it_runs(space):
+	"""A remote comes and goes, the UDP port changes at both ends: what stays is not touched."""
+	daemons = start_all(space, (1, 2, 3))
+	one = space.namespace("red-1")
+	for number in (2, 3):
+		one.reaches(f"10.0.0.{number}")
+	config = host(space, 1, [2])
+	daemons[0].apply(config)
+	assert one.ping("10.0.0.2") == 3
+	assert one.ping("10.0.0.3", timeout=0.3) == 0
+	assert len(daemons[0].show("tunnels", "red/vx")["remotes"]) == 1
+	daemons[0].apply(host(space, 1, [2, 3]))
+	one.reaches("10.0.0.3")
+	for number, weftd in enumerate(daemons, 1):
+		config = host(space, number, [n for n in (1, 2, 3) if n != number])
+		config["networks"]["red"]["tunnels"]["vx"]["port"] = 8472
+		weftd.apply(config)
+	for number in (2, 3):
+		one.reaches(f"10.0.0.{number}")
+	for weftd in daemons:
+		weftd.apply({"networks": {}})
+		assert weftd.show("tunnels") == [] and weftd.show("ports") == []
+
+
 # ---- the kernel at the other end
 
 
@@ -155,5 +217,10 @@ def test_kernel(space, family):
 	assert kernel.ping("10.0.0.1", options=whole) == 3
 	harness.check_tcp_bytes(one, kernel, "10.0.0.2")
 	harness.check_tcp_bytes(kernel, one, "10.0.0.1")
+	with kernel.iperf3_server():
+		report = one.iperf3("10.0.0.2", seconds=1)
+		assert report["end"]["sum_received"]["bits_per_second"] > 10e6 / harness.PATIENCE
+		report = one.iperf3("10.0.0.2", seconds=1, options=["-R"])
+		assert report["end"]["sum_received"]["bits_per_second"] > 10e6 / harness.PATIENCE
 	reasons = {reason for reason, _ in drops(weftd)}
 	assert not reasons & {"bad-vxlan", "bad-udp", "unknown-vni", "unknown-remote", "bad-offload"}
