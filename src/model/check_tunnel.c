@@ -227,6 +227,19 @@ find_router(struct checker *checker, const struct lyd_node *tunnel)
 
 /* ---- addresses ------------------------------------------------------------------------------ */
 
+/* Why no end of a tunnel can have it; NULL: it can. */
+static const char *
+refuse(const struct weft_prefix *address)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (value_is_link_local(address))
+		return "is a link-local address";
+	if (address->family == 6 && memcmp(address->address, mapped, sizeof(mapped)) == 0)
+		return "is an IPv4 address within IPv6";
+	return check_refuse_address(address);
+}
+
 /* Whether a host of the family (0: any) can have it; else that is told. */
 static bool
 check_host(struct checker *checker, const struct lyd_node *leaf, unsigned family,
@@ -237,8 +250,7 @@ check_host(struct checker *checker, const struct lyd_node *leaf, unsigned family
 	if (!value_address(model_value(leaf), false, address))
 		return false;
 	address->length = address->family == 4 ? 32 : 128;
-	why = value_is_link_local(address) ? "is a link-local address"
-					   : check_refuse_address(address);
+	why = refuse(address);
 	if (why != NULL)
 		check_wrong(checker, leaf, NULL, "write the address of a host", "%s %s",
 			model_value(leaf), why);
@@ -286,6 +298,33 @@ claim_service(struct checker *checker, const struct lyd_node *tunnel, const stru
 			check_where(checker, before), model_key(lyd_parent(before)));
 }
 
+/* An address of a port is answered for by ARP and ND; others have to be routed to. */
+static void
+check_neighbours(struct checker *checker, const struct lyd_node *router,
+	const struct lyd_node *local, const struct weft_prefix *address)
+{
+	const struct lyd_node *port = model_child(router, "ports"), *ip, *near = NULL;
+	struct weft_prefix network;
+
+	for (; port != NULL; port = model_next(port))
+		for (ip = model_child(port, "ip"); ip != NULL; ip = model_next(ip)) {
+			if (!value_address(model_value(ip), true, &network) ||
+				network.family != address->family)
+				continue;
+			if (value_same_bits(network.address, address->address, address->length))
+				return;
+			if (value_same_bits(network.address, address->address, network.length))
+				near = port;
+		}
+	if (near != NULL)
+		check_doubt(checker, local, NULL,
+			check_key(checker, "add %s/%u to ip of port '%s'", model_value(local),
+				address->length, model_key(near)),
+			"%s is in the network of port '%s', which does not have it: its neighbors "
+			"there will not find it",
+			model_value(local), model_key(near));
+}
+
 void
 check_tunnel(struct checker *checker, const struct lyd_node *tunnel)
 {
@@ -299,8 +338,10 @@ check_tunnel(struct checker *checker, const struct lyd_node *tunnel)
 	if (local == NULL && !build_is_broken(tunnel))
 		check_wrong(checker, tunnel, "local", "add local: ADDRESS",
 			"tunnel '%s' has no address", model_key(tunnel));
-	if (local != NULL && check_host(checker, local, 0, &address) && router != NULL)
+	if (local != NULL && check_host(checker, local, 0, &address) && router != NULL) {
 		claim_service(checker, tunnel, router, local);
+		check_neighbours(checker, router, local, &address);
+	}
 	for (vni = model_child(tunnel, "vnis"); vni != NULL; vni = model_next(vni))
 		check_remotes(checker, tunnel, vni, address.family);
 }

@@ -22,7 +22,8 @@
  * In
  *	1. A whole UDP datagram to the tunnel's address and port, with a VXLAN header that says
  *	   it has a VNI (RFC 7348, 4.1; reserved bits are not looked at), and behind it at least
- *	   an Ethernet header: else bad-vxlan.
+ *	   an Ethernet header: else bad-vxlan. Fragments are not put together (RFC 7348, 4.3): the
+ *	   router drops them.
  *	2. The VNI is known (unknown-vni), and so is its sender (unknown-remote).
  *	   A super-packet that a kernel's vxlan device left whole goes on as one.
  *	3. Where congestion was marked, or another ECN, the frame's own header gets the mark (RFC

@@ -27,7 +27,7 @@ static const char all[] =
 	"      vx: { router: edge, local: 192.0.2.2, vnis: {\n"
 	"        5000: { switch: lan, vlan: 10, remotes: [203.0.113.7, 203.0.113.8] },\n"
 	"        16777215: { switch: dmz, remotes: 203.0.113.7 } } }\n"
-	"      v6: { router: blue/carrier, local: '2001:DB8:0::9', port: 8472, vnis: {\n"
+	"      v6: { router: blue/carrier, local: '2001:DB8:0::2', port: 8472, vnis: {\n"
 	"        1: { switch: dmz, vlan: 2, remotes: '2001:db8::7' } } }\n"
 	"      fixed: { router: edge, local: 192.0.2.2, port: 1, mtu: 1234 }\n"
 	"  blue:\n"
@@ -76,7 +76,7 @@ a_tunnel_is_in_the_tree(void **state)
 	assert_string_equal(model_value(model_next(model_child(vni, "remotes"))), "203.0.113.8");
 	assert_int_equal(model_number(model_entry(vx, "vnis", "16777215"), "vlan", 0), 1);
 	assert_string_equal(
-		model_text(entry(configuration, "tunnels", "v6"), "local"), "2001:db8::9");
+		model_text(entry(configuration, "tunnels", "v6"), "local"), "2001:db8::2");
 	assert_int_equal(model_number(entry(configuration, "nics", "web"), "isolation", 0), 9);
 	configuration_free(configuration);
 }
@@ -192,6 +192,10 @@ each_mistake_is_told(void **state)
 		"is a multicast or reserved address");
 	check_wrong("vx: { router: blue/named }", 1, "tunnel 'vx' has no address");
 	check_wrong("vx: { router: blue/named, local: 'fe80::1' }", 1, "is a link-local address");
+	check_wrong("{ vx: { " NAMED " }, x: { router: edge, local: 192.0.2.3 } }", 1,
+		"in the network of port 'wan', which does not have it");
+	check_wrong("vx: { router: blue/named, local: '::ffff:192.0.2.2' }", 1,
+		"is an IPv4 address within IPv6");
 	check_wrong("vx: { local: 192.0.2.2 }", AND_NAMED, "has no router to carry it");
 	check_wrong("vx: { router: edgy, local: 192.0.2.2 }", AND_NAMED,
 		"there is no router 'edgy' in network 'red'");

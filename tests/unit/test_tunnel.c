@@ -723,6 +723,69 @@ test_update(void **state)
 	assert_int_equal(drops_at(&tunnel, DROP_UNKNOWN_VNI), 0);
 }
 
+/* What a service port may say: as its own address, to one host. */
+static void
+test_service_port(void **state)
+{
+	struct bench_tunnel tunnel = lab_tunnel(4, NULL);
+	struct weft_change *change = weft_change_begin(lab);
+	struct weft_nic *nic;
+	struct make_ends ends = { .family = 4 };
+	uint8_t frame[BUFFER], sent[MAKE_SIZE];
+	struct weft_error error;
+	size_t length;
+
+	(void)state;
+	weft_detach(change, tunnel.service);
+	nic = weft_nic_add(change, tunnel.router.network, "speaker", &lab_nic_config);
+	weft_attach(change, tunnel.service, nic);
+	lab_commit(change);
+	quiet(&tunnel.router);
+	lab_expect_nothing(nic);
+	memcpy(ends.source, prefix_of("10.0.0.1").address, 4);
+	memcpy(ends.destination, prefix_of("10.1.0.7").address, 4);
+	length = make_udp(sent, &ends, 4789, 4789, "x", 1);
+	assert_int_equal(weft_nic_send(nic, sent, length), 0);
+	lab_run();
+	assert_int_equal(take_frame(&tunnel.router, 1, frame), length);
+	assert_memory_equal(frame + 14, sent + 14, length - 14);
+	/* what is for it comes as it is */
+	ends = ends_from_station(&tunnel.router, 1, 7, "10.0.0.1");
+	length = make_udp(sent, &ends, 1, 4789, "y", 1);
+	put_frame(&tunnel.router, 1, sent, length);
+	assert_int_equal(weft_nic_receive(nic, frame, sizeof(frame)), length);
+	assert_memory_equal(frame, sent, length);
+	/* another's address; a group; what is no IPv4 */
+	memcpy(ends.source, prefix_of("10.0.0.2").address, 4);
+	length = make_udp(sent, &ends, 4789, 4789, "x", 1);
+	assert_int_equal(weft_nic_send(nic, sent, length), 0);
+	memcpy(ends.source, prefix_of("10.0.0.1").address, 4);
+	memcpy(ends.destination, prefix_of("224.0.0.5").address, 4);
+	length = make_udp(sent, &ends, 4789, 4789, "x", 1);
+	assert_int_equal(weft_nic_send(nic, sent, length), 0);
+	sent[12] = 0x86;
+	sent[13] = 0xdd;
+	assert_int_equal(weft_nic_send(nic, sent, length), 0);
+	lab_run();
+	assert_int_equal(lab_drops(tunnel.service, DROP_MARTIAN_SOURCE), 1);
+	assert_int_equal(lab_drops(tunnel.service, DROP_MARTIAN_DESTINATION), 1);
+	assert_int_equal(lab_drops(tunnel.service, DROP_UNKNOWN_ETHERTYPE), 1);
+	/* nothing is routed to it, and it has no addresses */
+	change = weft_change_begin(lab);
+	weft_router_route_set(change, tunnel.router.device,
+		&(struct weft_route){ .prefix = prefix_of("10.77.0.0/16"),
+			.hops = &(struct weft_hop){ .port = tunnel.service },
+			.n_hops = 1 });
+	assert_true(weft_change_failed(change, &error));
+	weft_change_abort(change);
+	change = weft_change_begin(lab);
+	weft_router_port_add(change, tunnel.router.device, "more",
+		&(struct weft_router_port_config){
+			.udp_port = 1, .ipv6 = true, .service_address = prefix_of("10.0.0.1") });
+	assert_true(weft_change_failed(change, &error));
+	weft_change_abort(change);
+}
+
 static void
 refused(struct weft_change *change)
 {
@@ -794,6 +857,7 @@ main(void)
 		TEST(test_super_packets),
 		TEST(test_super_packets6),
 		TEST(test_wrong_super_packets),
+		TEST(test_service_port),
 		TEST(test_update),
 		TEST(test_refusals),
 	};
