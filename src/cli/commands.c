@@ -97,7 +97,8 @@ const struct command commands[] = {
 	{ "show", "what there is and how it does", "OBJECT [NAME]", 0, 2, { WORD_KIND, WORD_NAME },
 		show_options, command_show,
 		"OBJECT is one of networks, switches, ports, nics, uplinks, links, tunnels, macs,\n"
-		"drops, workers, history, system. Without NAME a table of all; with NAME all about one.\n"
+		"drops, workers, history, system. Without NAME a table of all; with NAME all about "
+		"one.\n"
 		"`show nics red` lists those of a network; `show ports red/lan`, macs and drops\n"
 		"those of a switch. --json prints the same data as the API has it.",
 		"weft show ports red/lan --watch" },

@@ -294,6 +294,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		come_in(tunnel, flags, &header, frame, size);
 	else
 		send_through(tunnel, flags, &header, frame, size);
-	fuzz_end();
+	require(fixture_nothing_lost(), "a buffer was lost");
 	return 0;
 }
