@@ -56,7 +56,7 @@ target(const struct flood *flood, uint32_t i)
 		return NULL;
 	vport = vport_get(flood->worker, member->vport);
 	if (vport == NULL || !switch_port_carries(vport->context, flood->vlan) ||
-		switch_port_isolates(flood->ingress->port, vport->context))
+		switch_isolates(flood->ingress, vport))
 		return NULL;
 	return vport;
 }

@@ -85,13 +85,6 @@ switch_port_carries(const struct switch_port *port, uint16_t vlan)
 	return port->carries_all || (port->vlans[vlan / 64] >> vlan % 64 & 1) != 0;
 }
 
-/* Whether frames may not go from the one to the other. */
-static inline bool
-switch_port_isolates(const struct switch_port *from, const struct switch_port *to)
-{
-	return from->group != 0 && from->group == to->group;
-}
-
 /* On egress. */
 static inline bool
 switch_port_tags(const struct switch_port *port, uint16_t vlan)
@@ -115,7 +108,16 @@ struct switch_ingress {
 	uint32_t second;   /* now */
 	uint32_t fresh;    /* stamp >> 4 of what was heard here in this second */
 	uint16_t untagged; /* VLAN of untagged frames; 0: they are dropped */
+	uint64_t group;    /* of isolation; 0: none */
 };
+
+/* Whether frames may not go on to the port. */
+static inline bool
+switch_isolates(const struct switch_ingress *ingress, const struct vport *egress)
+{
+	return unlikely(ingress->group != 0) &&
+	       ((const struct switch_port *)egress->context)->group == ingress->group;
+}
 
 /* What is more than a look at a known, fresh entry: learning, refreshing, moving. */
 void switch_learn(struct worker *worker, struct mac_array *array,

@@ -195,7 +195,7 @@ static void
 nothing_is_an_empty_list(void **state)
 {
 	static const char *const kinds[] = { "networks", "switches", "ports", "nics", "uplinks",
-		"links", "macs", "drops", "history" };
+		"links", "tunnels", "macs", "drops", "history" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
