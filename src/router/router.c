@@ -389,10 +389,10 @@ prepare(struct weft_device *device, struct weft_change *change, struct weft_erro
 	router->news = collect_news(device);
 	if (router->news == NULL)
 		return error_memory(error);
-	if (router_services_prepare(device, error) == 0 &&
+	if (router_udp_prepare(device, error) == 0 &&
 		router_routes_prepare(device, change, error) == 0)
 		return 0;
-	router_services_discard(router);
+	router_udp_discard(router);
 	free(router->news);
 	router->news = NULL;
 	return -1;
@@ -404,7 +404,7 @@ commit(struct weft_device *device)
 	struct router *router = device->data;
 
 	router_routes_commit(router);
-	router_services_commit(router);
+	router_udp_commit(router);
 	atomic_store(&router->icmp_interval, 1000000000 / router->config.icmp_rate);
 }
 
@@ -414,7 +414,7 @@ discard(struct weft_device *device)
 	struct router *router = device->data;
 
 	router_routes_discard(router);
-	router_services_discard(router);
+	router_udp_discard(router);
 	free(router->news);
 	router->news = NULL;
 }
@@ -485,7 +485,7 @@ reclaim(struct weft_device *device)
 	free(router->news);
 	router->news = NULL;
 	router_routes_reclaim(router);
-	router_services_reclaim(router);
+	router_udp_reclaim(router);
 }
 
 /* ---- the type
@@ -499,7 +499,7 @@ device_free(struct weft_device *device)
 	if (router == NULL)
 		return;
 	router_routes_free(router);
-	router_services_free(router);
+	router_udp_free(router);
 	free(router);
 }
 

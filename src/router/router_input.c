@@ -207,7 +207,7 @@ take_in(struct batch *batch, struct rte_mbuf *packet)
 	routed->ingress = batch->vport;
 	routed->port = router_port_of(batch->vport);
 	if (unlikely(routed->port->udp_port != 0)) {
-		router_service_input(worker, batch->vport, packet);
+		router_udp_input(worker, batch->vport, packet);
 		return false;
 	}
 	routed->l3 = RTE_ETHER_HDR_LEN;

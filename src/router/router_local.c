@@ -110,7 +110,7 @@ is_served4(struct worker *worker, struct routed *routed)
 	const uint8_t *header = routed_header(routed);
 	unsigned length = (header[0] & 0x0f) * 4u;
 
-	return header[9] == IPPROTO_UDP && router_serve(worker, routed, routed->l3 + length,
+	return header[9] == IPPROTO_UDP && router_udp_deliver(worker, routed, routed->l3 + length,
 						   ip_length(routed->packet, routed->l3) - length);
 }
 
@@ -201,7 +201,7 @@ is_served6(struct worker *worker, struct routed *routed, const struct ip6_upper 
 	unsigned end = routed->l3 + ip_length(routed->packet, routed->l3);
 
 	return upper->protocol == IPPROTO_UDP && end > upper->offset &&
-	       router_serve(worker, routed, upper->offset, end - upper->offset);
+	       router_udp_deliver(worker, routed, upper->offset, end - upper->offset);
 }
 
 static void

@@ -162,19 +162,19 @@ void router_local(struct worker *worker, struct routed *routed);
 /* Notes that the router itself took the packet, and frees it. */
 void router_taken(struct worker *worker, const struct vport *vport, struct rte_mbuf *packet);
 
-/* ---- service ports (router_service.c) ------------------------------------------------------ */
+/* ---- service ports (router_udp.c) ------------------------------------------------------ */
 
-int router_services_prepare(struct weft_device *device, struct weft_error *error);
-void router_services_commit(struct router *router);
-void router_services_discard(struct router *router);
-void router_services_reclaim(struct router *router);
-void router_services_free(struct router *router);
+int router_udp_prepare(struct weft_device *device, struct weft_error *error);
+void router_udp_commit(struct router *router);
+void router_udp_discard(struct router *router);
+void router_udp_reclaim(struct router *router);
+void router_udp_free(struct router *router);
 
 /* Takes a whole UDP datagram to the router itself to the port that serves it. False: there is
  * none, and it is still the caller's. `length`: from l4 to the end of the IP packet. */
-bool router_serve(struct worker *worker, struct routed *routed, unsigned l4, unsigned length);
+bool router_udp_deliver(struct worker *worker, struct routed *routed, unsigned l4, unsigned length);
 /* What came in by a service port. Takes it. */
-void router_service_input(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
+void router_udp_input(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
 
 /* ---- ICMP errors (router_icmp.c) ----------------------------------------------------------- */
 

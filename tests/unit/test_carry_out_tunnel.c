@@ -306,7 +306,7 @@ a_tunnel_is_joined_on_both_sides(void **state)
 		"    tunnels: { vx: { router: blue/r, local: 192.0.2.1, port: 4790, vnis: {\n"
 		"      7: { switch: lan, vlan: 3, remotes: [192.0.2.9] } } } }\n"
 		"  blue: { routers: { r: { tunnels: red/vx, ports: {\n"
-		"    p: { ip: 192.0.2.2/24, mtu: 1400 } } } } }\n";
+		"    p: { ip: 192.0.2.1/24, mtu: 1400 } } } } }\n";
 	static const char *const wanted[] = {
 		"blue/r:red.vx to 'red/vx:underlay' mtu 1500\n",
 		"blue/r:red.vx serves 192.0.2.1 4790\n",

@@ -41,7 +41,7 @@ add_service(struct service_list *list, const struct vport *vport)
 }
 
 int
-router_services_prepare(struct weft_device *device, struct weft_error *error)
+router_udp_prepare(struct weft_device *device, struct weft_error *error)
 {
 	struct router *router = device->data;
 	struct weft_vport *object = NULL;
@@ -67,7 +67,7 @@ router_services_prepare(struct weft_device *device, struct weft_error *error)
 }
 
 void
-router_services_commit(struct router *router)
+router_udp_commit(struct router *router)
 {
 	router->replaced_services = atomic_load_explicit(&router->services, memory_order_relaxed);
 	atomic_store_explicit(&router->services, router->prepared_services, memory_order_release);
@@ -75,21 +75,21 @@ router_services_commit(struct router *router)
 }
 
 void
-router_services_discard(struct router *router)
+router_udp_discard(struct router *router)
 {
 	free(router->prepared_services);
 	router->prepared_services = NULL;
 }
 
 void
-router_services_reclaim(struct router *router)
+router_udp_reclaim(struct router *router)
 {
 	free(router->replaced_services);
 	router->replaced_services = NULL;
 }
 
 void
-router_services_free(struct router *router)
+router_udp_free(struct router *router)
 {
 	free(atomic_load(&router->services));
 }
@@ -126,7 +126,7 @@ find_service(const struct routed *routed, uint16_t udp_port)
 }
 
 bool
-router_serve(struct worker *worker, struct routed *routed, unsigned l4, unsigned length)
+router_udp_deliver(struct worker *worker, struct routed *routed, unsigned l4, unsigned length)
 {
 	struct rte_mbuf *packet = routed->packet;
 	const struct service *service;
@@ -184,7 +184,7 @@ judge(const struct router_address *own, const struct rte_mbuf *packet)
 }
 
 void
-router_service_input(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
+router_udp_input(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 {
 	const struct router_address *own = &router_port_of(vport)->addresses[0];
 	enum drop_reason reason = judge(own, packet);
