@@ -5,10 +5,12 @@
 #include "nic/tap.h"
 #include "router/router.h"
 #include "switch/switch.h"
+#include "tunnel/tunnel.h"
 
 static const struct device_class *const classes[] = {
 	&switch_class,
 	&router_class,
+	&tunnel_class,
 	NULL,
 };
 

@@ -174,6 +174,7 @@ struct weft_switch_port_config {
 	uint64_t vlans[WEFT_VLAN_BITMAP_WORDS]; /* trunk: VLANs carried; all zero: every VLAN */
 	uint32_t mac_limit; /* learned MACs on this port; 0: only the switch's limit */
 	uint32_t mtu;       /* largest frame without its Ethernet header and tag; 0: 9,216 */
+	uint64_t group;     /* frames never go from a port to one of the same group; 0: none */
 };
 #define WEFT_VLAN_NO_NATIVE 0xffff
 
@@ -228,6 +229,14 @@ struct weft_router_port_config {
 	bool no_unreachables; /* sends no ICMP unreachables for packets from here */
 	bool proxy_arp;       /* answers ARP and ND for what it has a route to by another port */
 	uint16_t clamp_mss;   /* of TCP SYNs that leave or come in here; 0: untouched */
+	/*
+	 * Not 0: a service port. It has no addresses, neighbours or routes of its own: what
+	 * comes to the router for this UDP port of service_address goes out of it as it is, and
+	 * what comes in by it, with service_address as its source, is sent as the router's own.
+	 * The address is the router's own by that, if no other port has it. addresses is not used.
+	 */
+	uint16_t udp_port;
+	struct weft_prefix service_address; /* length is not used */
 };
 
 WEFT_API struct weft_vport *weft_router_port_add(struct weft_change *change,
@@ -268,6 +277,33 @@ WEFT_API void weft_router_route_set(
 	struct weft_change *change, struct weft_device *device, const struct weft_route *route);
 WEFT_API void weft_router_route_remove(
 	struct weft_change *change, struct weft_device *device, const struct weft_prefix *prefix);
+
+/* ---- tunnels --------------------------------------------------------------------------- */
+
+/*
+ * A VXLAN tunnel (RFC 7348) to other hosts. It has a vport "underlay", to be joined to a
+ * service port of a router (udp_port, service_address: the tunnel's own), and one for each
+ * remote end of each VNI, to be joined to a port of a switch: whole frames go through. Ports
+ * of a switch that lead to remotes of one VNI need a common group, so that no frame goes back
+ * to where it has been.
+ */
+struct weft_tunnel_config {
+	struct weft_prefix local; /* the remotes are of its family; length is not used */
+	uint16_t port;            /* UDP; 0: 4789 */
+	uint32_t mtu; /* largest frame it carries, without Ethernet header and tag; 0: what an
+			 underlay of 1,500 leaves */
+};
+
+#define WEFT_TUNNEL_UNDERLAY "underlay"
+
+WEFT_API struct weft_device *weft_tunnel_add(struct weft_change *change,
+	struct weft_network *network, const char *name, const struct weft_tunnel_config *config);
+/* Of another family only together with all remotes. */
+WEFT_API void weft_tunnel_update(struct weft_change *change, struct weft_device *device,
+	const struct weft_tunnel_config *config);
+/* vni: 1..16,777,215. The vport is named VNI.REMOTE, an IPv6 address with '-' for ':'. */
+WEFT_API struct weft_vport *weft_tunnel_remote_add(struct weft_change *change,
+	struct weft_device *device, uint32_t vni, const struct weft_prefix *remote);
 
 /* ---- vnics ----------------------------------------------------------------------------- */
 

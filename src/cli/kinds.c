@@ -107,6 +107,24 @@ uplink_vlans_cell(const json_t *object, enum style *style)
 	return text;
 }
 
+/* 5000 from 198.51.100.7, ... */
+static char *
+remotes_cell(const json_t *object, enum style *style)
+{
+	const json_t *remotes = json_object_get(object, "remotes"), *remote;
+	char *text = NULL;
+	size_t size = 0, i;
+	FILE *stream = output_memory(open_memstream(&text, &size));
+
+	(void)style;
+	json_array_foreach(remotes, i, remote) fprintf(stream, "%s%llu at %s", i > 0 ? ", " : "",
+		(unsigned long long)answer_number(remote, "vni"),
+		answer_text(remote, "remote") ? answer_text(remote, "remote") : "?");
+	if (fclose(stream) != 0)
+		output_memory(NULL);
+	return text;
+}
+
 static char *
 age_cell(const json_t *object, enum style *style)
 {
@@ -330,6 +348,13 @@ const struct kind kinds[] = {
 	{ "links", "link", "joints of two ports", false, false,
 		{ { "LINK", "name", NULL, NULL }, { "ENDS", "ends", NULL, NULL } }, { "network" },
 		NULL },
+	{ "tunnels", "tunnel", "networks across hosts", false, false,
+		{ { "TUNNEL", "name", NULL, NULL }, { "ROUTER", "router", NULL, NULL },
+			{ "LOCAL", "local", NULL, NULL }, { "UDP PORT", "udp-port", NULL, NULL },
+			{ "MTU", "mtu", NULL, NULL }, { "VNIS", "vnis", NULL, NULL },
+			{ "REMOTES", NULL, remotes_cell, NULL }, { "IN", "in-packets", NULL, NULL },
+			{ "OUT", "out-packets", NULL, NULL }, { "DROPS", "drops", NULL, NULL } },
+		{ "network" }, NULL },
 	{ "macs", "mac", "addresses that switches have learned", false, true,
 		{ { "SWITCH", "switch", NULL, NULL }, { "VLAN", "vlan", NULL, NULL },
 			{ "MAC", "mac", NULL, NULL }, { "PORT", "port", NULL, NULL },

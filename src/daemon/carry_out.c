@@ -7,7 +7,8 @@
  *	4. static MACs, which need the ports of vnics, and peerings, which need the ports of both
  *
  * A port of a switch is defined by its entry under the switch, by the vnic of its name that has
- * no declared one, or by the port of a router that is on the switch. When it passes from one to
+ * no declared one, by the port of a router that is on the switch, or by the VNI that leads there
+ * from a remote. When it passes from one to
  * the other it stays, with all that is on it.
  */
 #include "daemon/carry_out.h"
@@ -84,7 +85,18 @@ port_node(const struct side *side, const char *network, const char *device, cons
 		node = nic_on(lyd_parent(place), device, name);
 	if (node == NULL)
 		node = carry_out_router_port_on(lyd_parent(place), device, name);
+	if (node == NULL)
+		node = carry_out_vni_on(lyd_parent(place), device, name);
 	return node;
+}
+
+static void
+read_port(const struct lyd_node *node, struct weft_switch_port_config *config)
+{
+	if (strcmp(node->schema->name, "vnis") == 0)
+		carry_out_read_vni_port(node, config);
+	else
+		switch_port_config_read(node, config);
 }
 
 struct weft_device *
@@ -142,13 +154,13 @@ carry_out_switch_port(struct job *job, const char *network, const char *device, 
 		weft_vport_remove(job->change, vport);
 		return;
 	}
-	switch_port_config_read(after, &new);
+	read_port(after, &new);
 	if (vport == NULL) {
 		weft_switch_port_add(job->change, place, name, &new);
 		return;
 	}
 	if (before != NULL)
-		switch_port_config_read(before, &old);
+		read_port(before, &old);
 	if (before == NULL || !switch_port_config_same(&old, &new))
 		weft_switch_port_update(job->change, vport, &new);
 }
@@ -413,10 +425,14 @@ release(struct job *job, const struct plan_item *item)
 		return;
 	if (is_kind(item, "link") && (item->after == NULL || moves_link(item)))
 		release_link(job, item);
+	else if (is_kind(item, "tunnel"))
+		carry_out_release_tunnel(job, item);
 	else if (item->after == NULL)
 		return;
 	else if (carry_out_is_router_port(item))
 		carry_out_release_router_port(job, item);
+	else if (is_kind(item, "vni"))
+		carry_out_release_vni(job, item);
 	else if (is_kind(item, "nic") && moves_nic(item))
 		weft_detach(job->change,
 			carry_out_port(job, item->network, model_text(item->before, "switch"),
@@ -461,7 +477,9 @@ take_away(struct job *job, const struct plan_item *item)
 		remove_port(job, item);
 	else if (is_kind(item, "route"))
 		carry_out_remove_route(job, item);
-	else if (is_kind(item, "switch") || is_kind(item, "router"))
+	else if (is_kind(item, "vni"))
+		carry_out_remove_vni(job, item);
+	else if (is_kind(item, "switch") || is_kind(item, "router") || is_kind(item, "tunnel"))
 		weft_device_remove(job->change, carry_out_device(job, item->network, item->name));
 	else if (is_kind(item, "network"))
 		weft_network_remove(job->change, weft_network_find(job->weft, item->name));
@@ -480,7 +498,9 @@ make(struct job *job, const struct plan_item *item)
 		{ "network", make_network },
 		{ "switch", make_switch },
 		{ "router", carry_out_make_router },
+		{ "tunnel", carry_out_make_tunnel },
 		{ "port", make_port },
+		{ "vni", carry_out_make_vni },
 		{ "nic", make_nic },
 		{ "link", make_link },
 		{ "route", carry_out_make_route },
@@ -501,6 +521,7 @@ run_passes(struct job *job, const struct plan *plan)
 	for (item = plan->items; item < end; item++)
 		if (item->operation == PLAN_DELETE)
 			take_away(job, item);
+	carry_out_update_tunnels(job);
 	for (item = plan->items; item < end; item++)
 		if (item->operation != PLAN_DELETE)
 			make(job, item);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Between carry_out.c and carry_out_router.c: see there. */
+/* Between the files carry_out*.c: see there. */
 #ifndef WEFT_DAEMON_CARRY_OUT_INTERNAL_H
 #define WEFT_DAEMON_CARRY_OUT_INTERNAL_H
 
@@ -50,5 +50,20 @@ void carry_out_release_router_port(struct job *job, const struct plan_item *item
 void carry_out_make_peer(struct job *job, const struct plan_item *item);
 void carry_out_make_route(struct job *job, const struct plan_item *item);
 void carry_out_remove_route(struct job *job, const struct plan_item *item);
+
+/* ---- tunnels ------------------------------------------------------------------------------ */
+
+/* Those that stay become what they are after the change, but for their VNIs and routers. */
+void carry_out_update_tunnels(struct job *job);
+void carry_out_make_tunnel(struct job *job, const struct plan_item *item);
+/* Takes the port on the router away that it will not have any more. */
+void carry_out_release_tunnel(struct job *job, const struct plan_item *item);
+void carry_out_make_vni(struct job *job, const struct plan_item *item);
+void carry_out_remove_vni(struct job *job, const struct plan_item *item);
+void carry_out_release_vni(struct job *job, const struct plan_item *item);
+/* The VNI that has the port of that name, TUNNEL.VNI.REMOTE, on the switch; or NULL. */
+const struct lyd_node *carry_out_vni_on(
+	const struct lyd_node *network, const char *device, const char *name);
+void carry_out_read_vni_port(const struct lyd_node *vni, struct weft_switch_port_config *config);
 
 #endif

@@ -56,6 +56,7 @@ static const struct state_kind kinds[] = {
 	{ "nics", "nic", NAMED, SELECT_NIC, FILTER_NETWORK, true, state_nics },
 	{ "uplinks", "uplink", NAMED, SELECT_UPLINK, 0, true, state_uplinks },
 	{ "links", "link", NAMED, SELECT_LINK, FILTER_NETWORK, true, state_links },
+	{ "tunnels", "tunnel", NAMED, SELECT_DEVICE, FILTER_NETWORK, true, state_tunnels },
 	{ "macs", "mac", UNNAMED, 0,
 		FILTER_NETWORK | FILTER_DEVICE | FILTER_PORT | FILTER_VLAN | FILTER_MAC, true,
 		state_macs },

@@ -183,6 +183,7 @@ void state_ports(struct state_view *view);
 void state_nics(struct state_view *view);
 void state_uplinks(struct state_view *view);
 void state_links(struct state_view *view);
+void state_tunnels(struct state_view *view);
 void state_macs(struct state_view *view);
 void state_drops(struct state_view *view);
 /* Without. */

@@ -64,7 +64,15 @@
 	X(DROP_NEIGHBOR_FAILED, "neighbor-failed", "the neighbor does not answer ARP or ND") \
 	X(DROP_NEIGHBOR_QUEUE, "neighbor-queue", \
 		"too many packets wait for the neighbor's answer") \
-	X(DROP_NEIGHBOR_LIMIT, "neighbor-limit", "the network has as many neighbors as it may have")
+	X(DROP_NEIGHBOR_LIMIT, "neighbor-limit", \
+		"the network has as many neighbors as it may have") \
+	X(DROP_ISOLATED, "isolated", "both ports are of one isolation group") \
+	X(DROP_BAD_UDP, "bad-udp", "the UDP header's length or checksum is wrong") \
+	X(DROP_BAD_VXLAN, "bad-vxlan", "the VXLAN header or the frame behind it is malformed") \
+	X(DROP_UNKNOWN_VNI, "unknown-vni", "the tunnel does not have this VNI") \
+	X(DROP_UNKNOWN_REMOTE, "unknown-remote", "the VNI has no remote of this address") \
+	X(DROP_BAD_ECN, "bad-ecn", \
+		"congestion was marked on the way, of a packet that cannot tell (RFC 6040)")
 
 enum drop_reason {
 #define DROP_CONSTANT(constant, name, text) constant,

@@ -221,6 +221,8 @@ needs(struct rte_mbuf *packet)
 		[PACKET_GSO_TCP4] = NIC_OFFLOAD_TSO4,
 		[PACKET_GSO_TCP6] = NIC_OFFLOAD_TSO6,
 		[PACKET_GSO_UDP] = NIC_OFFLOAD_USO,
+		[PACKET_GSO_VXLAN_TCP4] = NIC_OFFLOAD_VXLAN,
+		[PACKET_GSO_VXLAN_TCP6] = NIC_OFFLOAD_VXLAN,
 	};
 	const struct packet_meta *meta = packet_meta(packet);
 
@@ -271,7 +273,7 @@ finish(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packet,
 	bool no_buffer;
 
 	finished[0] = packet;
-	if (missing & (NIC_OFFLOAD_TSO4 | NIC_OFFLOAD_TSO6 | NIC_OFFLOAD_USO)) {
+	if (missing & (NIC_OFFLOAD_TSO4 | NIC_OFFLOAD_TSO6 | NIC_OFFLOAD_USO | NIC_OFFLOAD_VXLAN)) {
 		count = offload_segment(
 			&worker->pools, packet, finished, SEGMENT_LIMIT, &no_buffer);
 		if (count == 0)

@@ -59,8 +59,8 @@ entry_text(const struct lyd_node *entry, char *text, size_t size)
 {
 	static const char *const names[][2] = { { "switches", "switch" }, { "ports", "port" },
 		{ "nics", "nic" }, { "routers", "router" }, { "routes", "route" },
-		{ "links", "link" }, { "uplinks", "uplink" }, { "networks", "network" },
-		{ "tests", "test" } };
+		{ "tunnels", "tunnel" }, { "vnis", "vni" }, { "links", "link" },
+		{ "uplinks", "uplink" }, { "networks", "network" }, { "tests", "test" } };
 	const char *name = entry->schema->name;
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -190,7 +190,7 @@ check_use_port(struct checker *checker, const char *port, const struct lyd_node 
 
 	if (before != NULL)
 		check_wrong(checker, place, NULL,
-			"a port takes one vnic, one link, one uplink or one router's port",
+			"a port takes one vnic, link, uplink, tunnel or router's port",
 			"port %s is used already by %s", port, user_text(checker, port, before));
 }
 
@@ -312,7 +312,7 @@ nic_switch(struct checker *checker, const struct lyd_node *nic)
 static void
 check_doubled_membership(struct checker *checker, const struct lyd_node *nic, const char *port)
 {
-	static const char *const names[] = { "vlan", "vlans", "native" };
+	static const char *const names[] = { "vlan", "vlans", "native", "isolation" };
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (model_child(nic, names[i]) != NULL) {
@@ -333,6 +333,15 @@ declare_own_port(struct checker *checker, const struct lyd_node *nic)
 	if (device != NULL && port != NULL && (port->flags & LYD_DEFAULT))
 		check_claim(checker, &checker->ports,
 			check_key(checker, "%s:%s", model_value(device), model_value(port)), nic);
+}
+
+/* In which what comes untagged is; NULL: 1, or none. */
+static const char *
+untagged_vlan(const struct lyd_node *port)
+{
+	const char *vlan = model_text(port, "vlan");
+
+	return vlan != NULL ? vlan : model_text(port, "native");
 }
 
 static void
@@ -361,6 +370,9 @@ check_nic_port(struct checker *checker, const struct lyd_node *nic)
 	}
 	check_membership(checker, nic);
 	check_nic(checker, nic, port);
+	if (device != NULL)
+		check_overlay_mtu(
+			checker, nic, model_key(device), untagged_vlan(port != NULL ? port : nic));
 }
 
 /* ---- links ------------------------------------------------------------------------------------
@@ -530,6 +542,7 @@ check_network(struct checker *checker, const struct lyd_node *network)
 	const struct lyd_node *switches = model_child(network, "switches"), *node, *entry;
 	const struct lyd_node *nics = model_child(network, "nics");
 	const struct lyd_node *routers = model_child(network, "routers");
+	const struct lyd_node *tunnels = model_child(network, "tunnels");
 
 	checker->network = network;
 	index_list(checker, &checker->switches, switches);
@@ -540,6 +553,10 @@ check_network(struct checker *checker, const struct lyd_node *network)
 		declare_own_port(checker, node);
 	for (node = routers; node != NULL; node = model_next(node))
 		check_declare_router(checker, node);
+	for (node = tunnels; node != NULL; node = model_next(node))
+		check_declare_tunnel(checker, node);
+	for (node = routers; node != NULL; node = model_next(node))
+		check_carried_tunnels(checker, node);
 	for (node = switches; node != NULL; node = model_next(node)) {
 		check_switch(checker, node);
 		entry = model_child(node, "static-macs");
@@ -552,10 +569,14 @@ check_network(struct checker *checker, const struct lyd_node *network)
 		check_link(checker, node);
 	for (node = routers; node != NULL; node = model_next(node))
 		check_router(checker, node);
+	for (node = tunnels; node != NULL; node = model_next(node))
+		check_tunnel(checker, node);
 	for (node = model_child(network, "tests"); node != NULL; node = model_next(node))
 		check_test(checker, node);
 	name_map_free(&checker->switches);
 	name_map_free(&checker->routers);
+	name_map_free(&checker->tunnels);
+	name_map_free(&checker->overlays);
 	name_map_free(&checker->ports);
 	name_map_free(&checker->uses);
 	name_map_free(&checker->nics);
@@ -595,6 +616,7 @@ check_configuration(const struct configuration *configuration, struct report *re
 	name_map_free(&checker.devices);
 	name_map_free(&checker.namespaces);
 	name_map_free(&checker.host_addresses);
+	name_map_free(&checker.services);
 	arena_free(&checker.memory);
 	return checker.failed ? -1 : 0;
 }

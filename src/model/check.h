@@ -30,6 +30,7 @@ struct checker {
 	struct name_map devices;        /* DPDK arguments -> nic or uplink */
 	struct name_map namespaces;     /* name -> nic */
 	struct name_map host_addresses; /* "namespace\naddress" -> leaf */
+	struct name_map services;       /* "red/edge 192.0.2.2 4789" -> tunnel */
 
 	/* of the router at hand */
 	struct name_map own; /* address -> leaf; without link-local ones */
@@ -38,6 +39,8 @@ struct checker {
 	const struct lyd_node *network;
 	struct name_map switches;  /* name -> entry */
 	struct name_map routers;   /* name -> entry */
+	struct name_map tunnels;   /* name -> entry */
+	struct name_map overlays;  /* "lan 10" -> vni that leads there */
 	struct name_map ports;     /* "lan:web" -> declared port, or the nic or the port of a
 				      router that has its own */
 	struct name_map uses;      /* "lan:web" -> nic, link or port (with its uplink, …) on it */
@@ -106,6 +109,15 @@ void check_uplink(struct checker *checker, const struct lyd_node *uplink);
 void check_declare_router(struct checker *checker, const struct lyd_node *router);
 /* The rest, when links are known. */
 void check_router(struct checker *checker, const struct lyd_node *router);
+/* Makes a tunnel, and its ports on switches and on a router of its network, known. Routers are
+ * so already. */
+void check_declare_tunnel(struct checker *checker, const struct lyd_node *tunnel);
+void check_tunnel(struct checker *checker, const struct lyd_node *tunnel);
+/* The tunnels of other networks that a router names. */
+void check_carried_tunnels(struct checker *checker, const struct lyd_node *router);
+/* Doubts whether a nic or a port on a switch sends more than a tunnel there carries. */
+void check_overlay_mtu(struct checker *checker, const struct lyd_node *entry, const char *device,
+	const char *vlan);
 /* Its networks among each other, and its static routes. */
 void check_routes(struct checker *checker, const struct lyd_node *router);
 

@@ -335,6 +335,9 @@ check_port(struct checker *checker, const struct lyd_node *router, const struct 
 		check_port_address(checker, port, ip, domain);
 	check_mac(checker, port, domain);
 	check_mtu(checker, port);
+	if (model_child(port, "switch") != NULL)
+		check_overlay_mtu(
+			checker, port, model_text(port, "switch"), model_text(port, "vlan"));
 }
 
 void

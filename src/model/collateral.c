@@ -148,6 +148,38 @@ note_router_port(
 	free(own);
 }
 
+/* The router may be of another network, which then feels it too. */
+static void
+note_carrier(struct index *index, const char *network, const struct lyd_node *tunnel)
+{
+	char carrier[MODEL_NAME_SIZE], router[MODEL_NAME_SIZE];
+
+	if (!model_tunnel_router(tunnel, carrier, router))
+		return;
+	note(index, name("router", carrier, router, NULL),
+		name("tunnel", network, model_key(tunnel), NULL));
+	if (strcmp(carrier, network) != 0)
+		note(index, name("network", carrier, NULL, NULL),
+			name("tunnel", network, model_key(tunnel), NULL));
+}
+
+static void
+note_tunnel(struct index *index, const char *network, const struct lyd_node *tunnel)
+{
+	const struct lyd_node *vni = model_child(tunnel, "vnis");
+
+	note_carrier(index, network, tunnel);
+	for (; vni != NULL; vni = model_next(vni)) {
+		const char *place = model_text(vni, "switch");
+
+		note(index, name("tunnel", network, model_key(tunnel), NULL),
+			name("vni", network, model_key(tunnel), model_key(vni)));
+		if (place != NULL)
+			note(index, name("switch", network, place, NULL),
+				name("vni", network, model_key(tunnel), model_key(vni)));
+	}
+}
+
 static void
 note_network(struct index *index, const struct lyd_node *network)
 {
@@ -165,6 +197,11 @@ note_network(struct index *index, const struct lyd_node *network)
 			name("router", model_key(node), NULL, NULL));
 		for (port = model_child(node, "ports"); port != NULL; port = model_next(port))
 			note_router_port(index, key, model_key(node), port);
+	}
+	for (node = model_child(network, "tunnels"); node != NULL; node = model_next(node)) {
+		note(index, name("network", key, NULL, NULL),
+			name("tunnel", model_key(node), NULL, NULL));
+		note_tunnel(index, key, node);
 	}
 	for (node = model_child(network, "nics"); node != NULL; node = model_next(node)) {
 		note(index, name("network", key, NULL, NULL),

@@ -101,6 +101,23 @@ int model_parse_address(const char *text, struct weft_prefix *address); /* "10.0
 int model_parse_hop(const char *text, struct weft_prefix *gateway, const char **port);
 int model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t *port);
 
+/* ---- tunnels (tunnel.c) --------------------------------------------------------------- */
+
+#define MODEL_NAME_SIZE 64 /* of wt:name */
+
+/* The router of a tunnel: its network, which is the tunnel's own unless said, and name. False:
+ * it has none. */
+bool model_tunnel_router(
+	const struct lyd_node *tunnel, char network[MODEL_NAME_SIZE], char router[MODEL_NAME_SIZE]);
+/* The name of the port that is made for a remote: "5000.2001-db8--7". */
+#define MODEL_REMOTE_SIZE 64
+const char *model_remote_name(
+	const struct lyd_node *vni, const char *remote, char name[MODEL_REMOTE_SIZE]);
+/* The name of the port that is made on its router; false: too long for a name. */
+bool model_service_name(const struct lyd_node *tunnel, char name[MODEL_NAME_SIZE]);
+/* Its mtu, or what its router (NULL: not known) leaves. */
+uint32_t model_tunnel_mtu(const struct lyd_node *tunnel, const struct lyd_node *router);
+
 /* ---- differences -------------------------------------------------------------------- */
 
 enum plan_operation { PLAN_CREATE, PLAN_UPDATE, PLAN_DELETE };
@@ -119,7 +136,8 @@ struct plan_leaf {
 };
 
 /*
- * One object (a network, switch, router, port, nic, link, route, uplink, the system) that differs.
+ * One object (a network, switch, router, tunnel, vni, port, nic, link, route, uplink, the system)
+ * that differs.
  * Items are in an order in which they can be carried out: deletions first, users before what they
  * use, then updates and creations, the other way round. What is in a deleted or created object has
  * items of its own.
@@ -128,7 +146,7 @@ struct plan_item {
 	enum plan_operation operation;
 	enum plan_impact impact;
 	const char *kind; /* "network", "switch", "router", "port", "static-mac", "nic", "link",
-			     "route", "uplink", "test", "system" */
+			     "route", "tunnel", "vni", "uplink", "test", "system" */
 	char *network;    /* NULL: of a network, an uplink, the system */
 	char *name;       /* within the network: "lan", "lan:web", "r1:10.9.0.0/16" */
 	struct plan_leaf *leaves;

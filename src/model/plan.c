@@ -20,7 +20,9 @@ enum kind {
 	KIND_NETWORK,
 	KIND_SWITCH,
 	KIND_ROUTER,
+	KIND_TUNNEL,
 	KIND_PORT,
+	KIND_VNI,
 	KIND_STATIC_MAC,
 	KIND_NIC,
 	KIND_LINK,
@@ -30,7 +32,7 @@ enum kind {
 };
 
 static const char *const kind_names[KINDS] = { "system", "uplink", "network", "switch", "router",
-	"port", "static-mac", "nic", "link", "route", "test" };
+	"tunnel", "port", "vni", "static-mac", "nic", "link", "route", "test" };
 
 /* Lists that hold objects of their own, and so are not leaves of the object that they are in. */
 static const struct {
@@ -38,7 +40,8 @@ static const struct {
 	enum kind kind;
 } lists[] = { { "switches", KIND_SWITCH }, { "ports", KIND_PORT },
 	{ "static-macs", KIND_STATIC_MAC }, { "routers", KIND_ROUTER }, { "routes", KIND_ROUTE },
-	{ "nics", KIND_NIC }, { "links", KIND_LINK }, { "tests", KIND_TEST } };
+	{ "tunnels", KIND_TUNNEL }, { "vnis", KIND_VNI }, { "nics", KIND_NIC },
+	{ "links", KIND_LINK }, { "tests", KIND_TEST } };
 
 struct planner {
 	struct plan *plan;
@@ -228,6 +231,8 @@ static const char *const disturbing[KINDS][10] = {
 	[KIND_NIC] = { "attach/", "switch", "port", "vlan", "vlans", "native", "mac", "queues" },
 	[KIND_LINK] = { "ends" },
 	[KIND_ROUTE] = { "type" },
+	[KIND_TUNNEL] = { "router", "local", "port" },
+	[KIND_VNI] = { "switch", "vlan" },
 };
 
 static bool
@@ -264,6 +269,8 @@ loses_value(const struct plan_item *item, const char *leaf)
 static bool
 loses_address(enum kind kind, const struct plan_item *item, const struct plan_leaf *leaf)
 {
+	if (kind == KIND_VNI)
+		return strcmp(leaf->name, "remotes") == 0 && loses_value(item, leaf->name);
 	if (kind != KIND_NIC && kind != KIND_PORT)
 		return false;
 	if (strcmp(leaf->name, "ip") == 0 || strcmp(leaf->name, "gateway") == 0)
@@ -326,7 +333,7 @@ compare_object(struct planner *planner, enum kind kind, const struct scope *scop
 	}
 	if (kind == KIND_NETWORK)
 		inner.network = model_key(after != NULL ? after : before);
-	else if (kind == KIND_SWITCH || kind == KIND_ROUTER)
+	else if (kind == KIND_SWITCH || kind == KIND_ROUTER || kind == KIND_TUNNEL)
 		inner.device = model_key(after != NULL ? after : before);
 	else
 		return;
@@ -361,7 +368,8 @@ compare_lists(struct planner *planner, const struct scope *scope, const struct l
 		const struct lyd_node *a = model_child(before, lists[i].list);
 		const struct lyd_node *b = model_child(after, lists[i].list);
 
-		if (a != NULL || b != NULL)
+		/* a router has a leaf-list named as the list of tunnels is */
+		if ((a != NULL || b != NULL) && (a != NULL ? a : b)->schema->nodetype == LYS_LIST)
 			compare_entries(planner, lists[i].kind, scope, a, b);
 	}
 }

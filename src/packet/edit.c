@@ -354,27 +354,65 @@ edit_log_ttl(struct edit_log *log)
 	log_count(log, EDIT_TTL, &log->ttl_decrement);
 }
 
-/* RFC 2474: the upper six bits of TOS, or of the traffic class; ECN stays. */
+/* TOS, or the traffic class. False: there is no network header. */
+static bool
+get_class(struct rte_mbuf *packet, uint8_t *class)
+{
+	const uint8_t *header = network_header(packet, RTE_ETHER_TYPE_IPV4);
+
+	if (header != NULL) {
+		*class = header[1];
+		return true;
+	}
+	header = network_header(packet, RTE_ETHER_TYPE_IPV6);
+	if (header == NULL)
+		return false;
+	*class = (uint8_t)(header[0] << 4 | header[1] >> 4);
+	return true;
+}
+
+static void
+set_class(struct rte_mbuf *packet, uint8_t class)
+{
+	uint8_t *header = network_header(packet, RTE_ETHER_TYPE_IPV4);
+
+	if (header != NULL) {
+		set_ip4_pair(header, 0, header[0], class);
+		return;
+	}
+	header = network_header(packet, RTE_ETHER_TYPE_IPV6);
+	header[0] = (header[0] & 0xf0) | class >> 4;
+	header[1] = (uint8_t)(class << 4) | (header[1] & 0x0f);
+}
+
+/* RFC 2474: the upper six bits; ECN stays. */
 void
 edit_set_dscp(struct rte_mbuf *packet, uint8_t dscp)
 {
 	struct edit_log *log = packet_meta(packet)->log;
-	uint8_t *header = network_header(packet, RTE_ETHER_TYPE_IPV4);
+	uint8_t class;
 
+	if (!get_class(packet, &class))
+		return;
 	dscp &= 0x3f;
-	if (header != NULL) {
-		set_ip4_pair(header, 0, header[0], (uint8_t)(dscp << 2 | (header[1] & 0x03)));
-	} else {
-		header = network_header(packet, RTE_ETHER_TYPE_IPV6);
-		if (header == NULL)
-			return;
-		header[0] = (header[0] & 0xf0) | dscp >> 2;
-		header[1] = (uint8_t)(dscp << 6) | (header[1] & 0x3f);
-	}
+	set_class(packet, (uint8_t)(dscp << 2 | (class & 0x03)));
 	if (unlikely(log != NULL)) {
 		log->what |= EDIT_DSCP;
 		log->dscp = dscp;
 	}
+}
+
+void
+edit_set_ecn(struct rte_mbuf *packet, uint8_t ecn)
+{
+	struct edit_log *log = packet_meta(packet)->log;
+	uint8_t class;
+
+	if (!get_class(packet, &class))
+		return;
+	set_class(packet, (uint8_t)((class & 0xfc) | (ecn & 0x03)));
+	if (unlikely(log != NULL))
+		log->what |= EDIT_OVERFLOW;
 }
 
 /* ---- the transport header -------------------------------------------------------------- */

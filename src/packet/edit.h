@@ -124,6 +124,8 @@ edit_forward_ttl(struct rte_mbuf *packet, uint16_t l3, uint8_t family)
 }
 
 void edit_set_dscp(struct rte_mbuf *packet, uint8_t dscp);
+/* The two bits of ECN (RFC 3168); the packet must be parsed. */
+void edit_set_ecn(struct rte_mbuf *packet, uint8_t ecn);
 /* TCP, UDP port or ICMP echo id; network byte order. */
 void edit_set_l4_source(struct rte_mbuf *packet, uint16_t port);
 void edit_set_l4_destination(struct rte_mbuf *packet, uint16_t port);

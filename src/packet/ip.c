@@ -268,13 +268,11 @@ ip_length(const struct rte_mbuf *packet, uint16_t l3)
 	return IP6_HEADER_LENGTH + parse_u16(header + offsetof(struct rte_ipv6_hdr, payload_len));
 }
 
-/* rte_pktmbuf_trim() cuts within the last segment only. */
 void
 ip_trim(struct rte_mbuf *packet, uint16_t l3)
 {
-	unsigned length = l3 + ip_length(packet, l3), left = length;
+	unsigned length = l3 + ip_length(packet, l3);
 	struct packet_meta *meta = packet_meta(packet);
-	struct rte_mbuf *segment = packet;
 
 	if (likely(length >= rte_pktmbuf_pkt_len(packet)))
 		return;
@@ -282,14 +280,5 @@ ip_trim(struct rte_mbuf *packet, uint16_t l3)
 	if ((meta->offload & PACKET_NEEDS_CHECKSUM) &&
 		meta->checksum_start + meta->checksum_offset + sizeof(uint16_t) > length)
 		meta->offload = 0;
-	packet->pkt_len = length;
-	packet->nb_segs = 1;
-	while (left > rte_pktmbuf_data_len(segment)) {
-		left -= rte_pktmbuf_data_len(segment);
-		segment = segment->next;
-		packet->nb_segs++;
-	}
-	segment->data_len = (uint16_t)left;
-	rte_pktmbuf_free(segment->next);
-	segment->next = NULL;
+	packet_trim(packet, length);
 }

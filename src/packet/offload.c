@@ -6,6 +6,7 @@
 #include "packet/offload.h"
 
 #include "packet/checksum.h"
+#include "packet/encapsulate.h"
 #include "packet/layout.h"
 
 #include <limits.h>
@@ -77,6 +78,40 @@ gso_fits(const struct packet_layout *layout, enum packet_gso gso)
 	}
 }
 
+/* The frame in a VXLAN datagram; offsets are those of the packet. False: none that is whole. */
+static bool
+layout_inside(const struct rte_mbuf *packet, const struct packet_layout *outer,
+	struct packet_layout *inner)
+{
+	unsigned offset = outer->l4 + LAYOUT_UDP_LENGTH + VXLAN_HEADER_LENGTH;
+	struct rte_mbuf view = *packet;
+
+	if (outer->l4 == PACKET_OFFSET_NONE || outer->fragment || outer->protocol != IPPROTO_UDP ||
+		offset + RTE_ETHER_HDR_LEN > rte_pktmbuf_data_len(packet))
+		return false;
+	view.data_off += (uint16_t)offset;
+	view.data_len -= (uint16_t)offset;
+	view.pkt_len -= offset;
+	if (packet_layout(&view, inner) != PARSE_OK || inner->l4 == PACKET_OFFSET_NONE)
+		return false;
+	inner->l3 += (uint16_t)offset;
+	inner->l4 += (uint16_t)offset;
+	inner->end += offset;
+	return inner->end <= outer->end;
+}
+
+/* What is cut: of the packet itself, or of the frame in it. False: it is not what gso says. */
+static bool
+layout_to_cut(const struct rte_mbuf *packet, const struct packet_layout *layout, uint8_t gso,
+	struct packet_layout *cut)
+{
+	if (!packet_gso_is_vxlan(gso)) {
+		*cut = *layout;
+		return gso_fits(cut, gso);
+	}
+	return layout_inside(packet, layout, cut) && gso_fits(cut, packet_gso_inside(gso));
+}
+
 static unsigned
 gso_checksum_offset(enum packet_gso gso)
 {
@@ -88,7 +123,7 @@ static bool
 gso_from_header(struct rte_mbuf *packet, const struct virtio_net_hdr *header)
 {
 	struct packet_meta *meta = packet_meta(packet);
-	struct packet_layout layout;
+	struct packet_layout layout, cut;
 	enum packet_gso gso;
 
 	switch (header->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
@@ -104,17 +139,24 @@ gso_from_header(struct rte_mbuf *packet, const struct virtio_net_hdr *header)
 	default: /* UFO, too: it is not offered to anyone */
 		return false;
 	}
-	if (header->gso_size == 0 || packet_layout(packet, &layout) != PARSE_OK ||
-		!gso_fits(&layout, gso) || layout.l4 + layout.l4_length > SEGMENT_HEADERS_LIMIT)
+	if (header->gso_size == 0 || packet_layout(packet, &layout) != PARSE_OK)
+		return false;
+	/* what says TCP, and is UDP, is of a tunnel, whose sender leaves the checksum inside undone
+	 */
+	if (gso != PACKET_GSO_UDP && layout.protocol == IPPROTO_UDP &&
+		(meta->offload & PACKET_NEEDS_CHECKSUM))
+		gso = gso == PACKET_GSO_TCP4 ? PACKET_GSO_VXLAN_TCP4 : PACKET_GSO_VXLAN_TCP6;
+	if (!layout_to_cut(packet, &layout, gso, &cut) ||
+		cut.l4 + cut.l4_length > SEGMENT_HEADERS_LIMIT)
 		return false;
 	if ((meta->offload & PACKET_NEEDS_CHECKSUM) &&
-		(meta->checksum_start != layout.l4 ||
+		(meta->checksum_start != cut.l4 ||
 			meta->checksum_offset != gso_checksum_offset(gso)))
 		return false;
 	meta->gso = gso;
 	meta->gso_size = header->gso_size;
 	/* hdr_len is a hint that senders get wrong (virtio 1.2, 5.1.6.2): our own instead */
-	meta->header_length = layout.l4 + layout.l4_length;
+	meta->header_length = cut.l4 + cut.l4_length;
 	if (header->gso_type & VIRTIO_NET_HDR_GSO_ECN)
 		meta->flags |= PACKET_GSO_ECN;
 	meta->l3 = layout.l3;
@@ -145,6 +187,18 @@ offload_from_header(struct rte_mbuf *packet, const struct virtio_net_hdr *header
 		return true;
 	meta->offload = 0;
 	return false;
+}
+
+bool
+offload_holds(const struct rte_mbuf *packet)
+{
+	const struct packet_meta *meta = packet_meta((struct rte_mbuf *)(uintptr_t)packet);
+	struct packet_layout layout;
+
+	return (meta->offload & PACKET_NEEDS_CHECKSUM) &&
+	       packet_layout(packet, &layout) == PARSE_OK && gso_fits(&layout, meta->gso) &&
+	       meta->checksum_start == layout.l4 &&
+	       meta->header_length == layout.l4 + layout.l4_length;
 }
 
 void
@@ -221,7 +275,10 @@ offload_finish_checksum(struct packet_pools *pools, struct rte_mbuf *packet)
 /* ---- segmentation ---------------------------------------------------------------------- */
 
 struct segmentation {
-	struct packet_layout layout;
+	struct packet_layout layout; /* of what is cut */
+	struct packet_layout outer;  /* of the packet, as its metadata has it; vxlan: in front */
+	bool vxlan, outer_checksum;
+	uint16_t outer_id;
 	const uint8_t *headers; /* of the super-packet, contiguous */
 	unsigned header_length, payload, size, count;
 	uint16_t ip_id;
@@ -230,21 +287,21 @@ struct segmentation {
 };
 
 static void
-segment_network(const struct segmentation *plan, uint8_t *frame, unsigned index, unsigned length)
+segment_network(const struct packet_layout *layout, uint8_t *frame, uint16_t ip_id, unsigned length)
 {
-	uint8_t *header = frame + plan->layout.l3;
+	uint8_t *header = frame + layout->l3;
 
-	if (plan->layout.ethertype == RTE_ETHER_TYPE_IPV4) {
+	if (layout->ethertype == RTE_ETHER_TYPE_IPV4) {
 		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)header;
 
-		ip->total_length = rte_cpu_to_be_16(length - plan->layout.l3);
-		ip->packet_id = rte_cpu_to_be_16(plan->ip_id + index);
+		ip->total_length = rte_cpu_to_be_16(length - layout->l3);
+		ip->packet_id = rte_cpu_to_be_16(ip_id);
 		ip->hdr_checksum = 0;
-		ip->hdr_checksum = ~checksum_fold(checksum_sum(ip, plan->layout.l3_length));
+		ip->hdr_checksum = ~checksum_fold(checksum_sum(ip, layout->l3_length));
 	} else {
 		struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)header;
 
-		ip->payload_len = rte_cpu_to_be_16(length - plan->layout.l3 - sizeof(*ip));
+		ip->payload_len = rte_cpu_to_be_16(length - layout->l3 - sizeof(*ip));
 	}
 }
 
@@ -261,12 +318,12 @@ segment_tcp(const struct segmentation *plan, struct rte_tcp_hdr *tcp, unsigned i
 
 /* RFC 9293, 3.1 and RFC 8200, 8.1. */
 static uint32_t
-pseudo_header_sum(const struct segmentation *plan, const uint8_t *frame, unsigned length)
+pseudo_header_sum(const struct packet_layout *layout, const uint8_t *frame, unsigned length)
 {
-	const uint8_t *ip = frame + plan->layout.l3;
-	uint32_t sum = rte_cpu_to_be_16(plan->layout.protocol) + rte_cpu_to_be_16(length);
+	const uint8_t *ip = frame + layout->l3;
+	uint32_t sum = rte_cpu_to_be_16(layout->protocol) + rte_cpu_to_be_16(length);
 
-	if (plan->layout.ethertype == RTE_ETHER_TYPE_IPV4)
+	if (layout->ethertype == RTE_ETHER_TYPE_IPV4)
 		return sum + checksum_sum(ip + offsetof(struct rte_ipv4_hdr, src_addr), 8);
 	return sum + checksum_sum(ip + offsetof(struct rte_ipv6_hdr, src_addr), 32);
 }
@@ -294,8 +351,25 @@ segment_transport(const struct segmentation *plan, uint8_t *frame, unsigned inde
 	if (!plan->checksum)
 		return;
 	*field = 0;
-	sum = pseudo_header_sum(plan, frame, length) + checksum_sum(header, length);
+	sum = pseudo_header_sum(&plan->layout, frame, length) + checksum_sum(header, length);
 	*field = finished(sum, udp);
+}
+
+/* The headers in front of a frame in VXLAN, which is finished. */
+static void
+segment_outer(const struct segmentation *plan, uint8_t *frame, unsigned index, unsigned length)
+{
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(frame + plan->outer.l4);
+	unsigned datagram = length - plan->outer.l4;
+
+	segment_network(&plan->outer, frame, (uint16_t)(plan->outer_id + index), length);
+	udp->dgram_len = rte_cpu_to_be_16(datagram);
+	if (!plan->outer_checksum)
+		return;
+	udp->dgram_cksum = 0;
+	udp->dgram_cksum = finished(pseudo_header_sum(&plan->outer, frame, datagram) +
+					    checksum_fold(checksum_sum(udp, datagram)),
+		true);
 }
 
 /* What of the super-packet's payload has not been copied yet. */
@@ -354,8 +428,10 @@ make_segment(struct packet_pools *pools, const struct rte_mbuf *packet,
 	segment->data_len = length;
 	segment->pkt_len = length;
 	segment->port = packet->port;
-	segment_network(plan, frame, index, length);
+	segment_network(&plan->layout, frame, (uint16_t)(plan->ip_id + index), length);
 	segment_transport(plan, frame, index, length);
+	if (plan->vxlan)
+		segment_outer(plan, frame, index, length);
 
 	meta = packet_meta(segment);
 	*meta = *packet_meta((struct rte_mbuf *)(uintptr_t)packet);
@@ -363,10 +439,10 @@ make_segment(struct packet_pools *pools, const struct rte_mbuf *packet,
 	meta->gso_size = 0;
 	meta->offload = plan->checksum ? PACKET_CHECKSUM_GOOD : 0;
 	meta->flags &= (uint8_t)~PACKET_GSO_ECN;
-	meta->l3 = plan->layout.l3;
-	meta->l4 = plan->layout.l4;
-	meta->ethertype = plan->layout.ethertype;
-	meta->protocol = plan->layout.protocol;
+	meta->l3 = plan->outer.l3;
+	meta->l4 = plan->outer.l4;
+	meta->ethertype = plan->outer.ethertype;
+	meta->protocol = plan->outer.protocol;
 	meta->flags |= PACKET_PARSED;
 	return segment;
 }
@@ -379,9 +455,10 @@ make_plan(const struct rte_mbuf *packet, struct segmentation *plan, uint8_t *cop
 	const struct packet_layout *layout = &plan->layout;
 	const uint8_t *network, *transport;
 
-	if (packet_layout(packet, &plan->layout) != PARSE_OK || meta->gso_size == 0 ||
-		!gso_fits(layout, meta->gso))
+	if (packet_layout(packet, &plan->outer) != PARSE_OK || meta->gso_size == 0 ||
+		!layout_to_cut(packet, &plan->outer, meta->gso, &plan->layout))
 		return false;
+	plan->vxlan = packet_gso_is_vxlan(meta->gso);
 	plan->header_length = layout->l4 + layout->l4_length;
 	plan->payload = layout->end - plan->header_length;
 	plan->size = meta->gso_size;
@@ -392,6 +469,14 @@ make_plan(const struct rte_mbuf *packet, struct segmentation *plan, uint8_t *cop
 	plan->headers = rte_pktmbuf_read(packet, 0, plan->header_length, copy);
 	network = plan->headers + layout->l3;
 	transport = plan->headers + layout->l4;
+	if (plan->vxlan) {
+		const uint8_t *outer = plan->headers + plan->outer.l3;
+
+		plan->outer_id = parse_u16(outer + offsetof(struct rte_ipv4_hdr, packet_id));
+		outer = plan->headers + plan->outer.l4;
+		plan->outer_checksum =
+			parse_u16(outer + offsetof(struct rte_udp_hdr, dgram_cksum)) != 0;
+	}
 	plan->ip_id = parse_u16(network + offsetof(struct rte_ipv4_hdr, packet_id));
 	plan->checksum = true;
 	if (meta->gso == PACKET_GSO_UDP)

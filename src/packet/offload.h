@@ -3,6 +3,11 @@
  * What a sender leaves undone (partial checksums, super-packets), in the terms of virtio-net:
  * reading its header without trusting it, writing it, and doing the work in software where
  * the next port cannot.
+ *
+ * A kernel's vxlan device leaves super-packets to the interface below it. virtio-net has no word
+ * for those: they come with the type of what is inside. Here they have types of their own, so
+ * that a tunnel's end takes the headers off and has an ordinary super-packet; whoever sends them
+ * on as they are cuts them.
  */
 #ifndef WEFT_PACKET_OFFLOAD_H
 #define WEFT_PACKET_OFFLOAD_H
@@ -25,6 +30,10 @@
  * Headers are little endian here as the kernel gives them on this machine (native).
  */
 bool offload_from_header(struct rte_mbuf *packet, const struct virtio_net_hdr *header);
+
+/* Whether a super-packet of TCP still is one by its own headers, its checksum undone: for who has
+ * taken headers off it. */
+bool offload_holds(const struct rte_mbuf *packet);
 
 /* The header for sending the packet as it is. */
 void offload_to_header(const struct rte_mbuf *packet, struct virtio_net_hdr *header);

@@ -118,6 +118,27 @@ packet_writable_slow(
 	return new_head(pools, packet, copied, room);
 }
 
+/* rte_pktmbuf_trim() cuts within the last segment only. */
+void
+packet_trim(struct rte_mbuf *packet, unsigned length)
+{
+	struct rte_mbuf *segment = packet;
+	unsigned left = length;
+
+	if (likely(length >= rte_pktmbuf_pkt_len(packet)))
+		return;
+	packet->pkt_len = length;
+	packet->nb_segs = 1;
+	while (left > rte_pktmbuf_data_len(segment)) {
+		left -= rte_pktmbuf_data_len(segment);
+		segment = segment->next;
+		packet->nb_segs++;
+	}
+	segment->data_len = (uint16_t)left;
+	rte_pktmbuf_free(segment->next);
+	segment->next = NULL;
+}
+
 struct rte_mbuf *
 packet_linear(struct packet_pools *pools, struct rte_mbuf *packet)
 {

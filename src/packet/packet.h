@@ -29,6 +29,9 @@ enum packet_gso {
 	PACKET_GSO_TCP4 = 1,
 	PACKET_GSO_TCP6 = 2,
 	PACKET_GSO_UDP = 3, /* UDP segmentation (USO), either family */
+	/* a VXLAN datagram of either family that has one of TCP in it (packet/encapsulate.h) */
+	PACKET_GSO_VXLAN_TCP4 = 4,
+	PACKET_GSO_VXLAN_TCP6 = 5,
 };
 
 #define PACKET_PARSED 0x01  /* l3, l4, ethertype, protocol hold */
@@ -37,6 +40,19 @@ enum packet_gso {
 #define PACKET_GSO_ECN 0x08 /* virtio: the TCP super-packet carries CWR */
 
 #define PACKET_OFFSET_NONE 0xffff
+
+static inline bool
+packet_gso_is_vxlan(uint8_t gso)
+{
+	return gso >= PACKET_GSO_VXLAN_TCP4;
+}
+
+/* Of the TCP super-packet inside. */
+static inline uint8_t
+packet_gso_inside(uint8_t gso)
+{
+	return gso == PACKET_GSO_VXLAN_TCP4 ? PACKET_GSO_TCP4 : PACKET_GSO_TCP6;
+}
 
 /* How many copies one packet may become on its whole way; divided among them at each flood. */
 #define PACKET_COPY_BUDGET 4096
@@ -118,6 +134,9 @@ packet_writable(struct packet_pools *pools, struct rte_mbuf *packet, unsigned by
 	}
 	return packet_writable_slow(pools, packet, bytes, room);
 }
+
+/* Cuts off what is behind the first `length` bytes, which it has at least, of a chain too. */
+void packet_trim(struct rte_mbuf *packet, unsigned length);
 
 /* The packet in one segment, for those who take no chains: itself, or another head. NULL: no
  * buffer, or longer than a large one (then it has been freed). */

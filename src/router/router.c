@@ -36,6 +36,22 @@ check_address(struct weft_change *change, const struct weft_prefix *address)
 }
 
 static int
+check_service(struct weft_change *change, const struct weft_router_port_config *config)
+{
+	const struct weft_prefix *address = &config->service_address;
+
+	if (config->n_addresses > 0 || config->ipv6)
+		return change_fail(
+			change, EINVAL, "a service port has no addresses but that of its service");
+	if ((address->family != 4 && address->family != 6) ||
+		(address->family == 4 ? ip4_is_martian_source(address->address)
+				      : ip6_is_martian_source(address->address) ||
+						ip6_is_link_local(address->address)))
+		return change_fail(change, EINVAL, "the address of a service is that of a host");
+	return 0;
+}
+
+static int
 check_port_config(struct weft_change *change, const struct weft_router_port_config *config)
 {
 	bool six = config->ipv6;
@@ -55,6 +71,8 @@ check_port_config(struct weft_change *change, const struct weft_router_port_conf
 	if (six && config->mtu != 0 && config->mtu < ROUTER_PORT_MTU_IPV6)
 		return change_fail(change, EINVAL, "MTU %u: IPv6 needs at least %u", config->mtu,
 			ROUTER_PORT_MTU_IPV6);
+	if (config->udp_port != 0 && check_service(change, config) < 0)
+		return -1;
 	if (config->mac[0] & 1)
 		return change_fail(
 			change, EINVAL, "a port's MAC is that of one station, not of a group");
@@ -131,6 +149,16 @@ put_addresses(struct router_port *port, const struct weft_router_port_config *co
 	}
 }
 
+/* As an address with no network about it, it is a local route, and nothing else. */
+static void
+put_service_address(struct router_port *port, const struct weft_prefix *address)
+{
+	struct weft_prefix host = *address;
+
+	host.length = address->family == 4 ? 32 : 128;
+	put_address(port, &host);
+}
+
 static struct router_port *
 port_new(const struct weft_device *device, const char *name,
 	const struct weft_router_port_config *config)
@@ -152,8 +180,13 @@ port_new(const struct weft_device *device, const char *name,
 	port->proxy_arp = config->proxy_arp;
 	port->urpf = (uint8_t)config->urpf;
 	port->clamp_mss = config->clamp_mss;
-	port->plain = config->urpf == WEFT_URPF_OFF && config->clamp_mss == 0;
-	put_addresses(port, config);
+	port->udp_port = config->udp_port;
+	port->plain = config->urpf == WEFT_URPF_OFF && config->clamp_mss == 0 &&
+		      port->udp_port == 0;
+	if (port->udp_port != 0)
+		put_service_address(port, &config->service_address);
+	else
+		put_addresses(port, config);
 	return port;
 }
 
@@ -360,8 +393,10 @@ prepare(struct weft_device *device, struct weft_change *change, struct weft_erro
 	router->news = collect_news(device);
 	if (router->news == NULL)
 		return error_memory(error);
-	if (router_routes_prepare(device, change, error) == 0)
+	if (router_udp_prepare(device, error) == 0 &&
+		router_routes_prepare(device, change, error) == 0)
 		return 0;
+	router_udp_discard(router);
 	free(router->news);
 	router->news = NULL;
 	return -1;
@@ -373,6 +408,7 @@ commit(struct weft_device *device)
 	struct router *router = device->data;
 
 	router_routes_commit(router);
+	router_udp_commit(router);
 	atomic_store(&router->icmp_interval, 1000000000 / router->config.icmp_rate);
 }
 
@@ -382,6 +418,7 @@ discard(struct weft_device *device)
 	struct router *router = device->data;
 
 	router_routes_discard(router);
+	router_udp_discard(router);
 	free(router->news);
 	router->news = NULL;
 }
@@ -452,6 +489,7 @@ reclaim(struct weft_device *device)
 	free(router->news);
 	router->news = NULL;
 	router_routes_reclaim(router);
+	router_udp_reclaim(router);
 }
 
 /* ---- the type
@@ -466,6 +504,7 @@ device_free(struct weft_device *device)
 		return;
 	router_services_forget(device->network);
 	router_routes_free(router);
+	router_udp_free(router);
 	free(router);
 }
 

@@ -38,6 +38,12 @@
  *	connected route is in force while something is attached to the port; its own addresses
  *	answer in any case.
  *
+ * Service ports
+ *	are for devices that speak UDP by the router's addresses (tunnels). A datagram to the
+ *	router itself that a service port is for, whole and with a right checksum (bad-udp), goes
+ *	out of it as it is. What comes in by it is the router's own (router_originate); its source
+ *	must be the port's address (martian-source).
+ *
  * Threads: the node runs on workers; changes, ticks and looking as graph/device.h says.
  */
 #ifndef WEFT_ROUTER_ROUTER_H
@@ -113,6 +119,7 @@ struct router_port_info {
 	enum weft_urpf urpf;
 	const struct router_address *addresses; /* link-local ones included */
 	unsigned n_addresses;
+	uint16_t udp_port; /* 0: no service port */
 };
 
 struct router_address {

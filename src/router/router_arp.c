@@ -78,6 +78,8 @@ router_announce(struct worker *worker, struct vport *vport)
 {
 	const struct router_port *port = router_port_of(vport);
 
+	if (port->udp_port != 0)
+		return;
 	for (unsigned i = 0; i < port->n_addresses; i++)
 		announce_address(worker, vport, &port->addresses[i]);
 }

@@ -206,6 +206,10 @@ take_in(struct batch *batch, struct rte_mbuf *packet)
 	routed->packet = packet;
 	routed->ingress = batch->vport;
 	routed->port = router_port_of(batch->vport);
+	if (unlikely(routed->port->udp_port != 0)) {
+		router_udp_input(worker, batch->vport, packet);
+		return false;
+	}
 	routed->l3 = RTE_ETHER_HDR_LEN;
 	frame = rte_pktmbuf_mtod(packet, const uint8_t *);
 	routed->group = is_group(frame);

@@ -131,6 +131,17 @@ is_fragment4(const uint8_t *header)
 	return (parse_u16(header + 6) & 0x3fff) != 0;
 }
 
+/* Whether a service port took it. */
+static bool
+is_served4(struct worker *worker, struct routed *routed)
+{
+	const uint8_t *header = routed_header(routed);
+	unsigned length = (header[0] & 0x0f) * 4u;
+
+	return header[9] == IPPROTO_UDP && router_udp_deliver(worker, routed, routed->l3 + length,
+						   ip_length(routed->packet, routed->l3) - length);
+}
+
 static void
 local4(struct worker *worker, struct routed *routed)
 {
@@ -145,7 +156,7 @@ local4(struct worker *worker, struct routed *routed)
 		router_punt(worker, routed);
 	else if (header[9] == IPPROTO_ICMP)
 		icmp4(worker, routed);
-	else
+	else if (!is_served4(worker, routed))
 		nobody(worker, routed, header[9], (uint16_t)(routed->l3 + (header[0] & 0x0f) * 4),
 			0);
 }
@@ -217,6 +228,15 @@ problem6(struct worker *worker, struct routed *routed, enum ip6_walk walk,
 	packet_drop(worker, routed->ingress, DROP_BAD_IP_HEADER, routed->packet);
 }
 
+static bool
+is_served6(struct worker *worker, struct routed *routed, const struct ip6_upper *upper)
+{
+	unsigned end = routed->l3 + ip_length(routed->packet, routed->l3);
+
+	return upper->protocol == IPPROTO_UDP && end > upper->offset &&
+	       router_udp_deliver(worker, routed, upper->offset, end - upper->offset);
+}
+
 static void
 local6(struct worker *worker, struct routed *routed)
 {
@@ -238,7 +258,7 @@ local6(struct worker *worker, struct routed *routed)
 		router_punt(worker, routed);
 	else if (upper.protocol == IPPROTO_ICMPV6)
 		icmp6(worker, routed, &upper);
-	else
+	else if (group || !is_served6(worker, routed, &upper))
 		nobody(worker, routed, upper.protocol, upper.offset, upper.next_field - routed->l3);
 }
 

@@ -21,10 +21,25 @@ struct route_list {
 	struct router_route routes[];
 };
 
+/* Which service port a datagram is for; sorted. A change makes a new one. */
+struct service {
+	uint8_t family;
+	uint8_t reserved;
+	uint16_t udp_port; /* host order */
+	uint32_t vport;    /* id */
+	uint8_t address[16];
+};
+
+struct service_list {
+	size_t count;
+	struct service services[];
+};
+
 /* A router; weft_device.data. */
 struct router {
 	struct fib fib4, fib6;
 	struct route_list *_Atomic routes; /* for traces and for looking; RCU */
+	struct service_list *_Atomic services;
 	struct weft_network *network;
 	uint32_t device;                /* id */
 	_Atomic uint32_t icmp_interval; /* ns between two errors */
@@ -34,6 +49,7 @@ struct router {
 	struct static_routes statics; /* as the open change leaves them */
 	struct route_list *prepared, *replaced;
 	bool filled; /* the FIBs have what is prepared already: no worker has seen the router yet */
+	struct service_list *prepared_services, *replaced_services;
 	struct news_list *news; /* ports to look after when the commit is done */
 };
 
@@ -43,6 +59,7 @@ struct router_port {
 	uint64_t mac_word; /* edit_mac_word() of: */
 	struct rte_ether_addr mac;
 	bool has_ip4, has_ip6;
+	uint16_t udp_port; /* a service port, whose only address is the service's; 0: none */
 	bool redirects, unreachables, proxy_arp;
 	bool plain;             /* nothing here asks for more than a look at TTL and length */
 	uint8_t urpf;           /* enum weft_urpf */
@@ -175,6 +192,20 @@ void router_services_close(void);
 void router_services_poll(struct weft *weft, uint64_t now);
 /* A network has no router any more. */
 void router_services_forget(const struct weft_network *network);
+
+/* ---- service ports (router_udp.c) ------------------------------------------------------ */
+
+int router_udp_prepare(struct weft_device *device, struct weft_error *error);
+void router_udp_commit(struct router *router);
+void router_udp_discard(struct router *router);
+void router_udp_reclaim(struct router *router);
+void router_udp_free(struct router *router);
+
+/* Takes a whole UDP datagram to the router itself to the port that serves it. False: there is
+ * none, and it is still the caller's. `length`: from l4 to the end of the IP packet. */
+bool router_udp_deliver(struct worker *worker, struct routed *routed, unsigned l4, unsigned length);
+/* What came in by a service port. Takes it. */
+void router_udp_input(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
 
 /* ---- ICMP errors (router_icmp.c) ----------------------------------------------------------- */
 

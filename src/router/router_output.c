@@ -543,7 +543,11 @@ router_originate(struct worker *worker, struct vport *ingress, struct rte_mbuf *
 		return;
 	}
 	if (unlikely(is_too_big(packet, RTE_ETHER_HDR_LEN, egress->mtu))) {
-		send_fragments(worker, egress, hop, family, packet, RTE_ETHER_HDR_LEN);
+		/* RFC 7348, 4.3: a tunnel's are not cut, whatever the family */
+		if (router_port_of(ingress)->udp_port != 0 || (family == 4 && (header[6] & 0x40)))
+			packet_drop(worker, egress, DROP_TOO_BIG, packet);
+		else
+			send_fragments(worker, egress, hop, family, packet, RTE_ETHER_HDR_LEN);
 		return;
 	}
 	send_to_hop(worker, egress, hop, family, to, packet);

@@ -257,7 +257,8 @@ add_hop(struct builder *builder, struct hop_set *set, const struct static_hop *h
 	}
 	object = weft_vport_find(builder->device, hop->port);
 	vport = object != NULL ? change_vport_after(object) : NULL;
-	if (vport == NULL || vport->attachment == ATTACHED_NOTHING)
+	if (vport == NULL || vport->attachment == ATTACHED_NOTHING ||
+		router_port_of(vport)->udp_port != 0)
 		return;
 	if (hop->gateway.family != 0) {
 		add_gateway(builder, set, vport, &hop->gateway);

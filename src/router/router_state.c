@@ -123,6 +123,7 @@ router_port_read(const struct weft_vport *vport, struct router_port_info *info)
 		.urpf = (enum weft_urpf)port->urpf,
 		.addresses = port->addresses,
 		.n_addresses = port->n_addresses,
+		.udp_port = port->udp_port,
 	};
 	memcpy(info->mac, &port->mac, sizeof(info->mac));
 }

@@ -353,6 +353,14 @@ is_prefix(const struct weft_prefix *prefix)
 	return memcmp(rest, zero, sizeof(rest)) == 0;
 }
 
+static bool
+is_service_port(const struct weft_vport *object)
+{
+	const struct vport *vport = change_vport_after(object);
+
+	return vport != NULL && router_port_of(vport)->udp_port != 0;
+}
+
 static int
 check_hops(struct weft_change *change, const struct weft_device *device, const char *key,
 	const struct weft_prefix *prefix, const struct weft_hop *hops, unsigned n)
@@ -370,6 +378,10 @@ check_hops(struct weft_change *change, const struct weft_device *device, const c
 		if (hops[i].port != NULL && hops[i].port->device != device)
 			return change_fail(change, EINVAL, "route %s: %s is no port of %s/%s", key,
 				hops[i].port->name, device->network->name, device->name);
+		if (hops[i].port != NULL && is_service_port(hops[i].port))
+			return change_fail(change, EINVAL,
+				"route %s: port %s has no neighbours: it is a tunnel's", key,
+				hops[i].port->name);
 	}
 	return 0;
 }

@@ -96,6 +96,7 @@ port_new(struct switch_station *station, const struct weft_switch_port_config *c
 	port->owner = station->owner;
 	port->station = station;
 	port->mac_limit = config->mac_limit != 0 ? config->mac_limit : UINT32_MAX;
+	port->group = config->group;
 	port->access = config->access;
 	port->carries_all = config->access == 0 && all;
 	port->native_given = config->native != 0;

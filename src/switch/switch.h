@@ -14,8 +14,9 @@
  *	   and never evicts: at a limit (of port, switch or network) the station stays unknown,
  *	   frames to it are flooded, and a notice says so (PUNT_MAC_LIMIT).
  *	5. Unicast whose destination is known goes to that port, if that is another one than it
- *	   came from (same-port) and carries the VLAN. All else is flooded to every other port
- *	   that has something attached and carries the VLAN (none: no-destination).
+ *	   came from (same-port), carries the VLAN, and is of another isolation group (isolated).
+ *	   All else is flooded to every other port that has something attached, carries the VLAN
+ *	   and is of another isolation group (none: no-destination).
  *	6. On each egress: tagged, unless the port is an access port or the VLAN is its native
  *	   one; at most the port's MTU without Ethernet header and tag (too-long), for a
  *	   super-packet after it has been cut.

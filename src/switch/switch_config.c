@@ -56,6 +56,7 @@ switch_port_config_read(const struct lyd_node *node, struct weft_switch_port_con
 	*config = (struct weft_switch_port_config){
 		.access = (uint16_t)model_number(node, "vlan", 0),
 		.native = read_native(node),
+		.group = model_number(node, "isolation", 0),
 	};
 	for (range = model_child(node, "vlans"); range != NULL; range = model_next(range))
 		add_range(config, lyd_get_value(range));
@@ -76,7 +77,8 @@ switch_port_config_same(
 	const struct weft_switch_port_config *a, const struct weft_switch_port_config *b)
 {
 	return a->access == b->access && a->native == b->native && a->mac_limit == b->mac_limit &&
-	       a->mtu == b->mtu && memcmp(a->vlans, b->vlans, sizeof(a->vlans)) == 0;
+	       a->mtu == b->mtu && a->group == b->group &&
+	       memcmp(a->vlans, b->vlans, sizeof(a->vlans)) == 0;
 }
 
 void

@@ -36,7 +36,7 @@ switch_too_long(const struct vport *egress, struct rte_mbuf *packet)
 struct flood {
 	struct worker *worker;
 	const struct switch_live *live;
-	uint32_t ingress; /* vport */
+	const struct switch_ingress *ingress;
 	uint16_t vlan;
 	uint16_t share; /* of the budget, for each copy */
 	unsigned left;  /* copies still to be sent */
@@ -51,10 +51,12 @@ target(const struct flood *flood, uint32_t i)
 	const struct switch_member *member = &flood->live->members[i];
 	struct vport *vport;
 
-	if (member->vport == flood->ingress || (member->vlan != 0 && member->vlan != flood->vlan))
+	if (member->vport == flood->ingress->vport->id ||
+		(member->vlan != 0 && member->vlan != flood->vlan))
 		return NULL;
 	vport = vport_get(flood->worker, member->vport);
-	if (vport == NULL || !switch_port_carries(vport->context, flood->vlan))
+	if (vport == NULL || !switch_port_carries(vport->context, flood->vlan) ||
+		switch_isolates(flood->ingress, vport))
 		return NULL;
 	return vport;
 }
@@ -150,7 +152,7 @@ switch_flood(struct worker *worker, const struct switch_ingress *ingress, struct
 	struct flood flood = {
 		.worker = worker,
 		.live = atomic_load_explicit(&ingress->port->owner->live, memory_order_acquire),
-		.ingress = ingress->vport->id,
+		.ingress = ingress,
 		.vlan = meta->vlan,
 		.share = meta->copies,
 		.packet = packet,

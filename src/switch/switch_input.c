@@ -78,6 +78,7 @@ add_ingress(struct batch *batch, struct vport *vport)
 
 	ingress->vport = vport;
 	ingress->port = port;
+	ingress->group = port->group;
 	ingress->epoch = atomic_load_explicit(&port->station->epoch, memory_order_acquire);
 	ingress->second = batch->second;
 	ingress->fresh = mac_stamp(batch->second, ingress->epoch, 0) >> 4;
@@ -326,6 +327,10 @@ forward(struct batch *batch, const struct frame *frame, const struct switch_ingr
 	}
 	if (unlikely(!egress->carries)) {
 		packet_drop(worker, egress->vport, DROP_VLAN_NOT_ALLOWED, packet);
+		return;
+	}
+	if (unlikely(switch_isolates(ingress, egress->vport))) {
+		packet_drop(worker, egress->vport, DROP_ISOLATED, packet);
 		return;
 	}
 	if (unlikely(frame->tag != wanted)) {

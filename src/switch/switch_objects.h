@@ -68,6 +68,7 @@ struct switch_station {
 struct switch_port {
 	struct virtual_switch *owner;
 	struct switch_station *station;
+	uint64_t group;     /* 0: none */
 	uint32_t mac_limit; /* UINT32_MAX: none */
 	uint16_t access;    /* 0: a trunk */
 	uint16_t native;    /* VLAN of untagged frames, of access ports too; 0: none */
@@ -107,7 +108,16 @@ struct switch_ingress {
 	uint32_t second;   /* now */
 	uint32_t fresh;    /* stamp >> 4 of what was heard here in this second */
 	uint16_t untagged; /* VLAN of untagged frames; 0: they are dropped */
+	uint64_t group;    /* of isolation; 0: none */
 };
+
+/* Whether frames may not go on to the port. */
+static inline bool
+switch_isolates(const struct switch_ingress *ingress, const struct vport *egress)
+{
+	return unlikely(ingress->group != 0) &&
+	       ((const struct switch_port *)egress->context)->group == ingress->group;
+}
 
 /* What is more than a look at a known, fresh entry: learning, refreshing, moving. */
 void switch_learn(struct worker *worker, struct mac_array *array,

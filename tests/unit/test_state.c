@@ -205,7 +205,7 @@ static void
 nothing_is_an_empty_list(void **state)
 {
 	static const char *const kinds[] = { "networks", "switches", "ports", "nics", "uplinks",
-		"links", "macs", "drops", "history", "routers", "routes", "neighbors" };
+		"links", "tunnels", "macs", "drops", "history", "routers", "routes", "neighbors" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

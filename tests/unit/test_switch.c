@@ -690,6 +690,40 @@ a_flood_survives_a_port_that_goes_meanwhile(void **state)
 		1);
 }
 
+/* Ports 1 and 2 are of one group, port 3 of another, port 0 of none. */
+static void
+frames_stay_out_of_their_isolation_group(void **state)
+{
+	struct weft_switch_port_config configs[4] = { { 0 }, { .group = 7 }, { .group = 7 },
+		{ .group = UINT64_C(1) << 63 } };
+	struct bench_switch sw = lab_switch(lab_network("red", 0), "lan", NULL, 4, configs);
+	struct weft_change *change;
+
+	(void)state;
+	lab_send(sw.nics[1], BROADCAST, 1, NO_TAG);
+	lab_expect(sw.nics[0], BROADCAST, 1, NO_TAG);
+	lab_expect_nothing(sw.nics[2]);
+	lab_expect(sw.nics[3], BROADCAST, 1, NO_TAG);
+	/* known, in the same group, in another one, in none */
+	lab_send(sw.nics[2], 1, 2, NO_TAG);
+	for (unsigned i = 0; i < 4; i++)
+		lab_expect_nothing(sw.nics[i]);
+	assert_int_equal(lab_drops(sw.ports[1], DROP_ISOLATED), 1);
+	lab_send(sw.nics[3], 1, 3, NO_TAG);
+	lab_expect(sw.nics[1], 1, 3, NO_TAG);
+	lab_send(sw.nics[0], 1, 4, NO_TAG);
+	lab_expect(sw.nics[1], 1, 4, NO_TAG);
+	lab_send(sw.nics[1], 4, 1, NO_TAG);
+	lab_expect(sw.nics[0], 4, 1, NO_TAG);
+	/* and no more when the group is gone */
+	change = weft_change_begin(lab);
+	weft_switch_port_update(change, sw.ports[2], NULL);
+	lab_commit(change);
+	lab_send(sw.nics[2], 1, 2, NO_TAG);
+	lab_expect(sw.nics[1], 1, 2, NO_TAG);
+	assert_int_equal(lab_drops(sw.ports[1], DROP_ISOLATED), 1);
+}
+
 static void
 an_explanation_leaves_nothing_to_be_sent(void **state)
 {
@@ -732,6 +766,7 @@ main(void)
 		TEST(what_was_learned_goes_with_the_vlan),
 		TEST(removing_ports_and_switches_gives_the_counts_back),
 		TEST(a_flood_survives_a_port_that_goes_meanwhile),
+		TEST(frames_stay_out_of_their_isolation_group),
 		TEST(an_explanation_leaves_nothing_to_be_sent),
 	};
 
