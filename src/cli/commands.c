@@ -116,7 +116,8 @@ const struct command commands[] = {
 		show_options, command_show,
 		"OBJECT is one of networks, switches, routers, routes, neighbors, ports, nics,\n"
 		"uplinks, links, tunnels, macs, drops, workers, history, system. Without NAME a\n"
-		"table of all; with NAME all about one. `show nics red` lists those of a network; `show\n"
+		"table of all; with NAME all about one. `show nics red` lists those of a network; "
+		"`show\n"
 		"ports red/lan`, macs and drops those of a switch, `show routes red/r1`, ports,\n"
 		"neighbors and drops those of a router. --json prints the same data as the API\n"
 		"has it.",

@@ -181,8 +181,8 @@ port_new(const struct weft_device *device, const char *name,
 	port->urpf = (uint8_t)config->urpf;
 	port->clamp_mss = config->clamp_mss;
 	port->udp_port = config->udp_port;
-	port->plain = config->urpf == WEFT_URPF_OFF && config->clamp_mss == 0 &&
-		      port->udp_port == 0;
+	port->plain =
+		config->urpf == WEFT_URPF_OFF && config->clamp_mss == 0 && port->udp_port == 0;
 	if (port->udp_port != 0)
 		put_service_address(port, &config->service_address);
 	else

@@ -2,7 +2,7 @@
 /* Service ports: UDP by the router's own addresses, for devices that are linked to them. */
 #include "base/error.h"
 #include "graph/trace.h"
-#include "packet/checksum.h"
+#include "packet/icmp.h"
 #include "packet/ip.h"
 #include "router/router_objects.h"
 
@@ -96,20 +96,18 @@ router_udp_free(struct router *router)
 
 /* ---- what is for them ------------------------------------------------------------------------ */
 
-/* RFC 768; RFC 8200, 8.1. A zero checksum is none, over IPv6 as well (RFC 6935: tunnels). */
+/* RFC 768; RFC 6936: a tunnel's may have no checksum over IPv6, too. A partial one, be it of what
+ * is inside, has not been on a wire. */
 static bool
-checksum_holds(const struct routed *routed, unsigned l4, unsigned length, uint16_t checksum)
+is_sound(const struct routed *routed, unsigned l4, unsigned length, const struct rte_udp_hdr *udp)
 {
 	const struct packet_meta *meta = packet_meta(routed->packet);
-	uint32_t sum;
+	unsigned told = rte_be_to_cpu_16(udp->dgram_len);
 
-	/* a partial one, be it of what is inside, has not been on a wire */
-	if (checksum == 0 || meta->offload != 0 || meta->gso != PACKET_GSO_NONE)
-		return true;
-	sum = checksum_fold(checksum_sum_packet(routed->packet, l4, length));
-	sum += checksum_fold(checksum_sum(routed_source(routed), routed->family == 4 ? 8 : 32));
-	sum += rte_cpu_to_be_16((uint16_t)length) + rte_cpu_to_be_16(IPPROTO_UDP);
-	return checksum_fold(sum) == 0xffff;
+	if (told < sizeof(*udp) || told > length)
+		return false;
+	return udp->dgram_cksum == 0 || meta->offload != 0 || meta->gso != PACKET_GSO_NONE ||
+	       udp_is_sound(routed->packet, routed->l3, (uint16_t)l4);
 }
 
 static const struct service *
@@ -141,9 +139,7 @@ router_udp_deliver(struct worker *worker, struct routed *routed, unsigned l4, un
 	egress = service != NULL ? vport_get(worker, service->vport) : NULL;
 	if (egress == NULL)
 		return false;
-	if (rte_be_to_cpu_16(udp->dgram_len) < sizeof(copy) ||
-		rte_be_to_cpu_16(udp->dgram_len) > length ||
-		!checksum_holds(routed, l4, rte_be_to_cpu_16(udp->dgram_len), udp->dgram_cksum)) {
+	if (!is_sound(routed, l4, length, udp)) {
 		packet_drop(worker, routed->ingress, DROP_BAD_UDP, packet);
 		return true;
 	}
