@@ -35,18 +35,22 @@ struct router {
 	struct weft_router_config config;
 	struct name_map statics; /* "10.0.0.0/8" -> static_route, as the open change leaves them */
 	struct route_list *prepared, *replaced;
-	struct news_list *news; /* ports to look after when the commit is done */
+	struct news_list *news;          /* ports to look after when the commit is done */
+	struct service_change *services; /* of ports, prepared */
 };
 
-/* A port; vport->context. Never changed once made. */
+/* A port; vport->context. Never changed once made, but for what the plan holds. */
+struct service_plan;
 struct router_port {
 	struct router *owner;
 	struct rte_ether_addr mac;
 	bool has_ip4, has_ip6;
 	bool redirects, unreachables, proxy_arp;
-	uint8_t urpf;           /* enum weft_urpf */
-	uint16_t clamp_mss;     /* 0: none */
-	uint8_t link_local[16]; /* has_ip6 */
+	bool dhcp, advertises;     /* what is for these services is punted */
+	uint8_t urpf;              /* enum weft_urpf */
+	uint16_t clamp_mss;        /* 0: none */
+	uint8_t link_local[16];    /* has_ip6 */
+	struct service_plan *plan; /* control side; NULL: nothing is done for hosts */
 	unsigned n_addresses;
 	struct router_address addresses[]; /* link-local ones last */
 };
@@ -149,9 +153,9 @@ void router_taken(struct worker *worker, const struct vport *vport, struct rte_m
 /* ---- the control side's share (router_service.c) ------------------------------------------- */
 
 /*
- * Worker. What the control side sees to: fragments to the router itself. At most PUNT_RATE a
- * second for a router (punt-rate), so that one router's flood leaves the others their share.
- * Takes the packet.
+ * Worker. What the control side sees to: fragments to the router itself, DHCP, router
+ * solicitations and advertisements. At most PUNT_RATE a second for a router (punt-rate), so that
+ * one router's flood leaves the others their share. Takes the packet.
  */
 void router_punt(struct worker *worker, struct routed *routed);
 

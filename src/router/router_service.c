@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the control side does for routers: putting fragments to a router itself together. */
+/*
+ * What the control side does for routers: takes what workers punt. Fragments to a router itself
+ * are put together here; what hosts ask for goes to the services of its ports.
+ */
+#include "router/router_service.h"
 #include "graph/punt.h"
 #include "graph/trace.h"
 #include "packet/ip.h"
 #include "packet/reassemble.h"
-#include "router/router_objects.h"
+
+#include <netinet/in.h>
 
 #define PUNT_RATE 2000 /* packets a second of one router */
 #define PUNT_BURST 400
@@ -75,8 +80,8 @@ count_loss(struct worker *worker, void *argument)
 		packet_dropped(worker, vport, loss->reason, false);
 }
 
-static void
-lose(struct weft *weft, uint32_t vport, enum drop_reason reason, struct rte_mbuf *packet)
+void
+service_lose(struct weft *weft, uint32_t vport, enum drop_reason reason, struct rte_mbuf *packet)
 {
 	struct loss loss = { vport, reason, packet, false };
 
@@ -101,10 +106,10 @@ take_fragment(struct weft *weft, const struct weft_vport *vport, struct rte_mbuf
 		inject_again(weft, id, packet);
 		return;
 	case REASSEMBLY_NO_BUFFER:
-		lose(weft, id, DROP_NO_BUFFER, packet);
+		service_lose(weft, id, DROP_NO_BUFFER, packet);
 		return;
 	default:
-		lose(weft, id, DROP_FRAGMENT, packet);
+		service_lose(weft, id, DROP_FRAGMENT, packet);
 	}
 }
 
@@ -127,17 +132,47 @@ expire_fragments(struct weft *weft, uint64_t now)
 /* ---- life
  * ------------------------------------------------------------------------------------------ */
 
+enum errand { ERRAND_FRAGMENT, ERRAND_DHCP, ERRAND_DISCOVERY };
+
+/* Workers have looked at it: its headers are sound. */
+static enum errand
+errand_of(const struct rte_mbuf *packet, uint16_t l3)
+{
+	uint8_t header[IP4_HEADER_LENGTH];
+	struct ip6_upper upper;
+
+	packet_copy_range(header, packet, l3, sizeof(header));
+	if (header[0] >> 4 == 4)
+		return (parse_u16(header + 6) & 0x3fff) != 0 ? ERRAND_FRAGMENT : ERRAND_DHCP;
+	if (ip6_find_upper(packet, l3, &upper) != IP6_UPPER ||
+		(upper.fragment && (upper.more || upper.fragment_offset != 0)))
+		return ERRAND_FRAGMENT;
+	return ERRAND_DISCOVERY;
+}
+
 static void
 take_punted(void *context, struct weft *weft, enum punt_reason reason, struct rte_mbuf *packet)
 {
 	const struct weft_vport *vport = vport_by_id(weft, packet_meta(packet)->vport);
+	enum errand errand;
 
 	(void)context;
 	(void)reason;
-	if (vport == NULL)
+	if (vport == NULL) {
 		rte_pktmbuf_free(packet);
-	else
+		return;
+	}
+	errand = errand_of(packet, packet_meta(packet)->l3);
+	if (errand == ERRAND_FRAGMENT) {
 		take_fragment(weft, vport, packet);
+		return;
+	}
+	router_hosts_lock();
+	if (errand == ERRAND_DHCP)
+		router_dhcp_take(weft, vport, packet);
+	else
+		router_ra_take(weft, vport, packet);
+	router_hosts_unlock();
 }
 
 int
@@ -155,12 +190,15 @@ router_services_close(void)
 {
 	reassembly_free(fragments);
 	fragments = NULL;
+	service_out_close();
+	router_hosts_close();
 }
 
 void
 router_services_poll(struct weft *weft, uint64_t now)
 {
 	expire_fragments(weft, now);
+	router_hosts_poll(weft, now);
 }
 
 void
