@@ -106,6 +106,8 @@ void check_uplink(struct checker *checker, const struct lyd_node *uplink);
 void check_declare_router(struct checker *checker, const struct lyd_node *router);
 /* The rest, when links are known. */
 void check_router(struct checker *checker, const struct lyd_node *router);
+/* What a port of a router does for hosts. */
+void check_hosts(struct checker *checker, const struct lyd_node *port);
 /* Its networks among each other, and its static routes. */
 void check_routes(struct checker *checker, const struct lyd_node *router);
 

@@ -335,6 +335,7 @@ check_port(struct checker *checker, const struct lyd_node *router, const struct 
 		check_port_address(checker, port, ip, domain);
 	check_mac(checker, port, domain);
 	check_mtu(checker, port);
+	check_hosts(checker, port);
 }
 
 void

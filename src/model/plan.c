@@ -186,6 +186,19 @@ compare_leaf(struct planner *planner, struct plan_item *item, const char *prefix
 	add_leaf(planner, item, text_take(&name), leaf_text(a), leaf_text(b));
 }
 
+/* Whether its entries are objects of their own; else they are leaves of what they are in. */
+static bool
+holds_objects(const char *list)
+{
+	for (unsigned i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		if (strcmp(lists[i].list, list) == 0)
+			return true;
+	return false;
+}
+
+static void compare_inner_list(struct planner *planner, struct plan_item *item, const char *prefix,
+	const char *list, const struct lyd_node *before, const struct lyd_node *after);
+
 static void
 compare_members(struct planner *planner, struct plan_item *item, const char *prefix,
 	const struct lyd_node *before, const struct lyd_node *after)
@@ -195,8 +208,14 @@ compare_members(struct planner *planner, struct plan_item *item, const char *pre
 	while ((schema = lys_getnext(schema, parent, NULL, 0)) != NULL) {
 		const struct lyd_node *a, *b;
 
-		if (lysc_is_key(schema) || schema->nodetype == LYS_LIST)
+		if (lysc_is_key(schema))
 			continue;
+		if (schema->nodetype == LYS_LIST) {
+			if (!holds_objects(schema->name))
+				compare_inner_list(
+					planner, item, prefix, schema->name, before, after);
+			continue;
+		}
 		a = model_child(before, schema->name);
 		b = model_child(after, schema->name);
 		if (a == NULL && b == NULL)
@@ -215,6 +234,36 @@ compare_members(struct planner *planner, struct plan_item *item, const char *pre
 			compare_leaf(planner, item, prefix, schema, a, b);
 		}
 	}
+}
+
+static void
+compare_entry(struct planner *planner, struct plan_item *item, const char *prefix,
+	const struct lyd_node *before, const struct lyd_node *after)
+{
+	const struct lyd_node *entry = after != NULL ? after : before;
+	struct text deeper = { 0 };
+	char *text;
+
+	text_add(&deeper, "%s%s/%s/", prefix, entry->schema->name, model_key(entry));
+	text = text_take(&deeper);
+	if (text != NULL)
+		compare_members(planner, item, text, before, after);
+	planner->failed |= text == NULL;
+	free(text);
+}
+
+static void
+compare_inner_list(struct planner *planner, struct plan_item *item, const char *prefix,
+	const char *list, const struct lyd_node *before, const struct lyd_node *after)
+{
+	const struct lyd_node *entry;
+
+	for (entry = model_child(after, list); entry != NULL; entry = model_next(entry))
+		compare_entry(planner, item, prefix,
+			before != NULL ? model_entry(before, list, model_key(entry)) : NULL, entry);
+	for (entry = model_child(before, list); entry != NULL; entry = model_next(entry))
+		if (after == NULL || model_entry(after, list, model_key(entry)) == NULL)
+			compare_entry(planner, item, prefix, entry, NULL);
 }
 
 /* ---- impact
