@@ -134,17 +134,31 @@ state_cell(const json_t *object, enum style *style)
 
 /* "2026-11-22 12:00:00" of "2026-11-22T12:00:00.123456+00:00" */
 static char *
-time_cell(const json_t *object, enum style *style)
+short_time(const char *time)
 {
-	const char *time = answer_text(object, "time");
 	char *text = copy(time);
 
-	(void)style;
 	if (text != NULL && strlen(text) > 19 && text[10] == 'T') {
 		text[10] = ' ';
 		text[19] = '\0';
 	}
 	return text;
+}
+
+static char *
+time_cell(const json_t *object, enum style *style)
+{
+	(void)style;
+	return short_time(answer_text(object, "time"));
+}
+
+static char *
+expires_cell(const json_t *object, enum style *style)
+{
+	const char *time = answer_text(object, "expires");
+
+	(void)style;
+	return time != NULL ? short_time(time) : copy("never");
 }
 
 const struct kind kinds[] = {
@@ -187,6 +201,11 @@ const struct kind kinds[] = {
 		{ { "SWITCH", "switch", NULL }, { "VLAN", "vlan", NULL }, { "MAC", "mac", NULL },
 			{ "PORT", "port", NULL }, { "AGE", NULL, age_cell } },
 		{ "network", "switch", "port", "vlan", "mac" }, NULL },
+	{ "leases", "lease", "addresses that routers have given by DHCP", false, true,
+		{ { "PORT", "port", NULL }, { "ADDRESS", "address", NULL }, { "MAC", "mac", NULL },
+			{ "HOSTNAME", "hostname", NULL }, { "STATE", "state", NULL },
+			{ "EXPIRES", NULL, expires_cell }, { "RESERVED", "reserved", NULL } },
+		{ "network", "switch", "port", "mac" }, NULL },
 	{ "drops", "drop", "packets that were dropped, and why", false, true,
 		{ { "PORT", "port", NULL }, { "REASON", "reason", NULL },
 			{ "COUNT", "count", NULL }, { "MEANING", "text", NULL } },

@@ -165,6 +165,7 @@ void state_nics(struct state_view *view);
 void state_uplinks(struct state_view *view);
 void state_links(struct state_view *view);
 void state_macs(struct state_view *view);
+void state_leases(struct state_view *view);
 void state_drops(struct state_view *view);
 /* Without. */
 void state_workers(struct state_view *view);

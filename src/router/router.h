@@ -110,6 +110,8 @@ struct dhcp_lease;
 struct router_host_hooks {
 	void *context;
 	void (*lease)(void *context, const char *port, const struct dhcp_event *event);
+	/* router_lease_changes() has moved */
+	void (*changed)(void *context);
 	/* another router on the link advertises what contradicts ours (RFC 4861, 6.2.7) */
 	void (*contradiction)(void *context, const char *port, const char *what);
 	/* what was kept of the leases of a server that begins: how many, in an array that the

@@ -160,6 +160,8 @@ void
 service_count_change(void)
 {
 	atomic_fetch_add(&lease_changes, 1);
+	if (service_hooks()->changed != NULL)
+		service_hooks()->changed(service_hooks()->context);
 }
 
 uint64_t
