@@ -26,7 +26,8 @@ static const struct option up_options[] = {
 static const struct option show_options[] = {
 	{ "watch", 'w', "SECONDS", true, WORD_NONE, "print it again and again (every 1 s)" },
 	{ "network", 'n', "NAME", false, WORD_NETWORK, "of this network only" },
-	{ "switch", 's', "NETWORK/SWITCH", false, WORD_SWITCH, "macs, drops: of this switch" },
+	{ "switch", 's', "NETWORK/SWITCH", false, WORD_SWITCH,
+		"macs, drops: of this switch; leases: of this router" },
 	{ "port", 'p', "NETWORK/SWITCH:PORT", false, WORD_PORT, "macs, drops: of this port" },
 	{ "vlan", 'v', "VLAN", false, WORD_NONE, "macs: in this VLAN" },
 	{ "mac", 'm', "MAC", false, WORD_NONE, "macs: this address" },

@@ -18,6 +18,9 @@
 
 #define NAME "leases"
 #define SECOND UINT64_C(1000000000)
+/* Between two writes: so that writing takes a twentieth of the disk's time at most. */
+#define GAP_LEAST (SECOND / 10)
+#define GAP_FACTOR 20
 #define TOLD_MOST 100 /* leases in a second that events tell of */
 
 struct leases {
@@ -326,6 +329,14 @@ write_leases(struct leases *leases)
 	router_leases_written(changes);
 }
 
+static uint64_t
+gap_after(uint64_t took)
+{
+	uint64_t gap = took * GAP_FACTOR;
+
+	return gap < GAP_LEAST ? GAP_LEAST : gap < SECOND ? gap : SECOND;
+}
+
 static void
 wait_until(struct leases *leases, uint64_t when)
 {
@@ -339,7 +350,7 @@ static void *
 work(void *argument)
 {
 	struct leases *leases = argument;
-	uint64_t written = 0, last = 0;
+	uint64_t written = 0, begun, next = 0;
 
 	pthread_setname_np(pthread_self(), NAME);
 	pthread_mutex_lock(&leases->lock);
@@ -348,12 +359,13 @@ work(void *argument)
 			pthread_cond_wait(&leases->more, &leases->lock);
 		if (router_lease_changes() == written)
 			break;
-		if (last != 0)
-			wait_until(leases, last + SECOND);
+		wait_until(leases, next);
 		pthread_mutex_unlock(&leases->lock);
 		written = router_lease_changes();
+		begun = clock_monotonic();
 		write_leases(leases);
-		last = clock_monotonic();
+		next = clock_monotonic();
+		next += gap_after(next - begun);
 		if (leases->daemon->wake != NULL)
 			leases->daemon->wake(leases->daemon);
 		pthread_mutex_lock(&leases->lock);

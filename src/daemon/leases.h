@@ -3,7 +3,8 @@
  * DHCP leases that outlive weftd: the file `leases` in its state folder, and events about them.
  *
  * A thread of its own writes the file, whole, beside it and renamed, with fsync: at once after a
- * change, but at most once a second. A client gets its address when that has been done, so that
+ * change, but for a pause of a tenth of a second to a second after the write before, the longer
+ * that has taken. A client gets its address when that has been done, so that
  * no crash makes weftd forget what a client was promised. Without room on the disk that is told,
  * and clients get their addresses all the same.
  *

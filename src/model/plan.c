@@ -320,6 +320,18 @@ loses_address(enum kind kind, const struct plan_item *item, const struct plan_le
 	return strcmp(leaf->name, "ipv6") == 0 && strcmp(leaf->after, "false") == 0;
 }
 
+/* Whether hosts are told that the router is no gateway any more. */
+static bool
+ends_gateway(enum kind kind, const struct plan_leaf *leaf)
+{
+	if (kind != KIND_PORT)
+		return false;
+	if (strcmp(leaf->name, "advertise/interval") == 0)
+		return leaf->after == NULL;
+	return strcmp(leaf->name, "advertise/lifetime") == 0 && leaf->after != NULL &&
+	       strcmp(leaf->after, "0s") == 0;
+}
+
 static enum plan_impact
 update_impact(enum kind kind, const struct plan_item *item)
 {
@@ -330,7 +342,8 @@ update_impact(enum kind kind, const struct plan_item *item)
 			return PLAN_RESTART;
 		if (is_disturbing(kind, leaf))
 			return PLAN_TRAFFIC_LOSS;
-		if (loses_address(kind, item, &item->leaves[i]))
+		if (loses_address(kind, item, &item->leaves[i]) ||
+			ends_gateway(kind, &item->leaves[i]))
 			return PLAN_TRAFFIC_LOSS;
 	}
 	return PLAN_HITLESS;

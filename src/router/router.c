@@ -343,8 +343,8 @@ struct news_list {
 	struct port_news ports[];
 };
 
-static bool
-is_attached_anew(const struct vport *before, const struct vport *after)
+bool
+router_is_attached_anew(const struct vport *before, const struct vport *after)
 {
 	return before->attachment != after->attachment || before->nic != after->nic ||
 	       before->peer != after->peer || before->uplink_vlan != after->uplink_vlan;
@@ -367,7 +367,7 @@ collect_news(struct weft_device *device)
 			continue;
 		list->ports[list->count++] = (struct port_news){
 			after->id,
-			before != NULL && is_attached_anew(before, after),
+			before != NULL && router_is_attached_anew(before, after),
 		};
 	}
 	return list;

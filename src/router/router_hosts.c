@@ -147,6 +147,7 @@ struct service_change {
 	struct service_change *next;
 	struct service *service;
 	bool is_new;                /* the service */
+	bool attached_anew;         /* nothing else: others hear it now */
 	struct dhcp_server *server; /* made for it */
 	struct dhcp_relay *relay;
 	const struct router_port *port; /* as it will be */
@@ -211,25 +212,28 @@ fill_change(struct service_change *change, const struct weft_vport *vport)
 	return 0;
 }
 
+/* -1: out of memory. */
 static int
 prepare_port(struct router *router, const struct weft_vport *vport, const struct vport *after)
 {
-	struct service_change *change;
 	const struct router_port *port = router_port_of(after);
 	struct service *service = service_of(vport->id);
+	bool same = vport->live != NULL && vport->live->context == port;
+	struct service_change *change;
 
 	if (after == vport->live || (port->plan == NULL && service == NULL))
 		return 0;
-	if (vport->live != NULL && vport->live->context == port)
+	if (same && !router_is_attached_anew(vport->live, after))
 		return 0;
 	change = calloc(1, sizeof(*change));
 	if (change == NULL)
 		return -1;
 	change->service = service;
 	change->port = port;
+	change->attached_anew = same;
 	change->next = router->services;
 	router->services = change;
-	return fill_change(change, vport);
+	return same ? 0 : fill_change(change, vport);
 }
 
 int
@@ -288,6 +292,11 @@ commit_port(struct service_change *change, uint64_t now)
 	struct service_plan *plan = change->port->plan;
 	bool relays = plan != NULL && plan->relays;
 
+	if (change->attached_anew) {
+		router_ra_again(service, now);
+		service_poke(service);
+		return;
+	}
 	service->mac = change->port->mac;
 	memcpy(service->link_local, change->port->link_local, sizeof(service->link_local));
 	commit_server(service, change, plan, now);

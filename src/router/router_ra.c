@@ -149,6 +149,16 @@ router_ra_use(struct service *service, const struct ra_config *config, uint64_t 
 	service->advertises = true;
 }
 
+void
+router_ra_again(struct service *service, uint64_t now)
+{
+	struct ra_config config = service->ra.config;
+	struct ra_hooks hooks = { service, send_message, service_random };
+
+	if (service->advertises)
+		ra_open(&service->ra, &config, &hooks, now);
+}
+
 /* ---- in -------------------------------------------------------------------------------------- */
 
 struct discovery {

@@ -92,8 +92,13 @@ bool router_dhcp_changed(struct service *service);
 int router_ra_plan(struct service_plan *plan, const struct router_port *port,
 	const struct weft_ra_config *config, struct weft_error *error);
 void router_ra_use(struct service *service, const struct ra_config *config, uint64_t now);
+/* Tells those who hear it only now. */
+void router_ra_again(struct service *service, uint64_t now);
 /* An IPv6 packet with a router solicitation or advertisement. Takes it. */
 void router_ra_take(struct weft *weft, const struct weft_vport *vport, struct rte_mbuf *packet);
+
+/* (router.c) Whether others are attached to the port after a change. */
+bool router_is_attached_anew(const struct vport *before, const struct vport *after);
 
 /* ---- for router.c ---------------------------------------------------------------------------- */
 

@@ -224,7 +224,7 @@ each_mistake_is_told(void **state)
 
 /* The leaves that differ, joined. */
 static void
-plan_is(const char *before, const char *after, const char *wanted)
+plan_has(const char *before, const char *after, const char *wanted, enum plan_impact impact)
 {
 	struct configuration *old, *new;
 	char text[1024], leaves[1024] = "";
@@ -247,10 +247,16 @@ plan_is(const char *before, const char *after, const char *wanted)
 	}
 	assert_string_equal(leaves, wanted);
 	if (plan->count > 0)
-		assert_int_equal(plan->items[0].impact, PLAN_HITLESS);
+		assert_int_equal(plan->items[0].impact, impact);
 	plan_free(plan);
 	configuration_free(old);
 	configuration_free(new);
+}
+
+static void
+plan_is(const char *before, const char *after, const char *wanted)
+{
+	plan_has(before, after, wanted, PLAN_HITLESS);
 }
 
 static void
@@ -268,6 +274,13 @@ differences_are_seen(void **state)
 	plan_is(SIX ", advertise: { prefixes: { 2001:db8::/64: {} } }",
 		SIX ", advertise: { prefixes: { 2001:db8::/64: { autonomous: false } } }",
 		"advertise/prefixes/2001:db8::/64/autonomous=true>false");
+	/* hosts have no gateway then */
+	plan_has(SIX ", advertise: { lifetime: 1h }", SIX ", advertise: { lifetime: 0s }",
+		"advertise/lifetime=1h>0s", PLAN_TRAFFIC_LOSS);
+	plan_has(SIX ", advertise: {}", SIX,
+		"advertise/interval=600s> advertise/managed=false> advertise/other=false> "
+		"advertise/preference=medium>",
+		PLAN_TRAFFIC_LOSS);
 }
 
 static void

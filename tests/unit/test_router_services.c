@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How routers carry what they do for hosts: DHCP server and relay, router advertisements. */
+#include "../router_fixture.h"
 #include "base/clock.h"
 #include "packet/checksum.h"
 #include "protocols/ra/ra_check.h"
-#include "../router_fixture.h"
 
 #include "../dhcp_fixture.h"
 
@@ -712,15 +712,24 @@ test_last_words(void **state)
 	struct weft_router_port_config config = { .ra = &ra };
 	struct bench_router router = lab_router("a", &config);
 	struct bench_switch lan = lab_switch(router.network, "lan", NULL, 2, NULL);
-	struct weft_change *change = weft_change_begin(lab);
+	struct weft_change *change;
 	uint8_t message[BUFFER];
 
 	(void)state;
+	for (unsigned i = 0; i < 60; i++) {
+		lab_time += SECOND;
+		quiet_all(&router);
+	}
+	change = weft_change_begin(lab);
 	weft_detach(change, router.ports[2]);
 	weft_detach(change, lan.ports[0]);
 	weft_link(change, router.ports[2], lan.ports[0]);
 	lab_commit(change);
 	router.nics[2] = lan.nics[1];
+	/* those there hear of it for the first time */
+	run();
+	assert_true(take_advertisement(&router, 2, message) > 0);
+	assert_int_equal(dhcp_get16(message + 6), 1800);
 	quiet_all(&router);
 	change = weft_change_begin(lab);
 	weft_vport_remove(change, router.ports[2]);
