@@ -34,8 +34,9 @@ class Client:
 
 	def __init__(self, space, name, *options):
 		self.script = space.folder / "udhcpc.sh"
-		self.script.write_text(SCRIPT)
-		self.script.chmod(0o755)
+		if not self.script.exists():
+			self.script.write_text(SCRIPT)
+			self.script.chmod(0o755)
 		self.file = space.folder / f"told-{name}"
 		self.file.unlink(missing_ok=True)
 		self.namespace, self.name = space.namespace(f"red-{name}"), name
