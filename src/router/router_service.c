@@ -132,47 +132,63 @@ expire_fragments(struct weft *weft, uint64_t now)
 /* ---- life
  * ------------------------------------------------------------------------------------------ */
 
-enum errand { ERRAND_FRAGMENT, ERRAND_DHCP, ERRAND_DISCOVERY };
+enum errand { ERRAND_FRAGMENT, ERRAND_DHCP, ERRAND_DISCOVERY, ERRAND_NONE };
+
+static enum errand
+errand_of4(const uint8_t *header)
+{
+	if ((parse_u16(header + 6) & 0x3fff) != 0)
+		return ERRAND_FRAGMENT;
+	return header[9] == IPPROTO_UDP ? ERRAND_DHCP : ERRAND_NONE;
+}
 
 /* Workers have looked at it: its headers are sound. */
 static enum errand
 errand_of(const struct rte_mbuf *packet, uint16_t l3)
 {
-	uint8_t header[IP4_HEADER_LENGTH];
+	uint8_t header[IP4_HEADER_LENGTH], type;
 	struct ip6_upper upper;
 
 	packet_copy_range(header, packet, l3, sizeof(header));
 	if (header[0] >> 4 == 4)
-		return (parse_u16(header + 6) & 0x3fff) != 0 ? ERRAND_FRAGMENT : ERRAND_DHCP;
+		return errand_of4(header);
 	if (ip6_find_upper(packet, l3, &upper) != IP6_UPPER ||
 		(upper.fragment && (upper.more || upper.fragment_offset != 0)))
 		return ERRAND_FRAGMENT;
-	return ERRAND_DISCOVERY;
+	if (upper.protocol != IPPROTO_ICMPV6 || upper.offset >= rte_pktmbuf_pkt_len(packet))
+		return ERRAND_NONE;
+	packet_copy_range(&type, packet, upper.offset, 1);
+	return type == ND_ROUTER_SOLICITATION || type == ND_ROUTER_ADVERTISEMENT ? ERRAND_DISCOVERY
+										 : ERRAND_NONE;
 }
 
+/* What the services of ports see to. Takes it. */
 static void
-take_punted(void *context, struct weft *weft, enum punt_reason reason, struct rte_mbuf *packet)
+take_for_services(struct weft *weft, const struct weft_vport *vport, struct rte_mbuf *packet,
+	enum errand errand)
 {
-	const struct weft_vport *vport = vport_by_id(weft, packet_meta(packet)->vport);
-	enum errand errand;
-
-	(void)context;
-	(void)reason;
-	if (vport == NULL) {
-		rte_pktmbuf_free(packet);
-		return;
-	}
-	errand = errand_of(packet, packet_meta(packet)->l3);
-	if (errand == ERRAND_FRAGMENT) {
-		take_fragment(weft, vport, packet);
-		return;
-	}
 	router_hosts_lock();
 	if (errand == ERRAND_DHCP)
 		router_dhcp_take(weft, vport, packet);
 	else
 		router_ra_take(weft, vport, packet);
 	router_hosts_unlock();
+}
+
+static void
+take_punted(void *context, struct weft *weft, enum punt_reason reason, struct rte_mbuf *packet)
+{
+	const struct weft_vport *vport = vport_by_id(weft, packet_meta(packet)->vport);
+	enum errand errand = errand_of(packet, packet_meta(packet)->l3);
+
+	(void)context;
+	(void)reason;
+	if (vport == NULL || errand == ERRAND_NONE)
+		rte_pktmbuf_free(packet);
+	else if (errand == ERRAND_FRAGMENT)
+		take_fragment(weft, vport, packet);
+	else
+		take_for_services(weft, vport, packet, errand);
 }
 
 int
