@@ -207,36 +207,40 @@ write_file(struct leases *leases, json_t *root)
 
 /* ---- what there is --------------------------------------------------------------------------- */
 
+/* What one server has; a list of them is taken under the lock, and written down after it. */
+struct found {
+	struct found *next;
+	char port[VPORT_NAME_SIZE];
+	struct router_leases leases;
+};
+
 /* False: out of memory. */
 static bool
-put_port(json_t *ports, const struct weft_vport *vport)
+take_port(struct found **list, const struct weft_vport *vport)
 {
-	struct router_leases found;
-	char path[VPORT_NAME_SIZE];
-	json_t *array;
-	bool good;
+	struct found *found = calloc(1, sizeof(*found));
 
-	if (router_port_leases(vport, &found) < 0)
+	if (found == NULL || router_port_leases(vport, &found->leases) < 0) {
+		free(found);
 		return false;
-	if (!found.serves)
+	}
+	if (!found->leases.serves) {
+		free(found);
 		return true;
-	array = json_array();
-	good = array != NULL;
-	for (size_t i = 0; good && i < found.count; i++)
-		good = json_array_append_new(array, lease_to_json(&found.list[i])) == 0;
-	free(found.list);
-	return json_object_set_new(ports, vport_path(vport, path), array) == 0 && good;
+	}
+	vport_path(vport, found->port);
+	found->next = *list;
+	*list = found;
+	return true;
 }
 
-/* Of all ports that serve; NULL: out of memory. */
-static json_t *
-collect(struct weft *weft)
+static bool
+take_ports(struct found **list, struct weft *weft)
 {
 	const struct weft_network *network;
 	const struct weft_device *device;
 	const struct weft_vport *vport;
-	json_t *ports = json_object();
-	bool good = ports != NULL;
+	bool good = true;
 
 	weft_objects_lock(weft);
 	TAILQ_FOREACH(network, &weft->networks, entry)
@@ -245,9 +249,38 @@ collect(struct weft *weft)
 		if (device->class != &router_class)
 			continue;
 		TAILQ_FOREACH(vport, &device->vports, entry)
-		good = good && put_port(ports, vport);
+		good = good && take_port(list, vport);
 	}
 	weft_objects_unlock(weft);
+	return good;
+}
+
+static bool
+put_port(json_t *ports, const struct found *found)
+{
+	json_t *array = json_array();
+	bool good = array != NULL;
+
+	for (size_t i = 0; good && i < found->leases.count; i++)
+		good = json_array_append_new(array, lease_to_json(&found->leases.list[i])) == 0;
+	return json_object_set_new(ports, found->port, array) == 0 && good;
+}
+
+/* Of all ports that serve; NULL: out of memory. */
+static json_t *
+collect(struct weft *weft)
+{
+	struct found *list = NULL, *found;
+	bool good = take_ports(&list, weft);
+	json_t *ports = json_object();
+
+	good = good && ports != NULL;
+	while ((found = list) != NULL) {
+		list = found->next;
+		good = good && put_port(ports, found);
+		free(found->leases.list);
+		free(found);
+	}
 	if (good)
 		return ports;
 	json_decref(ports);
