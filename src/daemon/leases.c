@@ -186,23 +186,54 @@ read_file(struct leases *leases)
 	return json_object();
 }
 
+static int
+write_all(int file, const char *text)
+{
+	size_t length = strlen(text);
+
+	while (length > 0) {
+		ssize_t wrote = write(file, text, length);
+
+		if (wrote < 0 && errno != EINTR)
+			return -1;
+		if (wrote > 0) {
+			text += wrote;
+			length -= (size_t)wrote;
+		}
+	}
+	return fsync(file);
+}
+
 /* 0, or -1 with errno. */
 static int
-write_file(struct leases *leases, json_t *root)
+write_file(struct leases *leases, const char *text)
 {
 	int file =
 		openat(leases->folder, NAME ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	bool good;
+	int result;
 
 	if (file < 0)
 		return -1;
-	errno = EIO; /* jansson says no more */
-	good = json_dumpfd(root, file, JSON_COMPACT) == 0 && fsync(file) == 0;
-	if (close(file) < 0 || !good)
+	result = write_all(file, text);
+	if (close(file) < 0 || result < 0)
 		return -1;
 	if (renameat(leases->folder, NAME ".new", leases->folder, NAME) < 0)
 		return -1;
 	return fsync(leases->folder);
+}
+
+/* 0, or an errno. */
+static int
+write_ports(struct leases *leases, json_t *ports)
+{
+	json_t *root = json_pack("{s:i, s:O}", "version", 1, "ports", ports);
+	/* whole: jansson would write each word of it by itself */
+	char *text = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+	int code = text == NULL ? ENOMEM : write_file(leases, text) < 0 ? errno : 0;
+
+	free(text);
+	json_decref(root);
+	return code;
 }
 
 /* ---- what there is --------------------------------------------------------------------------- */
@@ -336,7 +367,8 @@ static void
 write_leases(struct leases *leases)
 {
 	uint64_t changes = router_lease_changes();
-	json_t *ports = collect(leases->daemon->weft), *before, *root;
+	json_t *ports = collect(leases->daemon->weft), *before;
+	int code;
 
 	/* only this thread changes what is kept */
 	if (ports == NULL || keep_gone(leases->ports, ports) < 0) {
@@ -350,15 +382,14 @@ write_leases(struct leases *leases)
 	leases->ports = ports;
 	pthread_mutex_unlock(&leases->lock);
 	json_decref(before);
-	root = json_pack("{s:i, s:O}", "version", 1, "ports", ports);
-	if (root == NULL || write_file(leases, root) < 0) {
-		tell_failure(leases, root == NULL ? ENOMEM : errno);
+	code = write_ports(leases, ports);
+	if (code != 0) {
+		tell_failure(leases, code);
 	} else if (leases->failed) {
 		leases->failed = false;
 		events_emit(leases->daemon->events, EVENT_INFO, "leases-written", "",
 			"%s/" NAME " is written again", leases->daemon->state);
 	}
-	json_decref(root);
 	router_leases_written(changes);
 }
 
