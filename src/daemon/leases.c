@@ -166,17 +166,21 @@ static json_t *
 read_file(struct leases *leases)
 {
 	int file = openat(leases->folder, NAME, O_RDONLY | O_CLOEXEC);
+	/* json_loadfd would read each byte by itself */
+	FILE *stream = file >= 0 ? fdopen(file, "r") : NULL;
 	json_error_t why;
 	json_t *ports;
 
-	if (file < 0) {
+	if (stream == NULL) {
 		if (errno != ENOENT)
 			log_warning("cannot read the DHCP leases in %s/" NAME ": %s",
 				leases->daemon->state, strerror(errno));
+		if (file >= 0)
+			close(file);
 		return json_object();
 	}
-	ports = ports_of(json_loadfd(file, JSON_REJECT_DUPLICATES, &why));
-	close(file);
+	ports = ports_of(json_loadf(stream, JSON_REJECT_DUPLICATES, &why));
+	fclose(stream);
 	if (ports != NULL)
 		return ports;
 	log_warning("%s/" NAME " is no file of DHCP leases: it is put aside as " NAME
