@@ -216,6 +216,65 @@ enum weft_urpf {
 
 #define WEFT_CLAMP_MSS_AUTO 1 /* from the MTU of the port that it leaves by */
 
+/* A DHCPv4 server (RFC 2131) on a router's port. All addresses are of family 4. */
+struct weft_dhcp_config {
+	/* whom it serves; family 0: the network of the port's first address. Another one's
+	 * clients reach it by relays. */
+	struct weft_prefix network;
+	/* first and last address of each pool; none: all of the network */
+	const struct weft_prefix (*pools)[2];
+	unsigned n_pools;
+	uint32_t lease_s;           /* 0: 12 hours; UINT32_MAX: for good */
+	struct weft_prefix gateway; /* family 0: the port's own, if it is in the network */
+	const struct weft_prefix *dns, *ntp;
+	unsigned n_dns, n_ntp;
+	const char *domain; /* NULL: none; likewise below */
+	const char *const *search;
+	unsigned n_search;
+	const char *boot_file;
+	struct weft_prefix next_server;
+	/* in place of what the above give for the code */
+	const struct weft_dhcp_option {
+		uint8_t code;
+		const uint8_t *bytes;
+		unsigned length;
+	} * options;
+	unsigned n_options;
+	const struct weft_dhcp_reservation {
+		uint8_t mac[6];
+		struct weft_prefix address;
+		const char *host_name;
+	} * reservations;
+	unsigned n_reservations;
+};
+
+enum weft_ra_preference { WEFT_RA_MEDIUM, WEFT_RA_HIGH, WEFT_RA_LOW };
+
+#define WEFT_RA_DEFAULT UINT32_MAX /* of what has no other word for it */
+
+/* Router advertisements (RFC 4861, 4191, 8106) on a port. Times in seconds. */
+struct weft_ra_config {
+	uint32_t interval_s; /* the longest between two; 0: 600 */
+	uint32_t lifetime_s; /* 0: not a default router; WEFT_RA_DEFAULT: 1,800, or three intervals
+				if that is longer */
+	bool managed, other; /* there is DHCPv6 for addresses, for the rest */
+	enum weft_ra_preference preference;
+	uint32_t mtu; /* 0: not told */
+	/* none: the networks of 64 bits of the port's own addresses */
+	const struct weft_ra_prefix {
+		struct weft_prefix prefix;
+		bool off_link, not_autonomous;
+		uint32_t valid_s, preferred_s; /* UINT32_MAX: for good */
+	} * prefixes;
+	unsigned n_prefixes;
+	const struct weft_prefix *dns;
+	unsigned n_dns;
+	const char *const *search;
+	unsigned n_search;
+};
+
+#define WEFT_DHCP_RELAY_SERVERS 8
+
 struct weft_router_port_config {
 	/* the port's own; the first one of a family is preferred as a source; link-local IPv6 is
 	 * made from the MAC where none is given and IPv6 is used */
@@ -236,7 +295,11 @@ struct weft_router_port_config {
 	 * The address is the router's own by that, if no other port has it. addresses is not used.
 	 */
 	uint16_t udp_port;
-	struct weft_prefix service_address; /* length is not used */
+	struct weft_prefix service_address;   /* length is not used */
+	const struct weft_dhcp_config *dhcp;  /* NULL: no DHCP server */
+	const struct weft_ra_config *ra;      /* NULL: no router advertisements */
+	const struct weft_prefix *dhcp_relay; /* servers, up to WEFT_DHCP_RELAY_SERVERS */
+	unsigned n_dhcp_relay;                /* 0: no relay */
 };
 
 WEFT_API struct weft_vport *weft_router_port_add(struct weft_change *change,

@@ -152,17 +152,31 @@ state_cell(const json_t *object, enum style *style)
 
 /* "2026-11-22 12:00:00" of "2026-11-22T12:00:00.123456+00:00" */
 static char *
-time_cell(const json_t *object, enum style *style)
+short_time(const char *time)
 {
-	const char *time = answer_text(object, "time");
 	char *text = copy(time);
 
-	(void)style;
 	if (text != NULL && strlen(text) > 19 && text[10] == 'T') {
 		text[10] = ' ';
 		text[19] = '\0';
 	}
 	return text;
+}
+
+static char *
+time_cell(const json_t *object, enum style *style)
+{
+	(void)style;
+	return short_time(answer_text(object, "time"));
+}
+
+static char *
+expires_cell(const json_t *object, enum style *style)
+{
+	const char *time = answer_text(object, "expires");
+
+	(void)style;
+	return time != NULL ? short_time(time) : copy("never");
 }
 
 /* Of a router's port; the link-local ones, which it makes itself, are left out. */
@@ -360,6 +374,12 @@ const struct kind kinds[] = {
 			{ "MAC", "mac", NULL, NULL }, { "PORT", "port", NULL, NULL },
 			{ "AGE", NULL, age_cell, NULL } },
 		{ "network", "switch", "port", "vlan", "mac" }, NULL },
+	{ "leases", "lease", "addresses that routers have given by DHCP", false, true,
+		{ { "PORT", "port", NULL, NULL }, { "ADDRESS", "address", NULL, NULL },
+			{ "MAC", "mac", NULL, NULL }, { "HOSTNAME", "hostname", NULL, NULL },
+			{ "STATE", "state", NULL, NULL }, { "EXPIRES", NULL, expires_cell, NULL },
+			{ "RESERVED", "reserved", NULL, NULL } },
+		{ "network", "router", "port", "mac" }, NULL },
 	{ "drops", "drop", "packets that were dropped, and why", false, true,
 		{ { "PORT", "port", NULL, NULL }, { "REASON", "reason", NULL, NULL },
 			{ "COUNT", "count", NULL, NULL }, { "MEANING", "text", NULL, NULL } },

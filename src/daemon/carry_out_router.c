@@ -120,7 +120,8 @@ update_port(
 
 	if (read_port(job, item->before, &old) < 0)
 		return;
-	if (!router_port_config_same(&old.config, new))
+	if (!router_port_config_same(&old.config, new) ||
+		!router_port_hosts_same(item->before, item->after))
 		weft_router_port_update(
 			job->change, carry_out_end(job, item->network, item->name), new);
 	router_port_config_free(&old);

@@ -6,13 +6,14 @@
  *	main	signals, watchdog, punts, probes; blocks on nothing (daemon_run)
  *	tick	weft_tick() each second: ageing, checks of vnics; may take long
  *	config	loads, plans, commits, writes the history (config.h)
+ *	leases	writes DHCP leases to the state folder (leases.h)
  *	API	one per connection (server.h): reads state, waits for config
  *	workers	libweft's
  *
  * Locks, in the order in which they may be taken
  *	engine_lock	commit and abort of a change, weft_tick, punt_drain, probe_...: one of
  *			them at a time. Held long by a commit: main only tries it.
- *	libweft's own	nics_lock, then weft_objects_lock
+ *	libweft's own	nics_lock, then weft_objects_lock, then that of routers' services
  */
 #ifndef WEFT_DAEMON_DAEMON_H
 #define WEFT_DAEMON_DAEMON_H

@@ -10,6 +10,7 @@
 #include "daemon/engine_start.h"
 #include "daemon/events.h"
 #include "daemon/identity.h"
+#include "daemon/leases.h"
 #include "daemon/loop.h"
 #include "daemon/notices.h"
 #include "daemon/options.h"
@@ -29,6 +30,7 @@ struct parts {
 	struct server *server;
 	struct loop *loop;
 	uint64_t identity;
+	struct leases *leases;
 };
 
 static int
@@ -122,6 +124,9 @@ start(struct parts *parts, const struct options *options)
 	if (daemon->weft == NULL)
 		return failed(&error);
 	notices_open(daemon);
+	parts->leases = leases_open(daemon, &error);
+	if (parts->leases == NULL)
+		return failed(&error);
 	if (config_start(daemon->config, &result) < 0)
 		return failed_with(&result);
 	config_result_free(&result);
@@ -149,8 +154,10 @@ finish(struct parts *parts)
 	if (daemon->config != NULL)
 		config_stop(daemon->config);
 	server_close(parts->server);
+	leases_stop(parts->leases);
 	loop_close(parts->loop);
 	weft_close(daemon->weft);
+	leases_close(parts->leases);
 	tap_drain();
 	config_close(daemon->config);
 	events_close(daemon->events);

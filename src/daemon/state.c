@@ -60,6 +60,8 @@ static const struct state_kind kinds[] = {
 	{ "macs", "mac", UNNAMED, 0,
 		FILTER_NETWORK | FILTER_DEVICE | FILTER_PORT | FILTER_VLAN | FILTER_MAC, true,
 		state_macs },
+	{ "leases", "lease", UNNAMED, 0, FILTER_NETWORK | FILTER_ROUTER | FILTER_PORT | FILTER_MAC,
+		true, state_leases },
 	{ "drops", "drop", UNNAMED, 0,
 		FILTER_NETWORK | FILTER_DEVICE | FILTER_ROUTER | FILTER_PORT | FILTER_REASON, true,
 		state_drops },

@@ -185,6 +185,7 @@ void state_uplinks(struct state_view *view);
 void state_links(struct state_view *view);
 void state_tunnels(struct state_view *view);
 void state_macs(struct state_view *view);
+void state_leases(struct state_view *view);
 void state_drops(struct state_view *view);
 /* Without. */
 void state_workers(struct state_view *view);

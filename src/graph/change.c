@@ -289,8 +289,17 @@ make_visible(struct weft_change *change)
 }
 
 static void
+say_goodbye(struct weft *weft)
+{
+	for (unsigned i = 0; i < weft->n_classes; i++)
+		if (weft->classes[i]->leave != NULL)
+			weft->classes[i]->leave(weft);
+}
+
+static void
 carry_out(struct weft_change *change)
 {
+	say_goodbye(change->weft);
 	make_visible(change);
 	engine_synchronize(change->weft);
 	nic_close_removed(change->weft);

@@ -43,6 +43,9 @@ struct device_class {
 	/* No version of the vport uses this context any more. */
 	void (*context_free)(void *context);
 
+	/* Once for each change, when it is certain and before anybody can see it: what ends with
+	 * it may say so by what is still there (change_vport_after). Control thread. */
+	void (*leave)(struct weft *weft);
 	/* Often (weft_poll), on the control thread, after what was punted has been handled. */
 	void (*poll)(struct weft *weft, uint64_t now);
 	/* About once a second, on the control thread: ageing, growing of tables. */

@@ -60,6 +60,7 @@
 	X(DROP_FRAGMENT, "fragment", "a fragment that could not be put together") \
 	X(DROP_NOT_LISTENING, "not-listening", "for the router itself, which has no such service") \
 	X(DROP_PUNT_RATE, "punt-rate", "more for weft's own control side than a router may bring") \
+	X(DROP_BAD_DHCP, "bad-dhcp", "not a DHCP message, or one that makes no sense") \
 	X(DROP_NEIGHBOR_UNKNOWN, "neighbor-unknown", "the neighbor's MAC is not known") \
 	X(DROP_NEIGHBOR_FAILED, "neighbor-failed", "the neighbor does not answer ARP or ND") \
 	X(DROP_NEIGHBOR_QUEUE, "neighbor-queue", \

@@ -320,8 +320,9 @@ build_container(struct builder *builder, struct lyd_node *parent, const struct l
 	}
 	set_place(new, node->key_place);
 	build_members(builder, new, schema, node);
-	/* an empty one says nothing, and libyang would give it no defaults */
-	if (lyd_child(new) == NULL) {
+	/* an empty one says nothing, and libyang would give it no defaults; unless that it is
+	 * there is what it says */
+	if (lyd_child(new) == NULL && !(schema->flags & LYS_PRESENCE)) {
 		if (build_is_broken(new))
 			set_broken(parent);
 		lyd_free_tree(new);
@@ -379,7 +380,10 @@ build_entry(struct builder *builder, struct lyd_node *parent, const struct lysc_
 		append(builder, new);
 	if (name_map_put(seen, lyd_get_value(lyd_child(new)), new) < 0)
 		out_of_memory(builder);
-	build_members(builder, new, list, node);
+	if (node->kind == YAML_SCALAR)
+		build_value(builder, new, schema_only_value(list), node);
+	else
+		build_members(builder, new, list, node);
 }
 
 /* A list as people write it: a map from the key to the rest. */
@@ -402,7 +406,8 @@ build_map(struct builder *builder, struct lyd_node *parent, const struct lysc_no
 			set_broken(parent);
 			continue;
 		}
-		if (entry->kind == YAML_MAP || entry->kind == YAML_NULL) {
+		if (entry->kind == YAML_MAP || entry->kind == YAML_NULL ||
+			(entry->kind == YAML_SCALAR && schema_only_value(list) != NULL)) {
 			build_entry(
 				builder, parent, list, entry->key, entry->key_place, entry, &seen);
 			continue;

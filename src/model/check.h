@@ -118,6 +118,9 @@ void check_carried_tunnels(struct checker *checker, const struct lyd_node *route
 /* Doubts whether a nic or a port on a switch sends more than a tunnel there carries. */
 void check_overlay_mtu(struct checker *checker, const struct lyd_node *entry, const char *device,
 	const char *vlan);
+
+/* What a port of a router does for hosts. */
+void check_hosts(struct checker *checker, const struct lyd_node *port);
 /* Its networks among each other, and its static routes. */
 void check_routes(struct checker *checker, const struct lyd_node *router);
 

@@ -338,6 +338,7 @@ check_port(struct checker *checker, const struct lyd_node *router, const struct 
 	if (model_child(port, "switch") != NULL)
 		check_overlay_mtu(
 			checker, port, model_text(port, "switch"), model_text(port, "vlan"));
+	check_hosts(checker, port);
 }
 
 void

@@ -197,7 +197,8 @@ holds_lists(const struct lyd_node *parent)
 	const struct lyd_node *node = first_kind(lyd_child(parent));
 
 	for (; node != NULL; node = next_kind(node))
-		if (node->schema->nodetype == LYS_LIST)
+		if (node->schema->nodetype == LYS_LIST ||
+			(node->schema->nodetype == LYS_CONTAINER && holds_lists(node)))
 			return true;
 	return false;
 }
@@ -248,6 +249,13 @@ write_list(struct text *text, const struct lyd_node *entry, int indent)
 		text_add(text, "%*s", indent, "");
 		write_scalar(text, model_key(entry));
 		text_add(text, ":");
+		if (schema_only_value(entry->schema) != NULL &&
+			model_text(entry, "value") != NULL) {
+			text_add(text, " ");
+			write_scalar(text, model_text(entry, "value"));
+			text_add(text, "\n");
+			continue;
+		}
 		write_object(text, entry, indent, text->length - before);
 	}
 }

@@ -99,6 +99,9 @@ int model_parse_prefix(const char *text, struct weft_prefix *prefix);   /* "10.0
 int model_parse_address(const char *text, struct weft_prefix *address); /* "10.0.0.1" */
 /* "10.0.0.1", "core", "fe80::7@core": an address (or family 0), a port within the text (or NULL) */
 int model_parse_hop(const char *text, struct weft_prefix *gateway, const char **port);
+int model_parse_range(const char *text, struct weft_prefix range[2]); /* "10.0.0.5-10.0.0.9" */
+/* "01:02:ff": how many bytes, at most `size`. */
+int model_parse_octets(const char *text, uint8_t *bytes, unsigned size);
 int model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t *port);
 
 /* ---- tunnels (tunnel.c) --------------------------------------------------------------- */

@@ -189,6 +189,19 @@ compare_leaf(struct planner *planner, struct plan_item *item, const char *prefix
 	add_leaf(planner, item, text_take(&name), leaf_text(a), leaf_text(b));
 }
 
+/* Whether its entries are objects of their own; else they are leaves of what they are in. */
+static bool
+holds_objects(const char *list)
+{
+	for (unsigned i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		if (strcmp(lists[i].list, list) == 0)
+			return true;
+	return false;
+}
+
+static void compare_inner_list(struct planner *planner, struct plan_item *item, const char *prefix,
+	const char *list, const struct lyd_node *before, const struct lyd_node *after);
+
 static void
 compare_members(struct planner *planner, struct plan_item *item, const char *prefix,
 	const struct lyd_node *before, const struct lyd_node *after)
@@ -198,8 +211,14 @@ compare_members(struct planner *planner, struct plan_item *item, const char *pre
 	while ((schema = lys_getnext(schema, parent, NULL, 0)) != NULL) {
 		const struct lyd_node *a, *b;
 
-		if (lysc_is_key(schema) || schema->nodetype == LYS_LIST)
+		if (lysc_is_key(schema))
 			continue;
+		if (schema->nodetype == LYS_LIST) {
+			if (!holds_objects(schema->name))
+				compare_inner_list(
+					planner, item, prefix, schema->name, before, after);
+			continue;
+		}
 		a = model_child(before, schema->name);
 		b = model_child(after, schema->name);
 		if (a == NULL && b == NULL)
@@ -218,6 +237,36 @@ compare_members(struct planner *planner, struct plan_item *item, const char *pre
 			compare_leaf(planner, item, prefix, schema, a, b);
 		}
 	}
+}
+
+static void
+compare_entry(struct planner *planner, struct plan_item *item, const char *prefix,
+	const struct lyd_node *before, const struct lyd_node *after)
+{
+	const struct lyd_node *entry = after != NULL ? after : before;
+	struct text deeper = { 0 };
+	char *text;
+
+	text_add(&deeper, "%s%s/%s/", prefix, entry->schema->name, model_key(entry));
+	text = text_take(&deeper);
+	if (text != NULL)
+		compare_members(planner, item, text, before, after);
+	planner->failed |= text == NULL;
+	free(text);
+}
+
+static void
+compare_inner_list(struct planner *planner, struct plan_item *item, const char *prefix,
+	const char *list, const struct lyd_node *before, const struct lyd_node *after)
+{
+	const struct lyd_node *entry;
+
+	for (entry = model_child(after, list); entry != NULL; entry = model_next(entry))
+		compare_entry(planner, item, prefix,
+			before != NULL ? model_entry(before, list, model_key(entry)) : NULL, entry);
+	for (entry = model_child(before, list); entry != NULL; entry = model_next(entry))
+		if (after == NULL || model_entry(after, list, model_key(entry)) == NULL)
+			compare_entry(planner, item, prefix, entry, NULL);
 }
 
 /* ---- impact
@@ -278,6 +327,18 @@ loses_address(enum kind kind, const struct plan_item *item, const struct plan_le
 	return strcmp(leaf->name, "ipv6") == 0 && strcmp(leaf->after, "false") == 0;
 }
 
+/* Whether hosts are told that the router is no gateway any more. */
+static bool
+ends_gateway(enum kind kind, const struct plan_leaf *leaf)
+{
+	if (kind != KIND_PORT)
+		return false;
+	if (strcmp(leaf->name, "advertise/interval") == 0)
+		return leaf->after == NULL;
+	return strcmp(leaf->name, "advertise/lifetime") == 0 && leaf->after != NULL &&
+	       strcmp(leaf->after, "0s") == 0;
+}
+
 static enum plan_impact
 update_impact(enum kind kind, const struct plan_item *item)
 {
@@ -288,7 +349,8 @@ update_impact(enum kind kind, const struct plan_item *item)
 			return PLAN_RESTART;
 		if (is_disturbing(kind, leaf))
 			return PLAN_TRAFFIC_LOSS;
-		if (loses_address(kind, item, &item->leaves[i]))
+		if (loses_address(kind, item, &item->leaves[i]) ||
+			ends_gateway(kind, &item->leaves[i]))
 			return PLAN_TRAFFIC_LOSS;
 	}
 	return PLAN_HITLESS;

@@ -103,6 +103,7 @@ schema_value_kind(const struct lysc_node *leaf)
 		{ "wt:ip-address", VALUE_ADDRESS },
 		{ "wt:ip-address-and-prefix", VALUE_PREFIX },
 		{ "wt:ip-prefix", VALUE_NETWORK },
+		{ "wt:ipv4-range", VALUE_RANGE },
 		{ "wt:next-hop", VALUE_HOP },
 		{ "wt:ip-endpoint", VALUE_ENDPOINT },
 		{ "wt:vlan-range", VALUE_VLANS },
@@ -139,6 +140,16 @@ bool
 schema_is_sequence(const struct lysc_node *list)
 {
 	return strcmp(list->name, "links") == 0 || strcmp(list->name, "tests") == 0;
+}
+
+const struct lysc_node *
+schema_only_value(const struct lysc_node *list)
+{
+	const struct lysc_node *value = schema_key(list)->next;
+
+	if (value == NULL || value->next != NULL || value->nodetype != LYS_LEAF)
+		return NULL;
+	return strcmp(value->name, "value") == 0 ? value : NULL;
 }
 
 /* ---- what a type allows, in words --------------------------------------------------- */

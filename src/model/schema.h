@@ -26,6 +26,7 @@ enum value_kind {
 	VALUE_ADDRESS,
 	VALUE_PREFIX,
 	VALUE_NETWORK, /* a prefix without host bits */
+	VALUE_RANGE,   /* of IPv4 addresses */
 	VALUE_HOP,
 	VALUE_ENDPOINT,
 	VALUE_VLANS,
@@ -45,6 +46,9 @@ const char *schema_default(const struct model *model, const struct lysc_node *le
 const struct lysc_node *schema_key(const struct lysc_node *list);
 /* Written as a sequence in YAML, with names that may be left out: links, tests. */
 bool schema_is_sequence(const struct lysc_node *list);
+/* Of a list whose entries have one leaf, `value`, beside their key: that leaf, which YAML writes
+ * behind the key. NULL: it is another list. */
+const struct lysc_node *schema_only_value(const struct lysc_node *list);
 /* "a number from 68 to 65521", "one of sleep, busy". */
 void schema_describe(const struct lysc_type *type, const char *value, char *text, size_t size);
 

@@ -127,6 +127,20 @@ model_parse_hop(const char *text, struct weft_prefix *gateway, const char **port
 }
 
 int
+model_parse_range(const char *text, struct weft_prefix range[2])
+{
+	return value_range(text, range) ? 0 : -1;
+}
+
+int
+model_parse_octets(const char *text, uint8_t *bytes, unsigned size)
+{
+	unsigned count = value_octets(text, bytes, size);
+
+	return count > 0 ? (int)count : -1;
+}
+
+int
 model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t *port)
 {
 	return value_endpoint(text, address, port) ? 0 : -1;

@@ -31,7 +31,8 @@ value_milliseconds(const char *text, uint64_t *milliseconds)
 	static const struct {
 		const char *name;
 		uint64_t factor;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 },
+		{ "d", 86400000 } };
 	uint64_t number;
 
 	if (!take_number(&text, &number))
@@ -134,6 +135,41 @@ value_network(const char *text, struct weft_prefix *prefix)
 	masked = *prefix;
 	value_mask(&masked);
 	return memcmp(&masked, prefix, sizeof(masked)) == 0;
+}
+
+bool
+value_range(const char *text, struct weft_prefix range[2])
+{
+	const char *dash = strchr(text, '-');
+	char first[INET_ADDRSTRLEN];
+	size_t length = dash != NULL ? (size_t)(dash - text) : strlen(text);
+
+	if (length >= sizeof(first))
+		return false;
+	memcpy(first, text, length);
+	first[length] = '\0';
+	return value_address(first, false, &range[0]) && range[0].family == 4 &&
+	       value_address(dash != NULL ? dash + 1 : first, false, &range[1]) &&
+	       range[1].family == 4 && memcmp(range[0].address, range[1].address, 4) <= 0;
+}
+
+unsigned
+value_octets(const char *text, uint8_t *bytes, unsigned size)
+{
+	unsigned count = 0;
+
+	for (; count < size; text += 3) {
+		char digits[3] = { text[0], text[0] != '\0' ? text[1] : '\0', '\0' };
+
+		if (!isxdigit((unsigned char)digits[0]) || !isxdigit((unsigned char)digits[1]))
+			return 0;
+		bytes[count++] = (uint8_t)strtoul(digits, NULL, 16);
+		if (text[2] == '\0')
+			return count;
+		if (text[2] != ':')
+			return 0;
+	}
+	return 0;
 }
 
 /* "10.0.0.256" is a name by its letters, but nobody means it so. */
@@ -264,6 +300,23 @@ canonical_hop(const char *text, char canonical[VALUE_TEXT_SIZE])
 		       port != NULL ? port : "") < VALUE_TEXT_SIZE;
 }
 
+static bool
+canonical_range(const char *text, char canonical[VALUE_TEXT_SIZE])
+{
+	char first[INET6_ADDRSTRLEN], last[INET6_ADDRSTRLEN];
+	struct weft_prefix range[2];
+
+	if (!value_range(text, range))
+		return false;
+	print_address(&range[0], first);
+	print_address(&range[1], last);
+	if (strcmp(first, last) == 0)
+		snprintf(canonical, VALUE_TEXT_SIZE, "%s", first);
+	else
+		snprintf(canonical, VALUE_TEXT_SIZE, "%s-%s", first, last);
+	return true;
+}
+
 bool
 value_canonical(enum value_kind kind, const char *text, char canonical[VALUE_TEXT_SIZE])
 {
@@ -295,6 +348,8 @@ value_canonical(enum value_kind kind, const char *text, char canonical[VALUE_TEX
 	case VALUE_NETWORK:
 	case VALUE_ENDPOINT:
 		return canonical_address(kind, text, canonical);
+	case VALUE_RANGE:
+		return canonical_range(text, canonical);
 	case VALUE_HOP:
 		return canonical_hop(text, canonical);
 	default:
@@ -447,6 +502,34 @@ vlan_hint(const char *name, const char *text)
 }
 
 static const char *
+range_hint(const char *text, char *memory, size_t size)
+{
+	const char *dash = strchr(text, '-');
+	struct weft_prefix first, last;
+	char copy[INET6_ADDRSTRLEN + 1];
+
+	if (value_address(text, true, &first))
+		return "of a whole network leave pools out, or write its first and last address";
+	if (dash == NULL || (size_t)(dash - text) >= sizeof(copy))
+		return NULL;
+	memcpy(copy, text, (size_t)(dash - text));
+	copy[dash - text] = '\0';
+	if (!value_address(copy, false, &first) || first.family != 4)
+		return NULL;
+	if (value_address(dash + 1, false, &last)) {
+		if (last.family != 4)
+			return NULL;
+		snprintf(memory, size, "the lower one first: %s-%s", dash + 1, copy);
+		return memory;
+	}
+	if (!is_number(dash + 1) || strlen(dash + 1) > 3)
+		return NULL;
+	snprintf(memory, size, "write the whole address: %s-%.*s.%s", copy,
+		(int)(strrchr(copy, '.') - copy), copy, dash + 1);
+	return memory;
+}
+
+static const char *
 kind_hint(enum value_kind kind, const char *text, char *memory, size_t size)
 {
 	switch (kind) {
@@ -463,6 +546,8 @@ kind_hint(enum value_kind kind, const char *text, char *memory, size_t size)
 	case VALUE_PREFIX:
 	case VALUE_ENDPOINT:
 		return address_hint(kind, text, memory, size);
+	case VALUE_RANGE:
+		return range_hint(text, memory, size);
 	case VALUE_HOP:
 		if (strchr(text, '%') != NULL)
 			return "the port of a link-local address is written fe80::1@PORT";

@@ -24,6 +24,10 @@ bool value_mac(const char *text, uint8_t mac[6]);
 bool value_address(const char *text, bool prefix, struct weft_prefix *address);
 /* An address and a port, either of which may be absent: family 0, NULL. */
 bool value_hop(const char *text, struct weft_prefix *address, const char **port);
+/* "10.0.0.100-10.0.0.199", or one address; the first is not behind the last. */
+bool value_range(const char *text, struct weft_prefix range[2]);
+/* "01:02:ff": how many bytes, at most `size`; 0: it is not of that form. */
+unsigned value_octets(const char *text, uint8_t *bytes, unsigned size);
 bool value_is_link_local(const struct weft_prefix *address); /* IPv6 */
 bool value_same_bits(const uint8_t *a, const uint8_t *b, unsigned bits);
 /* Makes the bits behind the length zero. */

@@ -218,18 +218,16 @@ make_tcp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
 	return offset + sizeof(tcp);
 }
 
-size_t
-make_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
+static size_t
+put_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
 	uint16_t destination_port, const void *payload, size_t length)
 {
 	struct rte_udp_hdr udp = {
 		.src_port = rte_cpu_to_be_16(source_port),
 		.dst_port = rte_cpu_to_be_16(destination_port),
 	};
-	size_t offset, whole;
+	size_t whole = sizeof(udp) + length, offset;
 
-	length = limited(length);
-	whole = sizeof(udp) + length;
 	udp.dgram_len = rte_cpu_to_be_16((uint16_t)whole);
 	offset = put_ip(frame, ends, IPPROTO_UDP, hops_of(ends), whole);
 	memcpy(frame + offset, &udp, sizeof(udp));
@@ -240,4 +238,37 @@ make_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
 		udp.dgram_cksum = 0xffff;
 	memcpy(frame + offset, &udp, sizeof(udp));
 	return offset + whole;
+}
+
+size_t
+make_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
+	uint16_t destination_port, const void *payload, size_t length)
+{
+	return put_udp(frame, ends, source_port, destination_port, payload, limited(length));
+}
+
+size_t
+make_long_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
+	uint16_t destination_port, const void *payload, size_t length)
+{
+	size_t limit = MAKE_LONG_LIMIT - sizeof(struct rte_udp_hdr);
+
+	return put_udp(frame, ends, source_port, destination_port, payload,
+		length < limit ? length : limit);
+}
+
+size_t
+make_long_nd(uint8_t *frame, const struct make_ends *ends, const void *message, size_t length)
+{
+	size_t offset;
+	uint16_t checksum;
+
+	if (length > MAKE_LONG_LIMIT)
+		length = MAKE_LONG_LIMIT;
+	offset = put_ip(frame, ends, IPPROTO_ICMPV6, 255, length);
+	memcpy(frame + offset, message, length);
+	memset(frame + offset + 2, 0, sizeof(checksum));
+	checksum = checksum_of(pseudo_header(ends, IPPROTO_ICMPV6, length), frame + offset, length);
+	memcpy(frame + offset + 2, &checksum, sizeof(checksum));
+	return offset + length;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames of weft's own: what a probe or an explanation sends. Each call writes a whole frame,
- * checksums finished, into a buffer of at least MAKE_SIZE bytes, and returns its length.
+ * Frames of weft's own: what a probe, an explanation or a router itself sends. Each call writes
+ * a whole frame, checksums finished, into a buffer of at least MAKE_SIZE bytes, and returns its
+ * length. Payloads are cut at MAKE_PAYLOAD_LIMIT.
  */
 #ifndef WEFT_PACKET_MAKE_H
 #define WEFT_PACKET_MAKE_H
@@ -12,6 +13,8 @@
 
 #define MAKE_PAYLOAD_LIMIT 128
 #define MAKE_SIZE (14 + 4 + 40 + 20 + MAKE_PAYLOAD_LIMIT)
+#define MAKE_LONG_LIMIT 1480 /* of the calls that say so: an IPv4 packet of 1,500 bytes */
+#define MAKE_LONG_SIZE (14 + 4 + 40 + MAKE_LONG_LIMIT)
 
 /* Who sends to whom. */
 struct make_ends {
@@ -44,5 +47,12 @@ size_t make_tcp(uint8_t *frame, const struct make_ends *ends, uint16_t source_po
 	uint16_t destination_port, uint32_t sequence, uint32_t acknowledged, uint8_t flags);
 size_t make_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
 	uint16_t destination_port, const void *payload, size_t length);
+
+/* The same for what is longer: a buffer of MAKE_LONG_SIZE bytes; cut at MAKE_LONG_LIMIT. */
+size_t make_long_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
+	uint16_t destination_port, const void *payload, size_t length);
+/* A message of neighbour discovery, with hop limit 255; its checksum is filled in. Likewise. */
+size_t make_long_nd(
+	uint8_t *frame, const struct make_ends *ends, const void *message, size_t length);
 
 #endif

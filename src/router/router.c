@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "packet/edit.h"
 #include "packet/ip.h"
-#include "router/router_objects.h"
+#include "router/router_service.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -206,6 +206,34 @@ is_router(struct weft_change *change, const struct weft_device *device)
 	return false;
 }
 
+static void
+port_free(void *context)
+{
+	struct router_port *port = context;
+
+	if (port == NULL)
+		return;
+	service_plan_free(port->plan);
+	free(port);
+}
+
+/* NULL: the change has failed. */
+static struct router_port *
+port_with_plan(struct weft_change *change, const struct weft_device *device, const char *name,
+	const struct weft_router_port_config *config)
+{
+	struct router_port *port = port_new(device, name, config);
+
+	if (port == NULL) {
+		change_fail(change, ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (router_services_plan(change, port, config) == 0)
+		return port;
+	port_free(port);
+	return NULL;
+}
+
 static const struct weft_router_port_config default_port;
 
 struct weft_vport *
@@ -221,14 +249,12 @@ weft_router_port_add(struct weft_change *change, struct weft_device *device, con
 		config = &default_port;
 	if (check_port_config(change, config) < 0)
 		return NULL;
-	port = port_new(device, name != NULL ? name : "", config);
-	if (port == NULL) {
-		change_fail(change, ENOMEM, "out of memory");
+	port = port_with_plan(change, device, name != NULL ? name : "", config);
+	if (port == NULL)
 		return NULL;
-	}
 	vport = vport_add(change, device, name, port, mtu_of(config));
 	if (vport == NULL)
-		free(port);
+		port_free(port);
 	return vport;
 }
 
@@ -249,16 +275,14 @@ weft_router_port_update(struct weft_change *change, struct weft_vport *vport,
 	if (draft == NULL)
 		return;
 	before = draft->context;
-	port = port_new(vport->device, vport->name, config);
-	if (port == NULL) {
-		change_fail(change, ENOMEM, "out of memory");
+	port = port_with_plan(change, vport->device, vport->name, config);
+	if (port == NULL)
 		return;
-	}
 	draft->context = port;
 	draft->mtu = mtu_of(config);
 	/* one that this change had made, and that nobody will see now */
 	if (vport->live == NULL || vport->live->context != before)
-		free(before);
+		port_free(before);
 }
 
 /* ---- routers
@@ -355,8 +379,8 @@ struct news_list {
 	struct port_news ports[];
 };
 
-static bool
-is_attached_anew(const struct vport *before, const struct vport *after)
+bool
+router_is_attached_anew(const struct vport *before, const struct vport *after)
 {
 	return before->attachment != after->attachment || before->nic != after->nic ||
 	       before->peer != after->peer || before->uplink_vlan != after->uplink_vlan;
@@ -379,7 +403,7 @@ collect_news(struct weft_device *device)
 			continue;
 		list->ports[list->count++] = (struct port_news){
 			after->id,
-			before != NULL && is_attached_anew(before, after),
+			before != NULL && router_is_attached_anew(before, after),
 		};
 	}
 	return list;
@@ -394,8 +418,11 @@ prepare(struct weft_device *device, struct weft_change *change, struct weft_erro
 	if (router->news == NULL)
 		return error_memory(error);
 	if (router_udp_prepare(device, error) == 0 &&
-		router_routes_prepare(device, change, error) == 0)
-		return 0;
+		router_routes_prepare(device, change, error) == 0) {
+		if (router_services_prepare(device, error) == 0)
+			return 0;
+		router_routes_discard(router);
+	}
 	router_udp_discard(router);
 	free(router->news);
 	router->news = NULL;
@@ -409,6 +436,7 @@ commit(struct weft_device *device)
 
 	router_routes_commit(router);
 	router_udp_commit(router);
+	router_services_commit(device);
 	atomic_store(&router->icmp_interval, 1000000000 / router->config.icmp_rate);
 }
 
@@ -417,6 +445,7 @@ discard(struct weft_device *device)
 {
 	struct router *router = device->data;
 
+	router_services_discard(device);
 	router_routes_discard(router);
 	router_udp_discard(router);
 	free(router->news);
@@ -511,6 +540,7 @@ device_free(struct weft_device *device)
 static void
 vport_free(struct weft_vport *vport)
 {
+	router_services_end(vport->id);
 	neighbours_forget(vport->device->network->weft, vport->id);
 }
 
@@ -577,7 +607,8 @@ const struct device_class router_class = {
 	.reclaim = reclaim,
 	.device_free = device_free,
 	.vport_free = vport_free,
-	.context_free = free,
+	.context_free = port_free,
+	.leave = router_services_leave,
 	.poll = router_services_poll,
 	.tick = tick,
 	.find_station = router_find_station,

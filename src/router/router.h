@@ -132,4 +132,44 @@ void router_port_read(const struct weft_vport *vport, struct router_port_info *i
 const struct weft_vport *router_port_with_address(
 	const struct weft_device *device, uint8_t family, const uint8_t *address);
 
+/* ---- hosts that routers serve (router_hosts.c) --------------------------------------------- */
+
+struct dhcp_event;
+struct dhcp_lease;
+
+/* For those who tell people of leases, and keep them. All may be NULL. Called on the control
+ * thread, under a lock: they must not call the router. `port` as vport_path has it. */
+struct router_host_hooks {
+	void *context;
+	void (*lease)(void *context, const char *port, const struct dhcp_event *event);
+	/* router_lease_changes() has moved */
+	void (*changed)(void *context);
+	/* another router on the link advertises what contradicts ours (RFC 4861, 6.2.7) */
+	void (*contradiction)(void *context, const char *port, const char *what);
+	/* what was kept of the leases of a server that begins: how many, in an array that the
+	 * router frees */
+	size_t (*restore)(void *context, const char *port, struct dhcp_lease **leases);
+	/* replies that give leases wait until router_leases_written() has told that they are kept
+	 */
+	bool keeps;
+};
+
+void router_watch_hosts(const struct router_host_hooks *hooks);
+/* Any thread: a count of what has changed in leases anywhere. */
+uint64_t router_lease_changes(void);
+/* Any thread: all that had changed when the count was `changes` is kept. The next weft_poll lets
+ * go what has waited for that. */
+void router_leases_written(uint64_t changes);
+
+struct router_leases {
+	bool serves; /* there is a DHCP server on the port */
+	uint64_t pool;
+	uint32_t held;
+	struct dhcp_lease *list; /* to free() */
+	size_t count;
+};
+
+/* Any thread, under weft_objects_lock. 0, or -1: out of memory. */
+int router_port_leases(const struct weft_vport *vport, struct router_leases *leases);
+
 #endif

@@ -3,6 +3,7 @@
 #include "graph/trace.h"
 #include "packet/icmp.h"
 #include "packet/ip.h"
+#include "protocols/dhcp/dhcp_message.h"
 #include "router/router_objects.h"
 #include "router/router_ping.h"
 
@@ -142,6 +143,36 @@ is_served4(struct worker *worker, struct routed *routed)
 						   ip_length(routed->packet, routed->l3) - length);
 }
 
+/* A datagram to the port of DHCP servers and relays. */
+static bool
+is_dhcp(const struct routed *routed)
+{
+	const uint8_t *header = routed_header(routed), *port;
+	unsigned l4 = routed->l3 + (header[0] & 0x0f) * 4u;
+	uint8_t copy[2];
+
+	if (header[9] != IPPROTO_UDP || is_fragment4(header))
+		return false;
+	port = rte_pktmbuf_read(routed->packet, l4 + 2, sizeof(copy), copy);
+	return port != NULL && parse_u16(port) == DHCP_SERVER_PORT;
+}
+
+/* Whether it is for a port that serves or relays: the one whose address it is for, or the one
+ * where it came in, if it is for all there. */
+static bool
+is_for_dhcp(struct worker *worker, const struct routed *routed, const struct next_hop *hop)
+{
+	const struct vport *vport = routed->ingress;
+	bool broadcast = ip4_is_broadcast(routed_destination(routed));
+
+	if (!broadcast && hop != NULL && hop->key.kind == HOP_LOCAL && !routed->group)
+		vport = vport_get(worker, hop->key.vport);
+	else if (!broadcast &&
+		 (hop == NULL || hop->key.kind != HOP_BROADCAST || hop->key.vport != vport->id))
+		return false;
+	return vport != NULL && router_port_of(vport)->dhcp && is_dhcp(routed);
+}
+
 static void
 local4(struct worker *worker, struct routed *routed)
 {
@@ -149,6 +180,10 @@ local4(struct worker *worker, struct routed *routed)
 	bool own = !ip4_is_multicast(header + 16) && !ip4_is_broadcast(header + 16);
 	const struct next_hop *hop = next_hop_get(routed->leaf);
 
+	if (header[9] == IPPROTO_UDP && is_for_dhcp(worker, routed, hop)) {
+		router_punt(worker, routed);
+		return;
+	}
 	own = own && hop != NULL && hop->key.kind == HOP_LOCAL;
 	if (!own || routed->group)
 		packet_drop(worker, routed->ingress, DROP_MULTICAST, routed->packet);

@@ -224,6 +224,31 @@ router_nd_redirect(struct worker *worker, const struct routed *routed, const uin
 	router_originate(worker, routed->ingress, message, 6, routed->ingress);
 }
 
+/* ---- routers and those who look for them ----------------------------------------------------- */
+
+/* 6.1.1, 6.2.6: what else there is to it is for the control side. */
+static enum drop_reason
+router_sought(struct worker *worker, struct vport *vport, struct message *message)
+{
+	if (!router_port_of(vport)->advertises)
+		return DROP_REASON_COUNT;
+	if (!read_options(message, 8) ||
+		(ip6_is_unspecified(message->source) && message->source_link != NULL))
+		return DROP_BAD_ND;
+	if (!ip6_is_unspecified(message->source) && is_station(message->source_link))
+		neighbour_heard(worker, vport, 6, message->source, message->source_link,
+			NEIGHBOUR_CREATE | NEIGHBOUR_OVERRIDE);
+	return DROP_REASON_COUNT;
+}
+
+/* Whether the port advertises, and so has to know of it. */
+static bool
+is_for_advertiser(const struct routed *routed, uint8_t type)
+{
+	return routed->port->advertises &&
+	       (type == ROUTER_SOLICITATION || type == ROUTER_ADVERTISEMENT);
+}
+
 /* ---- all of them --------------------------------------------------------------------------------
  */
 
@@ -244,6 +269,8 @@ understand(struct worker *worker, struct routed *routed, struct message *message
 		return solicited(worker, routed->ingress, message);
 	case NEIGHBOUR_ADVERTISEMENT:
 		return advertised(worker, routed->ingress, message);
+	case ROUTER_SOLICITATION:
+		return router_sought(worker, routed->ingress, message);
 	default: /* of routers and redirects: a router does not follow them (6.2.3, 8.2) */
 		return DROP_REASON_COUNT;
 	}
@@ -262,7 +289,9 @@ router_nd(struct worker *worker, struct routed *routed, uint16_t l4, unsigned le
 	message.destination = routed_destination(routed);
 	if (message.bytes != NULL && is_from_the_link(routed, message.bytes))
 		reason = understand(worker, routed, &message);
-	if (reason == DROP_REASON_COUNT)
+	if (reason == DROP_REASON_COUNT && is_for_advertiser(routed, message.bytes[0]))
+		router_punt(worker, routed);
+	else if (reason == DROP_REASON_COUNT)
 		router_taken(worker, routed->ingress, routed->packet);
 	else
 		packet_drop(worker, routed->ingress, reason, routed->packet);

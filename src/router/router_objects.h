@@ -22,7 +22,7 @@ struct route_list {
 };
 
 /* Which service port a datagram is for; sorted. A change makes a new one. */
-struct service {
+struct udp_service {
 	uint8_t family;
 	uint8_t reserved;
 	uint16_t udp_port; /* host order */
@@ -30,16 +30,16 @@ struct service {
 	uint8_t address[16];
 };
 
-struct service_list {
+struct udp_service_list {
 	size_t count;
-	struct service services[];
+	struct udp_service services[];
 };
 
 /* A router; weft_device.data. */
 struct router {
 	struct fib fib4, fib6;
 	struct route_list *_Atomic routes; /* for traces and for looking; RCU */
-	struct service_list *_Atomic services;
+	struct udp_service_list *_Atomic udp_services;
 	struct weft_network *network;
 	uint32_t device;                /* id */
 	_Atomic uint32_t icmp_interval; /* ns between two errors */
@@ -49,11 +49,13 @@ struct router {
 	struct static_routes statics; /* as the open change leaves them */
 	struct route_list *prepared, *replaced;
 	bool filled; /* the FIBs have what is prepared already: no worker has seen the router yet */
-	struct service_list *prepared_services, *replaced_services;
-	struct news_list *news; /* ports to look after when the commit is done */
+	struct udp_service_list *prepared_udp, *replaced_udp;
+	struct news_list *news;          /* ports to look after when the commit is done */
+	struct service_change *services; /* of what ports do for hosts, prepared */
 };
 
-/* A port; vport->context. Never changed once made. */
+/* A port; vport->context. Never changed once made, but for what the plan holds. */
+struct service_plan;
 struct router_port {
 	struct router *owner;
 	uint64_t mac_word; /* edit_mac_word() of: */
@@ -61,10 +63,12 @@ struct router_port {
 	bool has_ip4, has_ip6;
 	uint16_t udp_port; /* a service port, whose only address is the service's; 0: none */
 	bool redirects, unreachables, proxy_arp;
-	bool plain;             /* nothing here asks for more than a look at TTL and length */
-	uint8_t urpf;           /* enum weft_urpf */
-	uint16_t clamp_mss;     /* 0: none */
-	uint8_t link_local[16]; /* has_ip6 */
+	bool dhcp, advertises;     /* what is for these services is punted */
+	bool plain;                /* nothing here asks for more than a look at TTL and length */
+	uint8_t urpf;              /* enum weft_urpf */
+	uint16_t clamp_mss;        /* 0: none */
+	uint8_t link_local[16];    /* has_ip6 */
+	struct service_plan *plan; /* control side; NULL: nothing is done for hosts */
 	unsigned n_addresses;
 	struct router_address addresses[]; /* link-local ones last */
 };
@@ -180,9 +184,9 @@ void router_taken(struct worker *worker, const struct vport *vport, struct rte_m
 /* ---- the control side's share (router_service.c) ------------------------------------------- */
 
 /*
- * Worker. What the control side sees to: fragments to the router itself. At most PUNT_RATE a
- * second for a router (punt-rate), so that one router's flood leaves the others their share.
- * Takes the packet.
+ * Worker. What the control side sees to: fragments to the router itself, DHCP, router
+ * solicitations and advertisements. At most PUNT_RATE a second for a router (punt-rate), so that
+ * one router's flood leaves the others their share. Takes the packet.
  */
 void router_punt(struct worker *worker, struct routed *routed);
 

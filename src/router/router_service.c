@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the control side does for routers: putting fragments to a router itself together, pings. */
+/*
+ * What the control side does for routers: takes what workers punt. Fragments to a router itself
+ * are put together here, answers to pings are passed on, and what hosts ask for goes to the
+ * services of its ports.
+ */
+#include "router/router_service.h"
+
 #include "graph/punt.h"
 #include "graph/trace.h"
 #include "packet/ip.h"
 #include "packet/reassemble.h"
-#include "router/router_objects.h"
 #include "router/router_ping.h"
+
+#include <netinet/in.h>
 
 #define PUNT_RATE 2000 /* packets a second of one router */
 #define PUNT_BURST 400
@@ -77,8 +84,8 @@ count_loss(struct worker *worker, void *argument)
 		packet_dropped(worker, vport, loss->reason, false);
 }
 
-static void
-lose(struct weft *weft, uint32_t vport, enum drop_reason reason, struct rte_mbuf *packet)
+void
+service_lose(struct weft *weft, uint32_t vport, enum drop_reason reason, struct rte_mbuf *packet)
 {
 	struct loss loss = { vport, reason, packet, false };
 
@@ -103,10 +110,10 @@ take_fragment(struct weft *weft, const struct weft_vport *vport, struct rte_mbuf
 		inject_again(weft, id, packet);
 		return;
 	case REASSEMBLY_NO_BUFFER:
-		lose(weft, id, DROP_NO_BUFFER, packet);
+		service_lose(weft, id, DROP_NO_BUFFER, packet);
 		return;
 	default:
-		lose(weft, id, DROP_FRAGMENT, packet);
+		service_lose(weft, id, DROP_FRAGMENT, packet);
 	}
 }
 
@@ -129,35 +136,69 @@ expire_fragments(struct weft *weft, uint64_t now)
 /* ---- life
  * ------------------------------------------------------------------------------------------ */
 
-/* A piece of a longer one (RFC 791; RFC 8200, 4.5). */
-static bool
-is_fragment(const struct rte_mbuf *packet, uint16_t l3)
-{
-	const uint8_t *header = rte_pktmbuf_mtod_offset(packet, const uint8_t *, l3);
-	struct ip6_upper upper = { 0 };
+enum errand { ERRAND_FRAGMENT, ERRAND_DHCP, ERRAND_DISCOVERY, ERRAND_NONE };
 
+static enum errand
+errand_of4(const uint8_t *header)
+{
+	if ((parse_u16(header + 6) & 0x3fff) != 0)
+		return ERRAND_FRAGMENT;
+	return header[9] == IPPROTO_UDP ? ERRAND_DHCP : ERRAND_NONE;
+}
+
+/* Workers have looked at it: its headers are sound. */
+static enum errand
+errand_of(const struct rte_mbuf *packet, uint16_t l3)
+{
+	uint8_t header[IP4_HEADER_LENGTH], type;
+	struct ip6_upper upper;
+
+	packet_copy_range(header, packet, l3, sizeof(header));
 	if (header[0] >> 4 == 4)
-		return (parse_u16(header + 6) & 0x3fff) != 0;
-	ip6_find_upper(packet, l3, &upper);
-	return upper.fragment && (upper.more || upper.fragment_offset != 0);
+		return errand_of4(header);
+	if (ip6_find_upper(packet, l3, &upper) != IP6_UPPER ||
+		(upper.fragment && (upper.more || upper.fragment_offset != 0)))
+		return ERRAND_FRAGMENT;
+	if (upper.protocol != IPPROTO_ICMPV6 || upper.offset >= rte_pktmbuf_pkt_len(packet))
+		return ERRAND_NONE;
+	packet_copy_range(&type, packet, upper.offset, 1);
+	return type == ND_ROUTER_SOLICITATION || type == ND_ROUTER_ADVERTISEMENT ? ERRAND_DISCOVERY
+										 : ERRAND_NONE;
+}
+
+/* What the services of ports see to. Takes it. */
+static void
+take_for_services(struct weft *weft, const struct weft_vport *vport, struct rte_mbuf *packet,
+	enum errand errand)
+{
+	router_hosts_lock();
+	if (errand == ERRAND_DHCP)
+		router_dhcp_take(weft, vport, packet);
+	else
+		router_ra_take(weft, vport, packet);
+	router_hosts_unlock();
 }
 
 static void
 take_punted(void *context, struct weft *weft, enum punt_reason reason, struct rte_mbuf *packet)
 {
 	const struct weft_vport *vport = vport_by_id(weft, packet_meta(packet)->vport);
+	enum errand errand = errand_of(packet, packet_meta(packet)->l3);
 	uint64_t came = packet_meta(packet)->trace;
 
 	(void)context;
 	(void)reason;
-	packet_meta(packet)->trace = 0;
-	if (vport != NULL && is_fragment(packet, packet_meta(packet)->l3)) {
+	packet_meta(packet)->trace = 0; /* when it came, not a mark */
+	if (vport == NULL) {
+		rte_pktmbuf_free(packet);
+	} else if (errand == ERRAND_FRAGMENT) {
 		take_fragment(weft, vport, packet);
-		return;
-	}
-	if (vport != NULL)
+	} else if (errand != ERRAND_NONE) {
+		take_for_services(weft, vport, packet, errand);
+	} else {
 		router_ping_heard(weft, vport, packet, came);
-	rte_pktmbuf_free(packet);
+		rte_pktmbuf_free(packet);
+	}
 }
 
 int
@@ -175,6 +216,8 @@ router_services_close(void)
 {
 	reassembly_free(fragments);
 	fragments = NULL;
+	service_out_close();
+	router_hosts_close();
 }
 
 void
@@ -182,6 +225,7 @@ router_services_poll(struct weft *weft, uint64_t now)
 {
 	expire_fragments(weft, now);
 	router_pings_poll(now);
+	router_hosts_poll(weft, now);
 }
 
 void

@@ -16,7 +16,7 @@
 static int
 compare(const void *one, const void *other)
 {
-	const struct service *a = one, *b = other;
+	const struct udp_service *a = one, *b = other;
 
 	if (a->udp_port != b->udp_port)
 		return a->udp_port < b->udp_port ? -1 : 1;
@@ -26,10 +26,10 @@ compare(const void *one, const void *other)
 }
 
 static void
-add_service(struct service_list *list, const struct vport *vport)
+add_service(struct udp_service_list *list, const struct vport *vport)
 {
 	const struct router_port *port = router_port_of(vport);
-	struct service *service;
+	struct udp_service *service;
 
 	if (port->udp_port == 0 || vport->attachment == ATTACHED_NOTHING)
 		return;
@@ -45,7 +45,7 @@ router_udp_prepare(struct weft_device *device, struct weft_error *error)
 {
 	struct router *router = device->data;
 	struct weft_vport *object = NULL;
-	struct service_list *list;
+	struct udp_service_list *list;
 	size_t ports = 0;
 
 	while ((object = change_vport_next(device, object)) != NULL)
@@ -56,7 +56,7 @@ router_udp_prepare(struct weft_device *device, struct weft_error *error)
 	while ((object = change_vport_next(device, object)) != NULL)
 		add_service(list, change_vport_after(object));
 	qsort(list->services, list->count, sizeof(list->services[0]), compare);
-	router->prepared_services = list;
+	router->prepared_udp = list;
 	for (size_t i = 1; i < list->count; i++)
 		if (compare(&list->services[i - 1], &list->services[i]) == 0)
 			return error_set(error, 0,
@@ -69,29 +69,29 @@ router_udp_prepare(struct weft_device *device, struct weft_error *error)
 void
 router_udp_commit(struct router *router)
 {
-	router->replaced_services = atomic_load_explicit(&router->services, memory_order_relaxed);
-	atomic_store_explicit(&router->services, router->prepared_services, memory_order_release);
-	router->prepared_services = NULL;
+	router->replaced_udp = atomic_load_explicit(&router->udp_services, memory_order_relaxed);
+	atomic_store_explicit(&router->udp_services, router->prepared_udp, memory_order_release);
+	router->prepared_udp = NULL;
 }
 
 void
 router_udp_discard(struct router *router)
 {
-	free(router->prepared_services);
-	router->prepared_services = NULL;
+	free(router->prepared_udp);
+	router->prepared_udp = NULL;
 }
 
 void
 router_udp_reclaim(struct router *router)
 {
-	free(router->replaced_services);
-	router->replaced_services = NULL;
+	free(router->replaced_udp);
+	router->replaced_udp = NULL;
 }
 
 void
 router_udp_free(struct router *router)
 {
-	free(atomic_load(&router->services));
+	free(atomic_load(&router->udp_services));
 }
 
 /* ---- what is for them ------------------------------------------------------------------------ */
@@ -110,12 +110,12 @@ is_sound(const struct routed *routed, unsigned l4, unsigned length, const struct
 	       udp_is_sound(routed->packet, routed->l3, (uint16_t)l4);
 }
 
-static const struct service *
+static const struct udp_service *
 find_service(const struct routed *routed, uint16_t udp_port)
 {
-	const struct service_list *list =
-		atomic_load_explicit(&routed->port->owner->services, memory_order_acquire);
-	struct service wanted = { .family = routed->family, .udp_port = udp_port };
+	const struct udp_service_list *list =
+		atomic_load_explicit(&routed->port->owner->udp_services, memory_order_acquire);
+	struct udp_service wanted = { .family = routed->family, .udp_port = udp_port };
 
 	if (list == NULL || list->count == 0)
 		return NULL;
@@ -127,7 +127,7 @@ bool
 router_udp_deliver(struct worker *worker, struct routed *routed, unsigned l4, unsigned length)
 {
 	struct rte_mbuf *packet = routed->packet;
-	const struct service *service;
+	const struct udp_service *service;
 	const struct rte_udp_hdr *udp;
 	struct rte_udp_hdr copy;
 	struct vport *egress;
