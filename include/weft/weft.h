@@ -216,6 +216,19 @@ enum weft_urpf {
 
 #define WEFT_CLAMP_MSS_AUTO 1 /* from the MTU of the port that it leaves by */
 
+struct weft_dhcp_option {
+	uint8_t code;
+	const uint8_t *bytes;
+	unsigned length;
+};
+
+/* A host that always gets the same address, in a pool or not. */
+struct weft_dhcp_reservation {
+	uint8_t mac[6];
+	struct weft_prefix address;
+	const char *host_name; /* that it is told; NULL: none */
+};
+
 /* A DHCPv4 server (RFC 2131) on a router's port. All addresses are of family 4. */
 struct weft_dhcp_config {
 	/* whom it serves; family 0: the network of the port's first address. Another one's
@@ -232,25 +245,22 @@ struct weft_dhcp_config {
 	const char *const *search;
 	unsigned n_search;
 	const char *boot_file;
-	struct weft_prefix next_server;
-	/* in place of what the above give for the code */
-	const struct weft_dhcp_option {
-		uint8_t code;
-		const uint8_t *bytes;
-		unsigned length;
-	} * options;
+	struct weft_prefix next_server;         /* family 0: none */
+	const struct weft_dhcp_option *options; /* in place of what is above for the code */
 	unsigned n_options;
-	const struct weft_dhcp_reservation {
-		uint8_t mac[6];
-		struct weft_prefix address;
-		const char *host_name;
-	} * reservations;
+	const struct weft_dhcp_reservation *reservations;
 	unsigned n_reservations;
 };
 
 enum weft_ra_preference { WEFT_RA_MEDIUM, WEFT_RA_HIGH, WEFT_RA_LOW };
 
-#define WEFT_RA_DEFAULT UINT32_MAX /* of what has no other word for it */
+struct weft_ra_prefix {
+	struct weft_prefix prefix;
+	bool off_link, not_autonomous;
+	uint32_t valid_s, preferred_s; /* UINT32_MAX: for good */
+};
+
+#define WEFT_RA_DEFAULT UINT32_MAX /* of lifetime_s, where 0 says something */
 
 /* Router advertisements (RFC 4861, 4191, 8106) on a port. Times in seconds. */
 struct weft_ra_config {
@@ -261,11 +271,7 @@ struct weft_ra_config {
 	enum weft_ra_preference preference;
 	uint32_t mtu; /* 0: not told */
 	/* none: the networks of 64 bits of the port's own addresses */
-	const struct weft_ra_prefix {
-		struct weft_prefix prefix;
-		bool off_link, not_autonomous;
-		uint32_t valid_s, preferred_s; /* UINT32_MAX: for good */
-	} * prefixes;
+	const struct weft_ra_prefix *prefixes;
 	unsigned n_prefixes;
 	const struct weft_prefix *dns;
 	unsigned n_dns;
