@@ -99,6 +99,10 @@ tell_lease(void *context, const char *port, const struct dhcp_event *event)
 			"%s, which %s has, is not given by the configuration any more", address,
 			client);
 		break;
+	case DHCP_ADDRESS_IN_USE:
+		events_emit(events, EVENT_WARNING, "address-in-use", port,
+			"%s was not given to %s: another host answers there", address, client);
+		break;
 	default:
 		events_emit(events, EVENT_WARNING, "pool-exhausted", port,
 			"no address is left for %s", client);

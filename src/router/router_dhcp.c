@@ -124,6 +124,13 @@ put_options(struct dhcp_words *words, const struct weft_dhcp_config *config)
 	words->config.n_options = config->n_options;
 }
 
+/* The server is in the network that it serves. */
+static bool
+is_on_link(const struct dhcp_server_config *config)
+{
+	return (config->server & mask_of(config->length)) == config->prefix;
+}
+
 static void
 put_network(struct dhcp_words *words, const struct weft_dhcp_config *config,
 	const struct router_address *own)
@@ -135,7 +142,7 @@ put_network(struct dhcp_words *words, const struct weft_dhcp_config *config,
 	to->prefix = config->network.family == 4 ? number_of(&config->network) : to->server;
 	to->prefix &= mask_of(to->length);
 	words->gateway = number_of(&config->gateway);
-	if (words->gateway == 0 && (to->server & mask_of(to->length)) == to->prefix)
+	if (words->gateway == 0 && is_on_link(to))
 		words->gateway = to->server;
 	to->gateways = &words->gateway;
 	to->n_gateways = words->gateway != 0;
@@ -168,6 +175,7 @@ plan_server(struct service_plan *plan, const struct weft_dhcp_config *config,
 		plan->subnet = dhcp_subnet_make(to, error);
 	arena_free(&words.arena);
 	plan->serves = plan->subnet != NULL;
+	plan->on_link = is_on_link(to);
 	memcpy(plan->server_address, own->bytes, sizeof(plan->server_address));
 	return plan->serves ? 0 : -1;
 }
@@ -231,6 +239,53 @@ send_reply(void *context, const struct dhcp_reply *reply)
 	service_send(service, frame, length, reply->to == DHCP_TO_ADDRESS);
 }
 
+/* RFC 2131, 3.1 (2): is it in use already? By ARP: what answers becomes a neighbour. */
+static void
+ask(void *context, uint32_t address)
+{
+	struct service *service = context;
+	struct service_probe *probe = &service->probes[service->next_probe++ % SERVICE_PROBES];
+	struct make_ends ends = { .family = 4, .source_mac = service->mac };
+	uint8_t frame[MAKE_SIZE];
+
+	*probe = (struct service_probe){ address, engine_now(service->weft) };
+	memcpy(ends.source, service->dhcp_address, 4);
+	dhcp_put32(ends.destination, address);
+	service_send(service, frame, make_neighbour_request(frame, &ends), false);
+}
+
+/* Whether something has answered since. */
+static bool
+has_answered(const struct service *service, const struct service_probe *probe)
+{
+	const struct neighbour *neighbour;
+	uint8_t address[4];
+
+	dhcp_put32(address, probe->address);
+	neighbour = neighbour_find(service->vport, 4, address);
+	return neighbour != NULL && neighbour->confirmed >= probe->asked &&
+	       neighbour_is_at_hand(atomic_load(&neighbour->link));
+}
+
+#define PROBE_NS UINT64_C(1000000000) /* longer than the engine waits */
+
+static void
+look_at_probes(struct service *service, uint64_t now)
+{
+	for (unsigned i = 0; i < SERVICE_PROBES; i++) {
+		struct service_probe *probe = &service->probes[i];
+
+		if (probe->asked == 0)
+			continue;
+		if (has_answered(service, probe)) {
+			dhcp_server_in_use(service->server, probe->address, now);
+			probe->asked = 0;
+		} else if (now - probe->asked > PROBE_NS) {
+			probe->asked = 0;
+		}
+	}
+}
+
 static void
 tell(void *context, const struct dhcp_event *event)
 {
@@ -272,7 +327,8 @@ restore(struct dhcp_server *server, const struct service *service)
 struct dhcp_server *
 router_dhcp_open(struct service *service, struct service_plan *plan)
 {
-	struct dhcp_hooks hooks = { service, send_reply, tell, service_random };
+	struct dhcp_hooks hooks = { service, send_reply, tell, service_random,
+		plan->on_link ? ask : NULL };
 	struct dhcp_server *server = dhcp_server_open(plan->subnet, &hooks);
 
 	if (server == NULL)
@@ -287,6 +343,7 @@ router_dhcp_timer(struct service *service, uint64_t now)
 {
 	if (dhcp_server_next(service->server) > now)
 		return;
+	look_at_probes(service, now);
 	dhcp_server_timer(service->server, now);
 	router_dhcp_changed(service);
 }

@@ -21,10 +21,19 @@
 
 struct service_plan {
 	bool serves, relays, advertises;
+	bool on_link; /* serves the network that is on the port: addresses can be asked for there */
 	struct dhcp_subnet *subnet; /* serves; NULL: an engine has taken it */
 	uint8_t server_address[4];
 	struct dhcp_relay_config relay;
 	struct ra_config ra;
+};
+
+#define SERVICE_PROBES 32
+
+/* An address that is asked for before it is offered. */
+struct service_probe {
+	uint32_t address;
+	uint64_t asked; /* ns; 0: free */
 };
 
 struct service {
@@ -40,6 +49,8 @@ struct service {
 	struct ra ra;
 	uint8_t dhcp_address[4]; /* the server's or relay's own */
 	uint64_t changes;        /* of the server, seen so far */
+	struct service_probe probes[SERVICE_PROBES];
+	unsigned next_probe;
 	LIST_ENTRY(service) entry;
 };
 

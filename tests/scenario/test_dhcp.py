@@ -283,3 +283,16 @@ def test_relay_to_dnsmasq(space, client):
 	finally:
 		server.kill()
 		print(server.communicate()[0])
+
+
+def test_address_that_is_in_use(space, client):
+	"""RFC 2131, 3.1 (2): a host that nobody gave its address keeps it; another is given."""
+	weftd = space.start_weftd(served(space, pools=["10.0.0.100-10.0.0.101"]))
+	squatter = space.namespace("red-b")
+	harness.run("ip", "-n", squatter, "addr", "add", "10.0.0.100/24", "dev", "b")
+	with weftd.events() as events:
+		told = client("a").bound(15)
+		assert told["ip"] == "10.0.0.101"
+		told = [event for event in events if event["kind"] == "address-in-use"]
+	assert leases(weftd)["10.0.0.100"]["state"] == "declined"
+	assert len(told) == 1 and "10.0.0.100" in told[0]["text"]
