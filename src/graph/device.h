@@ -119,6 +119,12 @@ struct weft_device *device_add(struct weft_change *change, struct weft_network *
 	const struct device_class *class, const char *name, void *data);
 struct weft_vport *vport_add(struct weft_change *change, struct weft_device *device,
 	const char *name, void *context, uint32_t mtu);
+/* Gives the vport another context and MTU. -1: the change has failed, and context is still the
+ * caller's. */
+int vport_update(struct weft_change *change, struct weft_vport *vport, void *context, uint32_t mtu);
+/* False, with the change failed: it is of another class. */
+bool device_is(struct weft_change *change, const struct weft_device *device,
+	const struct device_class *class);
 
 /*
  * Any thread: what is committed stays as it is, and is not freed, as long as this is held. A

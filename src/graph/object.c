@@ -347,6 +347,17 @@ device_add(struct weft_change *change, struct weft_network *network,
 	return device;
 }
 
+bool
+device_is(struct weft_change *change, const struct weft_device *device,
+	const struct device_class *class)
+{
+	if (device->class == class)
+		return true;
+	change_fail(change, EINVAL, "%s/%s is a %s, not a %s", device->network->name, device->name,
+		device->class->name, class->name);
+	return false;
+}
+
 static void
 device_remove_commit(void *object)
 {
@@ -498,6 +509,27 @@ vport_add(struct weft_change *change, struct weft_device *device, const char *na
 	draft->object = vport;
 	draft->watch = &vport->watch;
 	return vport;
+}
+
+int
+vport_update(struct weft_change *change, struct weft_vport *vport, void *context, uint32_t mtu)
+{
+	const struct device_class *class = vport->device->class;
+	struct vport *draft;
+	void *before;
+
+	if (change_vport_after(vport) == NULL)
+		return change_fail_removed(change, "port", vport->name);
+	draft = change_vport(change, vport);
+	if (draft == NULL)
+		return -1;
+	before = draft->context;
+	draft->context = context;
+	draft->mtu = mtu;
+	/* one that this change had made, and that nobody will see now */
+	if (class->context_free != NULL && (vport->live == NULL || vport->live->context != before))
+		class->context_free(before);
+	return 0;
 }
 
 /* A removal keeps the draft that the same change had made, so that an abort finds it again. */

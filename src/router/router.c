@@ -196,16 +196,6 @@ mtu_of(const struct weft_router_port_config *config)
 	return config->mtu != 0 ? config->mtu : ROUTER_PORT_MTU;
 }
 
-static bool
-is_router(struct weft_change *change, const struct weft_device *device)
-{
-	if (device->class == &router_class)
-		return true;
-	change_fail(change, EINVAL, "%s/%s is a %s, not a router", device->network->name,
-		device->name, device->class->name);
-	return false;
-}
-
 static void
 port_free(void *context)
 {
@@ -243,7 +233,8 @@ weft_router_port_add(struct weft_change *change, struct weft_device *device, con
 	struct weft_vport *vport;
 	struct router_port *port;
 
-	if (weft_change_failed(change, NULL) || device == NULL || !is_router(change, device))
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &router_class))
 		return NULL;
 	if (config == NULL)
 		config = &default_port;
@@ -262,27 +253,18 @@ void
 weft_router_port_update(struct weft_change *change, struct weft_vport *vport,
 	const struct weft_router_port_config *config)
 {
-	struct router_port *before, *port;
-	struct vport *draft;
+	struct router_port *port;
 
-	if (weft_change_failed(change, NULL) || vport == NULL || !is_router(change, vport->device))
+	if (weft_change_failed(change, NULL) || vport == NULL ||
+		!device_is(change, vport->device, &router_class))
 		return;
 	if (config == NULL)
 		config = &default_port;
 	if (check_port_config(change, config) < 0)
 		return;
-	draft = change_vport(change, vport);
-	if (draft == NULL)
-		return;
-	before = draft->context;
 	port = port_with_plan(change, vport->device, vport->name, config);
-	if (port == NULL)
-		return;
-	draft->context = port;
-	draft->mtu = mtu_of(config);
-	/* one that this change had made, and that nobody will see now */
-	if (vport->live == NULL || vport->live->context != before)
-		port_free(before);
+	if (port != NULL && vport_update(change, vport, port, mtu_of(config)) < 0)
+		port_free(port);
 }
 
 /* ---- routers
@@ -348,7 +330,8 @@ weft_router_update(struct weft_change *change, struct weft_device *device,
 {
 	struct config_update *update;
 
-	if (weft_change_failed(change, NULL) || device == NULL || !is_router(change, device))
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &router_class))
 		return;
 	update = malloc(sizeof(*update));
 	if (update == NULL) {

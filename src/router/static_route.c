@@ -406,24 +406,14 @@ check_route(struct weft_change *change, const struct weft_device *device,
 	return check_hops(change, device, key, &route->prefix, route->backups, route->n_backups);
 }
 
-static bool
-is_router(struct weft_change *change, const struct weft_device *device)
-{
-	if (device->class == &router_class)
-		return true;
-	change_fail(change, EINVAL, "%s/%s is a %s, not a router", device->network->name,
-		device->name, device->class->name);
-	return false;
-}
-
 void
 weft_router_route_set(
 	struct weft_change *change, struct weft_device *device, const struct weft_route *route)
 {
 	struct static_route *copy;
 
-	if (weft_change_failed(change, NULL) || device == NULL || !is_router(change, device) ||
-		check_route(change, device, route) < 0)
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &router_class) || check_route(change, device, route) < 0)
 		return;
 	copy = route_new(&((struct router *)device->data)->statics, route);
 	if (copy == NULL) {
@@ -439,7 +429,8 @@ weft_router_route_remove(
 {
 	struct router *router;
 
-	if (weft_change_failed(change, NULL) || device == NULL || !is_router(change, device))
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &router_class))
 		return;
 	router = device->data;
 	if (static_routes_get(&router->statics, prefix) != NULL)

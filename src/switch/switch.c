@@ -133,17 +133,6 @@ mtu_of(const struct weft_switch_port_config *config)
 	return config->mtu != 0 ? config->mtu : SWITCH_PORT_MTU;
 }
 
-/* False, with the change failed: not a switch's. */
-static bool
-is_switch(struct weft_change *change, const struct weft_device *device)
-{
-	if (device->class == &switch_class)
-		return true;
-	change_fail(change, EINVAL, "%s/%s is a %s, not a switch", device->network->name,
-		device->name, device->class->name);
-	return false;
-}
-
 static const struct weft_switch_port_config default_port;
 
 struct weft_vport *
@@ -154,7 +143,8 @@ weft_switch_port_add(struct weft_change *change, struct weft_device *device, con
 	struct switch_port *port;
 	struct weft_vport *vport;
 
-	if (weft_change_failed(change, NULL) || device == NULL || !is_switch(change, device))
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &switch_class))
 		return NULL;
 	if (config == NULL)
 		config = &default_port;
@@ -177,29 +167,30 @@ void
 weft_switch_port_update(struct weft_change *change, struct weft_vport *vport,
 	const struct weft_switch_port_config *config)
 {
-	struct switch_port *before, *port;
-	struct vport *draft;
+	const struct switch_port *before;
+	struct switch_port *port;
+	const struct vport *now;
 
-	if (weft_change_failed(change, NULL) || vport == NULL || !is_switch(change, vport->device))
+	if (weft_change_failed(change, NULL) || vport == NULL ||
+		!device_is(change, vport->device, &switch_class))
 		return;
 	if (config == NULL)
 		config = &default_port;
 	if (check_port_config(change, config) < 0)
 		return;
-	draft = change_vport(change, vport);
-	if (draft == NULL)
+	now = change_vport_after(vport);
+	if (now == NULL) {
+		change_fail_removed(change, "port", vport->name);
 		return;
-	before = draft->context;
+	}
+	before = now->context;
 	port = port_new(before->station, config);
 	if (port == NULL) {
 		change_fail(change, ENOMEM, "out of memory");
 		return;
 	}
-	draft->context = port;
-	draft->mtu = mtu_of(config);
-	/* one that this change had made, and that nobody will see now */
-	if (vport->live == NULL || vport->live->context != before)
-		port_free(before);
+	if (vport_update(change, vport, port, mtu_of(config)) < 0)
+		port_free(port);
 }
 
 /* ---- switches
@@ -272,8 +263,8 @@ weft_switch_update(struct weft_change *change, struct weft_device *device,
 {
 	struct config_update *update;
 
-	if (weft_change_failed(change, NULL) || device == NULL || !is_switch(change, device) ||
-		check_config(change, config) < 0)
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &switch_class) || check_config(change, config) < 0)
 		return;
 	update = malloc(sizeof(*update));
 	if (update == NULL) {
@@ -395,7 +386,7 @@ weft_switch_mac_add(struct weft_change *change, struct weft_device *device, uint
 	char path[VPORT_NAME_SIZE];
 
 	if (weft_change_failed(change, NULL) || device == NULL || vport == NULL ||
-		!is_switch(change, device))
+		!device_is(change, device, &switch_class))
 		return;
 	if (vport->device != device) {
 		change_fail(change, EINVAL, "%s is not a port of %s/%s", vport_path(vport, path),
@@ -413,7 +404,8 @@ void
 weft_switch_mac_remove(
 	struct weft_change *change, struct weft_device *device, uint16_t vlan, const uint8_t mac[6])
 {
-	if (weft_change_failed(change, NULL) || device == NULL || !is_switch(change, device))
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &switch_class))
 		return;
 	stage_static_mac(change, &static_mac_remove_step, device, vlan, mac, NULL);
 }

@@ -51,16 +51,6 @@ check_config(struct weft_change *change, const struct weft_tunnel_config *config
 	return 0;
 }
 
-static bool
-is_tunnel(struct weft_change *change, const struct weft_device *device)
-{
-	if (device->class == &tunnel_class)
-		return true;
-	change_fail(change, EINVAL, "%s/%s is a %s, not a tunnel", device->network->name,
-		device->name, device->class->name);
-	return false;
-}
-
 static struct weft_tunnel_config
 with_defaults(const struct weft_tunnel_config *config)
 {
@@ -109,7 +99,8 @@ struct weft_vport *
 weft_tunnel_remote_add(struct weft_change *change, struct weft_device *device, uint32_t vni,
 	const struct weft_prefix *remote)
 {
-	if (weft_change_failed(change, NULL) || device == NULL || !is_tunnel(change, device))
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &tunnel_class))
 		return NULL;
 	if (vni == 0 || vni > VXLAN_VNI_MAX) {
 		change_fail(change, EINVAL, "VNI %u: they are 1 to %u", vni, VXLAN_VNI_MAX);
@@ -190,8 +181,8 @@ weft_tunnel_update(struct weft_change *change, struct weft_device *device,
 	struct config_update *update;
 	struct tunnel *tunnel;
 
-	if (weft_change_failed(change, NULL) || device == NULL || !is_tunnel(change, device) ||
-		check_config(change, config) < 0)
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &tunnel_class) || check_config(change, config) < 0)
 		return;
 	tunnel = device->data;
 	update = malloc(sizeof(*update));
