@@ -2,7 +2,7 @@
 /* DHCPv4 on routers' ports: from configuration to the engines, and messages to and from them. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "packet/checksum.h"
+#include "packet/icmp.h"
 #include "packet/ip.h"
 #include "packet/make.h"
 #include "router/router_service.h"
@@ -356,24 +356,6 @@ struct datagram {
 	uint8_t copy[DHCP_MESSAGE_LIMIT];
 };
 
-/* RFC 768; a checksum of zero is none, a partial one has not been on a wire. */
-static bool
-checksum_holds(struct rte_mbuf *packet, unsigned l3, unsigned l4, unsigned length)
-{
-	const struct packet_meta *meta = packet_meta(packet);
-	uint8_t addresses[8], field[2];
-	uint32_t sum;
-
-	packet_copy_range(field, packet, l4 + 6, sizeof(field));
-	if (parse_u16(field) == 0 ||
-		(meta->offload & (PACKET_NEEDS_CHECKSUM | PACKET_CHECKSUM_GOOD)))
-		return true;
-	packet_copy_range(addresses, packet, l3 + 12, sizeof(addresses));
-	sum = checksum_sum(addresses, sizeof(addresses)) + rte_cpu_to_be_16(IPPROTO_UDP) +
-	      rte_cpu_to_be_16((uint16_t)length) + checksum_sum_packet(packet, l4, length);
-	return checksum_fold(sum) == 0xffff;
-}
-
 /* The payload of the packet, whose header has been judged. */
 static bool
 open_datagram(struct rte_mbuf *packet, struct datagram *datagram)
@@ -390,7 +372,7 @@ open_datagram(struct rte_mbuf *packet, struct datagram *datagram)
 	length = parse_u16(field);
 	if (length < sizeof(struct rte_udp_hdr) || l4 + length > end ||
 		length > sizeof(datagram->copy) + sizeof(struct rte_udp_hdr) ||
-		!checksum_holds(packet, l3, l4, length))
+		!udp_is_sound(packet, (uint16_t)l3, (uint16_t)l4))
 		return false;
 	datagram->length = length - sizeof(struct rte_udp_hdr);
 	datagram->payload = rte_pktmbuf_read(packet, l4 + sizeof(struct rte_udp_hdr),
