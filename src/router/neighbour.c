@@ -160,13 +160,13 @@ neighbour_insert(
 
 	if (id == 0)
 		return NULL;
+	/* all zero: of a fresh page, or given back; the tick looks at it without the lock */
 	entry = &neighbour_entries[id_index(id)];
-	memset(entry, 0, sizeof(*entry));
-	entry->id = id;
 	entry->vport = vport;
 	entry->family = family;
 	memcpy(entry->address, address, neighbour_address_size(family));
 	entry->network = network;
+	__atomic_store_n(&entry->id, id, __ATOMIC_RELEASE);
 	atomic_store_explicit(&entry->next, atomic_load(head), memory_order_relaxed);
 	link_to_port(entry);
 	atomic_store_explicit(head, id, memory_order_release);
@@ -264,7 +264,7 @@ neighbours_give_back(struct weft *weft)
 	engine_synchronize(weft);
 	neighbour_lock();
 	for (unsigned i = 0; i < count; i++) {
-		neighbour_entries[id_index(removed[i])].id = 0;
+		memset(&neighbour_entries[id_index(removed[i])], 0, sizeof(struct neighbour));
 		id_pool_give(&ids, removed[i]);
 	}
 	n_removed = 0;

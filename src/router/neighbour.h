@@ -133,7 +133,8 @@ void neighbour_send_to(struct worker *worker, struct vport *egress, uint8_t fami
 #define NEIGHBOUR_ROUTER 0x8   /* it is a router */
 #define NEIGHBOUR_HOST 0x10    /* it is none */
 
-/* The neighbour of that port has said so. Sends what waited. */
+/* The neighbour of that port has said so. mac NULL: the one that it is known by, if it is. Sends
+ * what waited. */
 void neighbour_heard(struct worker *worker, struct vport *vport, uint8_t family,
 	const uint8_t *address, const uint8_t mac[6], unsigned what);
 

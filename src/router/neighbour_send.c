@@ -285,14 +285,21 @@ neighbour_heard(struct worker *worker, struct vport *vport, uint8_t family, cons
 	const uint8_t mac[6], unsigned what)
 {
 	struct neighbour *entry = neighbour_find(vport->id, family, address);
+	uint8_t same[RTE_ETHER_ADDR_LEN];
+	bool known;
 
 	if (entry == NULL && (what & NEIGHBOUR_CREATE))
 		entry = obtain(vport, family, address);
 	if (entry == NULL)
 		return;
 	neighbour_lock();
-	if (!entry->removed) {
-		if (neighbour_has_mac(neighbour_state_of(entry)))
+	known = neighbour_has_mac(neighbour_state_of(entry));
+	if (mac == NULL && known) {
+		neighbour_link_mac(atomic_load(&entry->link), same);
+		mac = same;
+	}
+	if (!entry->removed && mac != NULL) {
+		if (known)
 			hear_again(worker, vport, entry, mac, what);
 		else
 			become_known(worker, vport, entry, mac, what & NEIGHBOUR_CONFIRM);

@@ -186,12 +186,14 @@ neighbours_tick(struct weft *weft, uint64_t now)
 	used = neighbours_used();
 	neighbour_unlock();
 	for (uint32_t i = 0; i < used; i++) {
-		if (neighbour_entries[i].id == 0)
+		uint32_t id = __atomic_load_n(&neighbour_entries[i].id, __ATOMIC_ACQUIRE);
+
+		if (id == 0)
 			continue;
 		hasten(&neighbour_entries[i], second);
 		if (!is_due(&neighbour_entries[i], second))
 			continue;
-		due.ids[due.count++] = neighbour_entries[i].id;
+		due.ids[due.count++] = id;
 		if (due.count < DUE_BATCH)
 			continue;
 		worker_call(weft->workers[0], run_due, &due);

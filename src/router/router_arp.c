@@ -7,6 +7,8 @@
 
 #include <rte_arp.h>
 
+#define DEFEND_INTERVAL UINT64_C(10000000000) /* ns; RFC 5227, 1.1 */
+
 /* ---- asking, telling ----------------------------------------------------------------------------
  */
 
@@ -134,16 +136,17 @@ belongs_here(struct worker *worker, const struct vport *vport, const uint8_t *se
 	       (hop->key.kind == HOP_CONNECTED || hop->key.kind == HOP_GATEWAY);
 }
 
-/* RFC 5227, 2.4: another station says that it has our address. Ours is told again, at most as
- * often as ICMP errors; and people are. */
+/* RFC 5227, 2.4 (c): another station says that it has our address. Ours is told again, but not
+ * more often than that: two that both defend it would fill the link. And people are told. */
 static void
 defend(struct worker *worker, struct vport *vport, const struct rte_arp_hdr *arp)
 {
 	struct punt_notice notice = { .vport = vport->id };
+	struct router_port *port = vport->context;
 
 	memcpy(notice.mac, &arp->arp_data.arp_sha, sizeof(notice.mac));
 	worker_notice(worker, PUNT_ADDRESS_CONFLICT, &notice);
-	if (router_may_send_icmp(worker, router_port_of(vport)->owner))
+	if (rate_allows(&port->defence, worker->now, DEFEND_INTERVAL, 0))
 		router_announce(worker, vport);
 }
 

@@ -114,12 +114,14 @@ router_error(
 	const uint8_t *source;
 	struct vport *egress;
 
-	if (!may_answer(routed, error, words))
-		return;
 	if (error == ROUTER_PARAMETER_PROBLEM)
 		words.code = (uint8_t)(value >> 16);
+	if (!may_answer(routed, error, words))
+		return;
 	egress = way_back(worker, routed);
 	source = egress != NULL ? source_of(routed, egress) : NULL;
+	if (source == NULL && egress != NULL && routed->family == 6)
+		source = router_any_source6(routed->port->owner);
 	if (source == NULL)
 		return;
 	if (unlikely(meta->trace != 0))

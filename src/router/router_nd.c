@@ -151,6 +151,7 @@ solicited(struct worker *worker, struct vport *vport, struct message *message)
 static enum drop_reason
 advertised(struct worker *worker, struct vport *vport, struct message *message)
 {
+	const struct router_port *port = router_port_of(vport);
 	unsigned what = 0;
 	uint8_t flags;
 
@@ -161,17 +162,21 @@ advertised(struct worker *worker, struct vport *vport, struct message *message)
 	if (ip6_is_multicast(message->target) || !read_options(message, 24) ||
 		(ip6_is_multicast(message->destination) && (flags & MAKE_ADVERTISE_SOLICITED)))
 		return DROP_BAD_ND;
-	if (router_port_has(router_port_of(vport), 6, message->target)) {
-		conflict(worker, vport, message->target_link);
+	if (router_port_has(port, 6, message->target)) {
+		/* not where our own comes back to us */
+		if (message->target_link == NULL ||
+			memcmp(message->target_link, &port->mac, sizeof(port->mac)) != 0)
+			conflict(worker, vport, message->target_link);
 		return DROP_REASON_COUNT;
 	}
-	if (!is_station(message->target_link))
+	if (message->target_link != NULL && !is_station(message->target_link))
 		return DROP_REASON_COUNT;
 	if (flags & MAKE_ADVERTISE_SOLICITED)
 		what |= NEIGHBOUR_CONFIRM;
 	if (flags & MAKE_ADVERTISE_OVERRIDE)
 		what |= NEIGHBOUR_OVERRIDE;
 	what |= flags & MAKE_ADVERTISE_ROUTER ? NEIGHBOUR_ROUTER : NEIGHBOUR_HOST;
+	/* 4.4: it may leave out its MAC when it is asked alone */
 	neighbour_heard(worker, vport, 6, message->target, message->target_link, what);
 	return DROP_REASON_COUNT;
 }

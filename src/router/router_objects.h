@@ -17,6 +17,8 @@
 
 /* A list of routes; a change makes a new one. */
 struct route_list {
+	bool has_source6;
+	uint8_t source6[16]; /* an address of some port, for those that have none but link-local */
 	size_t count;
 	struct router_route routes[];
 };
@@ -54,8 +56,9 @@ struct router {
 	struct service_change *services; /* of what ports do for hosts, prepared */
 };
 
-/* A port; vport->context. Never changed once made, but for what the plan holds. */
 struct service_plan;
+
+/* A port; vport->context. Never changed once made, but for what says so and what the plan holds. */
 struct router_port {
 	struct router *owner;
 	uint64_t mac_word; /* edit_mac_word() of: */
@@ -67,6 +70,7 @@ struct router_port {
 	bool plain;                /* nothing here asks for more than a look at TTL and length */
 	uint8_t urpf;              /* enum weft_urpf */
 	uint16_t clamp_mss;        /* 0: none */
+	struct rate defence;       /* of its addresses; workers change it */
 	uint8_t link_local[16];    /* has_ip6 */
 	struct service_plan *plan; /* control side; NULL: nothing is done for hosts */
 	unsigned n_addresses;
@@ -118,6 +122,9 @@ void router_routes_commit(struct router *router);
 void router_routes_discard(struct router *router);
 void router_routes_reclaim(struct router *router);
 void router_routes_free(struct router *router);
+/* Worker: the IPv6 address that the router sends from where the port has none of the scope
+ * (RFC 6724, 4: a router may take any port's); NULL: none. */
+const uint8_t *router_any_source6(const struct router *router);
 /* Worker: the route in force for the address, for words about it; NULL: none. */
 const struct router_route *router_route_to(
 	const struct router *router, uint8_t family, const uint8_t *address);

@@ -54,10 +54,14 @@ bool
 router_is_elsewhere(
 	struct worker *worker, const struct vport *vport, uint8_t family, const uint8_t *address)
 {
-	const struct next_hop *hop =
-		next_hop_get(look_up(router_port_of(vport)->owner, family, address));
+	const struct next_hop *hop;
 
 	(void)worker;
+	/* RFC 3927, 2.7; RFC 4291, 2.5.6: they are of this link, whatever a default route says */
+	if (family == 4 ? ip4_is_link_local(address) || ip4_is_martian_source(address)
+			: ip6_is_link_local(address) || ip6_is_martian_source(address))
+		return false;
+	hop = next_hop_get(look_up(router_port_of(vport)->owner, family, address));
 	if (hop != NULL && hop->key.kind == HOP_GROUP)
 		hop = next_hop_get(hop->group->members[0]);
 	return leads_somewhere(hop) && hop->key.vport != vport->id;
@@ -77,12 +81,13 @@ passes_urpf(struct worker *worker, const struct routed *routed)
 	if (routed->family == 6 && ip6_is_link_local(source))
 		return true;
 	hop = next_hop_get(look_up(router, routed->family, source));
-	if (hop == NULL || hop->key.kind == HOP_BLACKHOLE)
+	/* the router's own, a broadcast, or one that nothing leads to: nobody's */
+	if (hop == NULL || (hop->key.kind != HOP_GROUP && !leads_somewhere(hop)))
 		return false;
 	if (routed->port->urpf == WEFT_URPF_LOOSE)
 		return true;
 	if (hop->key.kind != HOP_GROUP)
-		return leads_somewhere(hop) && hop->key.vport == routed->ingress->id;
+		return hop->key.vport == routed->ingress->id;
 	for (unsigned i = 0; i < hop->group->n_members; i++) {
 		const struct next_hop *member = next_hop_get(hop->group->members[i]);
 

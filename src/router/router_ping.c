@@ -85,6 +85,8 @@ send_request(struct worker *worker, void *argument)
 	if (egress == NULL)
 		return;
 	source = router_port_source(router_port_of(egress), request->family, request->to);
+	if (source == NULL && request->family == 6)
+		source = router_any_source6(request->router->data);
 	sending->failure = EADDRNOTAVAIL;
 	if (source == NULL)
 		return;

@@ -142,6 +142,10 @@ add_address(struct builder *builder, const struct vport *vport, const struct rou
 
 	if (is_link_local(own))
 		return;
+	if (own->family == 6 && !builder->list->has_source6) {
+		memcpy(builder->list->source6, own->bytes, sizeof(builder->list->source6));
+		builder->list->has_source6 = true;
+	}
 	add_port_route(builder, vport, own->bytes, own->family, bits, ROUTE_LOCAL);
 	if (own->length == bits)
 		return;
@@ -662,6 +666,14 @@ router_routes_free(struct router *router)
 
 /* ---- looking
  * -------------------------------------------------------------------------------------- */
+
+const uint8_t *
+router_any_source6(const struct router *router)
+{
+	const struct route_list *list = atomic_load_explicit(&router->routes, memory_order_acquire);
+
+	return list != NULL && list->has_source6 ? list->source6 : NULL;
+}
 
 /* Length by length: some twenty steps each, however many routes there are. */
 const struct router_route *
