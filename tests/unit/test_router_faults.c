@@ -534,12 +534,36 @@ test_what_the_change_has_removed_is_refused(void **state)
 	assert_int_equal(lab_close_routers(NULL), 0);
 }
 
+/* Who looks meanwhile sees what is in force. */
+static void
+test_what_is_staged_is_not_seen(void **state)
+{
+	struct weft_router_config config = { .icmp_rate = 77 };
+	struct weft_change *change;
+	struct router_info info;
+
+	(void)state;
+	open_all();
+	change = weft_change_begin(lab);
+	weft_router_update(change, red.device, &config);
+	stage_ports(change);
+	stage_routes(change);
+	assert_int_equal(weft_change_prepare(change, NULL), 0);
+	router_read(red.device, &info);
+	assert_int_equal(info.icmp_rate, ROUTER_ICMP_RATE);
+	lab_commit(change);
+	router_read(red.device, &info);
+	assert_int_equal(info.icmp_rate, 77);
+	assert_int_equal(lab_close_routers(NULL), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_failed_change_leaves_everything),
 		cmocka_unit_test(test_what_the_change_has_removed_is_refused),
+		cmocka_unit_test(test_what_is_staged_is_not_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
