@@ -123,6 +123,8 @@ change_stage(struct weft_change *change, const struct change_step *step, void *o
 int
 change_touch(struct weft_change *change, struct weft_device *device)
 {
+	if (device->removed)
+		return change_fail_removed(change, "device", device->name);
 	if (device->touched)
 		return 0;
 	if (reserve((void **)&change->devices, change->n_devices, &change->device_capacity,
@@ -194,6 +196,10 @@ change_vport(struct weft_change *change, struct weft_vport *vport)
 
 	if (change->failed || vport == NULL)
 		return NULL;
+	if (vport->state == OBJECT_REMOVED) {
+		change_fail_removed(change, "vport", vport->name);
+		return NULL;
+	}
 	if (vport->draft != NULL)
 		return vport->draft;
 	draft = aligned_alloc(64, sizeof(*draft));

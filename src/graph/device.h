@@ -111,6 +111,9 @@ struct weft_vport {
 	TAILQ_ENTRY(weft_vport) entry, staged_entry;
 };
 
+/* False: this change has removed the network, and has failed for that. */
+bool change_has_network(struct weft_change *change, const struct weft_network *network);
+
 /*
  * Staging a device and its vports: for the device rooms. NULL after a failure; then data and
  * context are still the caller's, otherwise the object's.

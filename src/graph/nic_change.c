@@ -125,7 +125,8 @@ weft_nic_add(struct weft_change *change, struct weft_network *network, const cha
 	struct weft_error *error;
 	struct weft_nic *nic;
 
-	if (weft_change_failed(change, NULL))
+	if (weft_change_failed(change, NULL) ||
+		(network != NULL && !change_has_network(change, network)))
 		return NULL;
 	map = names(change_weft(change), network);
 	if (name == NULL || config == NULL ||

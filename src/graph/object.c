@@ -139,6 +139,15 @@ weft_network_add(
 	return network;
 }
 
+bool
+change_has_network(struct weft_change *change, const struct weft_network *network)
+{
+	if (weft_network_find(network->weft, network->name) == network)
+		return true;
+	change_fail_removed(change, "network", network->name);
+	return false;
+}
+
 struct network_update {
 	struct weft_network *network;
 	struct weft_network_config config;
@@ -164,7 +173,8 @@ weft_network_update(struct weft_change *change, struct weft_network *network,
 {
 	struct network_update *update;
 
-	if (weft_change_failed(change, NULL) || network == NULL)
+	if (weft_change_failed(change, NULL) || network == NULL ||
+		!change_has_network(change, network))
 		return;
 	update = calloc(1, sizeof(*update));
 	if (update == NULL) {
@@ -231,10 +241,8 @@ weft_network_remove(struct weft_change *change, struct weft_network *network)
 
 	if (weft_change_failed(change, NULL) || network == NULL)
 		return;
-	if (weft_network_find(network->weft, network->name) != network) {
-		change_fail_removed(change, "network", network->name);
+	if (!change_has_network(change, network))
 		return;
-	}
 	objects = objects_of(change, &network->device_names, &count);
 	for (size_t i = 0; objects != NULL && i < count; i++)
 		weft_device_remove(change, objects[i]);
@@ -315,7 +323,8 @@ device_add(struct weft_change *change, struct weft_network *network,
 	struct weft_device *device;
 	struct weft *weft;
 
-	if (weft_change_failed(change, NULL) || network == NULL)
+	if (weft_change_failed(change, NULL) || network == NULL ||
+		!change_has_network(change, network))
 		return NULL;
 	weft = change_weft(change);
 	device = calloc(1, sizeof(*device));

@@ -310,19 +310,18 @@ weft_router_add(struct weft_change *change, struct weft_network *network, const 
 
 struct config_update {
 	struct router *router;
-	struct weft_router_config before;
+	struct weft_router_config after;
 };
 
 static void
-config_update_abort(void *object)
+config_update_commit(void *object)
 {
 	struct config_update *update = object;
 
-	update->router->config = update->before;
-	free(update);
+	update->router->config = update->after;
 }
 
-static const struct change_step config_update_step = { NULL, free, config_update_abort };
+static const struct change_step config_update_step = { config_update_commit, free, free };
 
 void
 weft_router_update(struct weft_change *change, struct weft_device *device,
@@ -338,14 +337,10 @@ weft_router_update(struct weft_change *change, struct weft_device *device,
 		change_fail(change, ENOMEM, "out of memory");
 		return;
 	}
-	*update = (struct config_update){ device->data, { 0 } };
-	update->before = update->router->config;
+	*update = (struct config_update){ device->data, with_defaults(config) };
 	if (change_touch(change, device) < 0 ||
-		change_stage(change, &config_update_step, update) < 0) {
+		change_stage(change, &config_update_step, update) < 0)
 		free(update);
-		return;
-	}
-	update->router->config = with_defaults(config);
 }
 
 /* ---- what a change makes of a router

@@ -467,11 +467,103 @@ test_a_failed_change_leaves_everything(void **state)
 	free(way);
 }
 
+/* ---- what is not there any more -------------------------------------------------------------- */
+
+static void
+use_removed(struct weft_change *change, unsigned which)
+{
+	struct weft_prefix prefix = prefix_of("172.16.0.0/16");
+	struct weft_router_port_config port = { 0 };
+	struct weft_router_config config = { 0 };
+
+	if (which == 0)
+		weft_router_port_update(change, red.ports[1], &port);
+	weft_device_remove(change, red.device);
+	switch (which) {
+	case 1:
+		weft_router_port_update(change, red.ports[1], &port);
+		break;
+	case 2:
+		weft_router_port_add(change, red.device, "p9", &port);
+		break;
+	case 3:
+		weft_router_update(change, red.device, &config);
+		break;
+	case 4:
+		ROUTE(red.device, "172.16.0.0/16", 1, 0, "10.2.0.9");
+		break;
+	case 5:
+		weft_router_route_remove(change, red.device, &prefix);
+		break;
+	case 6:
+		weft_network_remove(change, red.network);
+		put_small(change, red.network, "late", "10.1.0.1/24", NULL);
+		break;
+	default:
+		weft_network_remove(change, red.network);
+		weft_nic_add(change, red.network, "late", &lab_nic_config);
+	}
+}
+
+/* Calls for what the same change has removed are refused, or they would outlive it. */
+static void
+test_what_the_change_has_removed_is_refused(void **state)
+{
+	struct weft_error error;
+	char *old, *way;
+
+	(void)state;
+	open_all();
+	old = tell();
+	way = forward();
+	for (unsigned which = 0; which < 8; which++) {
+		struct weft_change *change = weft_change_begin(lab);
+
+		error = (struct weft_error){ 0 };
+		if (which == 0)
+			weft_vport_remove(change, red.ports[1]);
+		use_removed(change, which);
+		assert_true(weft_change_failed(change, &error));
+		assert_int_equal(error.code, ENOENT);
+		weft_change_abort(change);
+		assert_same(tell(), old, which);
+		assert_same(forward(), way, which);
+	}
+	free(old);
+	free(way);
+	assert_int_equal(lab_close_routers(NULL), 0);
+}
+
+/* Who looks meanwhile sees what is in force. */
+static void
+test_what_is_staged_is_not_seen(void **state)
+{
+	struct weft_router_config config = { .icmp_rate = 77 };
+	struct weft_change *change;
+	struct router_info info;
+
+	(void)state;
+	open_all();
+	change = weft_change_begin(lab);
+	weft_router_update(change, red.device, &config);
+	stage_ports(change);
+	stage_routes(change);
+	assert_int_equal(weft_change_prepare(change, NULL), 0);
+	router_read(red.device, &info);
+	assert_int_equal(info.icmp_rate, ROUTER_ICMP_RATE);
+	lab_commit(change);
+	router_read(red.device, &info);
+	assert_int_equal(info.icmp_rate, 77);
+	assert_int_equal(lab_close_routers(NULL), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_failed_change_leaves_everything),
+		cmocka_unit_test(test_what_the_change_has_removed_is_refused),
+		cmocka_unit_test(test_what_is_staged_is_not_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
