@@ -519,8 +519,8 @@ print_chains(struct weft *weft)
 		{ "8 routers", "335; 335", { .routers = 8 } },
 	};
 
-	printf("\n| way | 1 flow | 65,536 flows | VPP, elsewhere (access list instead of the last "
-	       "switch left out) |\n| --- | --- | --- | --- |\n");
+	printf("\n| way | 1 flow | 65,536 flows | VPP, elsewhere: 1 flow; 65,536 |\n"
+	       "| --- | --- | --- | --- |\n");
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct setup setup = rows[i].setup;
 
