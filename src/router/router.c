@@ -433,8 +433,8 @@ discard(struct weft_device *device)
 /* ---- announcements
  * -------------------------------------------------------------------------------- */
 
-/* Ports that are yet to say their addresses; by ticks, for a port's vnic may not be up so soon.
- * Commits and ticks are kept apart by the engine's user. */
+/* Ports that are yet to ask for their own addresses, and then to say them; by ticks, for a port's
+ * vnic may not be up so soon. Commits and ticks are kept apart by the engine's user. */
 static struct pending {
 	uint32_t vport;
 	unsigned left;
@@ -454,7 +454,7 @@ announce_later(uint32_t vport)
 		pending = more;
 		pending_capacity = capacity;
 	}
-	pending[n_pending++] = (struct pending){ vport, ANNOUNCEMENTS };
+	pending[n_pending++] = (struct pending){ vport, ANNOUNCEMENTS + 1 };
 }
 
 static void
@@ -464,7 +464,11 @@ announce_all(struct worker *worker, void *argument)
 	for (size_t i = 0; i < n_pending; i++) {
 		struct vport *vport = vport_get(worker, pending[i].vport);
 
-		if (vport != NULL && vport->attachment != ATTACHED_NOTHING)
+		if (vport == NULL || vport->attachment == ATTACHED_NOTHING)
+			continue;
+		if (pending[i].left > ANNOUNCEMENTS)
+			router_probe_own(worker, vport);
+		else
 			router_announce(worker, vport);
 	}
 }

@@ -31,6 +31,11 @@
  * What is sent to the router by UDP is answered only if it is whole. At most icmp_rate a second for
  *a router, redirects included.
  *
+ * Addresses
+ *	A port's new addresses are asked for once (RFC 5227, 4862) and told twice, by ticks. They
+ *	are in use at once (RFC 4429); another station that has one is told of, and ours is
+ *	defended, once in ten seconds.
+ *
  * Routes
  *	local and connected ones follow from the ports' addresses; static ones from calls. Of a
  *	prefix the one with the lowest preference and metric is in force. A static route's

@@ -55,6 +55,21 @@ router_solicit(struct worker *worker, struct vport *vport, uint8_t family, const
 	send_frame(worker, vport, frame, make_neighbour_probe(frame, &ends));
 }
 
+void
+router_probe_own(struct worker *worker, struct vport *vport)
+{
+	const struct router_port *port = router_port_of(vport);
+
+	for (unsigned i = 0; i < port->n_addresses && port->udp_port == 0; i++) {
+		const struct router_address *own = &port->addresses[i];
+		struct make_ends ends = ends_from(port, own->family);
+		uint8_t frame[MAKE_SIZE];
+
+		memcpy(ends.destination, own->bytes, sizeof(ends.destination));
+		send_frame(worker, vport, frame, make_neighbour_request(frame, &ends));
+	}
+}
+
 static void
 announce_address(struct worker *worker, struct vport *vport, const struct router_address *own)
 {

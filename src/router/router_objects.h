@@ -250,6 +250,9 @@ bool router_may_send_icmp(struct worker *worker, struct router *router);
 /* ARP request or neighbour solicitation. mac NULL: to all. */
 void router_solicit(struct worker *worker, struct vport *vport, uint8_t family,
 	const uint8_t *target, const struct rte_ether_addr *mac);
+/* Asks whether another station has one of the port's own addresses (RFC 5227, 2.1.1; RFC 4862,
+ * 5.4.2). They are in use meanwhile, as RFC 4429 has it: a router that waited would be no way. */
+void router_probe_own(struct worker *worker, struct vport *vport);
 /* Tells the port's stations of its own addresses (RFC 5227, 2.3; RFC 4861, 7.2.6). */
 void router_announce(struct worker *worker, struct vport *vport);
 /* ARP (router_arp.c): takes the packet. */

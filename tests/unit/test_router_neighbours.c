@@ -246,6 +246,8 @@ announcements_of(const struct bench_router *router, unsigned port, const char *w
 				 memcmp(frame + 38, address.address, 4) == 0 &&
 				 memcmp(frame + 22, router->macs[port], 6) == 0;
 		} else if (address.family == 6 && ethertype_of(frame) == RTE_ETHER_TYPE_IPV6) {
+			if (frame[54] == 135) /* is it free? */
+				continue;
 			assert_int_equal(frame[54], 136);
 			assert_int_equal(frame[58] & 0xe0, 0xa0); /* router, override */
 			count += memcmp(frame + 62, address.address, 16) == 0;
@@ -282,6 +284,36 @@ test_announcements(void **state)
 	}
 	assert_int_equal(counts[2], 2);
 	lab_expect_nothing(router.nics[1]); /* nothing is new there */
+}
+
+/* RFC 5227, 2.1.1; RFC 4862, 5.4.2: each new address is asked for once, from none; whoever has it
+ * already is told of. */
+static void
+test_own_addresses_are_asked_for(void **state)
+{
+	struct bench_router router = lab_router("a", NULL);
+	struct weft_prefix four = prefix_of("10.0.0.1"), six = prefix_of("2001:db8::1");
+	unsigned asked4 = 0, asked6 = 0;
+	const uint8_t none[16] = { 0 };
+	uint8_t frame[BUFFER];
+
+	(void)state;
+	punt_register(lab, PUNT_ADDRESS_CONFLICT, lab_take_notice, NULL);
+	lab_wait(1);
+	lab_run();
+	while (take_frame(&router, 0, frame) > 0) {
+		if (ethertype_of(frame) == RTE_ETHER_TYPE_ARP)
+			asked4 += memcmp(frame + 28, none, 4) == 0 &&
+				  memcmp(frame + 38, four.address, 4) == 0;
+		else
+			asked6 += frame[54] == 135 && memcmp(frame + 22, none, 16) == 0 &&
+				  memcmp(frame + 62, six.address, 16) == 0;
+	}
+	assert_int_equal(asked4, 1);
+	assert_int_equal(asked6, 1);
+	say(&router, 0, 66, "10.0.0.1", "10.0.0.1", 0);
+	punt_drain(lab);
+	assert_int_equal(lab_notices[PUNT_ADDRESS_CONFLICT], 1);
 }
 
 /* RFC 5227, 2.4 (c): defended at once, and not again for ten seconds, or two that both defend it
@@ -723,6 +755,7 @@ main(void)
 		TEST(advertisement_without_mac),
 		TEST(arp_is_heard),
 		TEST(announcements),
+		TEST(own_addresses_are_asked_for),
 		TEST(conflicts),
 		TEST(proxy),
 		TEST(short_networks),
