@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which rule is the first to match a packet: tuple space search with merged tuples (Daly et al.,
+ * "TupleMerge", 2019), updated in place.
+ *
+ * A rule becomes one entry or several, each in the hash table of a tuple: how many bits of each
+ * address, which single fields. Sets of addresses are resolved before: an address belongs to a
+ * class, the same for all addresses that are in the same sets, and entries hold classes.
+ *
+ * Cost
+ *	A lookup costs so many probes as there are tables, in the order of the best rule that each
+ *	holds, and ends when no table left can hold a better one. Buckets are bounded, and hashes
+ *	keyed: no choice of packets makes it cost more. How many tables there can be is bounded by
+ *	CLASSIFIER_TABLES; rules that would need another go where fewer bits are hashed.
+ *
+ * Versions
+ *	What is staged is not seen before classifier_publish(), and then all of it at once, by
+ *	readers that take the view anew. A reader keeps one view for one packet, or one vector.
+ *
+ * Threads: staging, publishing, reclaiming on the control thread; views anywhere, under RCU.
+ */
+#ifndef WEFT_FIREWALL_CLASSIFIER_H
+#define WEFT_FIREWALL_CLASSIFIER_H
+
+#include "base/hash.h"
+#include "firewall/rule.h"
+
+#define CLASSIFIER_TABLES 32
+
+struct classifier;
+struct classifier_view;
+
+/* NULL: no memory. An empty one is small. */
+struct classifier *classifier_create(const struct hash_key *key);
+void classifier_free(struct classifier *classifier);
+
+/*
+ * Staging: 0, or -1 when out of memory (then undo). The classifier does not own the rules: they
+ * live until a grace period after the publication that removed them. A set that has changed
+ * comes as removal and addition of the rules that name it, or, when it is large, by
+ * classifier_replace_set().
+ */
+int classifier_add(struct classifier *classifier, const struct rule *rule);
+int classifier_remove(struct classifier *classifier, const struct rule *rule);
+int classifier_replace_set(struct classifier *classifier, const struct address_set *before,
+	const struct address_set *after);
+void classifier_publish(struct classifier *classifier);
+void classifier_undo(struct classifier *classifier);
+/* After the grace period that follows a publication: frees what was removed. */
+void classifier_reclaim(struct classifier *classifier);
+
+const struct classifier_view *classifier_view(const struct classifier *classifier);
+/* The first rule that matches; NULL: none does. */
+const struct rule *classifier_find(
+	const struct classifier_view *view, const struct fields *fields, uint8_t state);
+
+struct classifier_state {
+	size_t rules, entries, tables, classes;
+	size_t bytes;
+};
+
+void classifier_state(const struct classifier *classifier, struct classifier_state *state);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What rules and connections look at of a packet, read once. Reading checks every length
+ * before it uses it; headers may be spread over the segments of a chain in any way.
+ */
+#ifndef WEFT_FIREWALL_FIELDS_H
+#define WEFT_FIREWALL_FIELDS_H
+
+#include "packet/packet.h"
+
+#include <string.h>
+
+enum fields_result {
+	FIELDS_OK,
+	FIELDS_TOO_SHORT,       /* no whole Ethernet header */
+	FIELDS_BAD_VLAN_TAG,    /* a tag is cut off */
+	FIELDS_BAD_IP_HEADER,   /* version or lengths of the IP header or of one behind it are wrong
+				 */
+	FIELDS_BAD_IP_CHECKSUM, /* of the IPv4 header */
+	FIELDS_BAD_TRANSPORT, /* the transport header is cut off, or says what cannot be: TCP flags
+			       * that no sender sets, a length behind the end of the packet */
+};
+
+struct fields {
+	uint8_t family;   /* 4 or 6; 0: not IP, and what is below of IP is zero */
+	uint8_t protocol; /* of what is behind extension headers */
+	uint8_t dscp;
+	uint8_t tcp_flags;           /* RTE_TCP_ bits */
+	uint16_t ethertype;          /* behind the tags, host order */
+	uint16_t vlan;               /* VID of the outermost tag; 0: none, or priority only */
+	uint16_t from_port, to_port; /* host order; of has_ports. ICMP: type and code */
+	uint16_t icmp_id;            /* of ICMP and ICMPv6 echo, request and reply */
+	uint16_t l3, l4;             /* offsets; l4 PACKET_OFFSET_NONE: there is none to read */
+	uint8_t from, to;            /* which ports of the firewall; the caller's to set */
+	bool has_ports; /* TCP, UDP, UDP-Lite, SCTP, DCCP: ports. ICMP: type and code */
+	bool fragment;  /* a fragment, the first one included */
+	uint8_t from_mac[6], to_mac[6];
+	uint8_t from_ip[16], to_ip[16]; /* IPv4: the first four bytes, the rest zero */
+};
+
+/* Of an Ethernet frame; also fills the packet's own metadata (packet_parse). What is wrong with
+ * a packet leaves those fields zero that could not be read. */
+enum fields_result fields_read(struct rte_mbuf *packet, struct fields *fields);
+
+static inline bool
+fields_is_icmp(const struct fields *fields)
+{
+	return (fields->family == 4 && fields->protocol == 1) ||
+	       (fields->family == 6 && fields->protocol == 58);
+}
+
+#endif
