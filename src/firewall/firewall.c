@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Firewalls and their ports as objects: how they are made, changed and taken away. */
+#include "firewall/firewall.h"
+
+#include "base/error.h"
+#include "firewall/firewall_objects.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PORT_MTU 65521 /* what is attached judges what is too long for it */
+
+/* ---- what a call may say --------------------------------------------------------------------- */
+
+static uint32_t
+or_default(uint32_t value, uint32_t otherwise)
+{
+	return value != 0 ? value : otherwise;
+}
+
+static struct weft_firewall_config
+with_defaults(const struct weft_firewall_config *config)
+{
+	struct weft_firewall_config result = *config;
+
+	result.connection_limit = or_default(config->connection_limit, FIREWALL_CONNECTION_LIMIT);
+	/* RFC 5382, REQ-5; RFC 4787, REQ-5; RFC 5508, REQ-2 */
+	result.tcp_timeout = or_default(config->tcp_timeout, 7440);
+	result.tcp_opening_timeout = or_default(config->tcp_opening_timeout, 240);
+	result.tcp_closing_timeout = or_default(config->tcp_closing_timeout, 240);
+	result.udp_timeout = or_default(config->udp_timeout, 30);
+	result.udp_reply_timeout = or_default(config->udp_reply_timeout, 180);
+	result.icmp_timeout = or_default(config->icmp_timeout, 60);
+	result.other_timeout = or_default(config->other_timeout, 600);
+	return result;
+}
+
+static void
+fill_domain(struct connection_domain *domain, const struct weft_firewall_config *config)
+{
+	const uint32_t timeouts[CONNECTION_TIMEOUTS] = {
+		[TIMEOUT_TCP_OPENING] = config->tcp_opening_timeout,
+		[TIMEOUT_TCP_ESTABLISHED] = config->tcp_timeout,
+		[TIMEOUT_TCP_CLOSING] = config->tcp_closing_timeout,
+		[TIMEOUT_TCP_RESET] = FIREWALL_RESET_TIMEOUT,
+		[TIMEOUT_UDP] = config->udp_timeout,
+		[TIMEOUT_UDP_REPLY] = config->udp_reply_timeout,
+		[TIMEOUT_ICMP] = config->icmp_timeout,
+		[TIMEOUT_OTHER] = config->other_timeout,
+	};
+
+	atomic_store_explicit(&domain->limit, config->connection_limit, memory_order_relaxed);
+	atomic_store_explicit(&domain->source_limit, config->source_limit, memory_order_relaxed);
+	for (unsigned i = 0; i < CONNECTION_TIMEOUTS; i++)
+		atomic_store_explicit(&domain->timeouts[i], timeouts[i], memory_order_relaxed);
+}
+
+/* ---- firewalls -------------------------------------------------------------------------------- */
+
+static void
+firewall_free(struct firewall *firewall)
+{
+	if (firewall == NULL)
+		return;
+	rule_list_free(firewall->rules);
+	free(atomic_load_explicit(&firewall->live, memory_order_relaxed));
+	free(firewall);
+}
+
+static struct firewall *
+firewall_new(struct firewalls *all, struct weft_network *network,
+	const struct weft_firewall_config *config)
+{
+	struct firewall *firewall = calloc(1, sizeof(*firewall));
+
+	if (firewall == NULL)
+		return NULL;
+	firewall->rules = rule_list_create(&all->key, &all->rule_ids);
+	if (firewall->rules == NULL) {
+		free(firewall);
+		return NULL;
+	}
+	firewall->config = with_defaults(config);
+	firewall->domain.network = network;
+	fill_domain(&firewall->domain, &firewall->config);
+	return firewall;
+}
+
+struct weft_device *
+weft_firewall_add(struct weft_change *change, struct weft_network *network, const char *name,
+	const struct weft_firewall_config *config)
+{
+	struct weft_device *device;
+	struct firewall *firewall;
+	struct firewalls *all;
+
+	if (weft_change_failed(change, NULL) || network == NULL)
+		return NULL;
+	all = firewalls_ready(change_weft(change), change_error(change));
+	if (all == NULL) {
+		change_failed_with(change);
+		return NULL;
+	}
+	firewall = firewall_new(all, network, config);
+	if (firewall == NULL) {
+		change_fail(change, ENOMEM, "out of memory");
+		return NULL;
+	}
+	device = device_add(change, network, &firewall_class, name, firewall);
+	if (device == NULL) {
+		firewall_free(firewall);
+		return NULL;
+	}
+	firewall->domain.id = device->id;
+	return device;
+}
+
+struct config_update {
+	struct firewall *firewall;
+	struct weft_firewall_config before;
+};
+
+static void
+config_update_abort(void *object)
+{
+	struct config_update *update = object;
+
+	update->firewall->config = update->before;
+	free(update);
+}
+
+static const struct change_step config_update_step = { NULL, free, config_update_abort };
+
+void
+weft_firewall_update(struct weft_change *change, struct weft_device *device,
+	const struct weft_firewall_config *config)
+{
+	struct config_update *update;
+	struct firewall *firewall;
+
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &firewall_class))
+		return;
+	firewall = device->data;
+	update = malloc(sizeof(*update));
+	if (update == NULL) {
+		change_fail(change, ENOMEM, "out of memory");
+		return;
+	}
+	*update = (struct config_update){ firewall, firewall->config };
+	if (change_touch(change, device) < 0 ||
+		change_stage(change, &config_update_step, update) < 0) {
+		free(update);
+		return;
+	}
+	firewall->config = with_defaults(config);
+}
+
+/* ---- ports ------------------------------------------------------------------------------------ */
+
+/* Which place is free, of those that the change leaves; FIREWALL_PORTS: none. */
+static unsigned
+free_index(struct weft_device *device)
+{
+	bool taken[FIREWALL_PORTS] = { false };
+	struct weft_vport *vport = NULL;
+	unsigned index = 0;
+
+	while ((vport = change_vport_next(device, vport)) != NULL)
+		taken[firewall_port_of(change_vport_after(vport))->index] = true;
+	while (index < FIREWALL_PORTS && taken[index])
+		index++;
+	return index;
+}
+
+struct weft_vport *
+weft_firewall_port_add(struct weft_change *change, struct weft_device *device, const char *name)
+{
+	struct firewall_port *port;
+	struct weft_vport *vport;
+	unsigned index;
+
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &firewall_class))
+		return NULL;
+	index = free_index(device);
+	if (index == FIREWALL_PORTS) {
+		change_fail(change, EINVAL, "firewall %s/%s has %u ports already",
+			device->network->name, device->name, FIREWALL_PORTS);
+		return NULL;
+	}
+	port = calloc(1, sizeof(*port));
+	if (port == NULL) {
+		change_fail(change, ENOMEM, "out of memory");
+		return NULL;
+	}
+	port->owner = device->data;
+	port->index = (uint8_t)index;
+	vport = vport_add(change, device, name, port, PORT_MTU);
+	if (vport == NULL)
+		free(port);
+	return vport;
+}
+
+/* ---- rules ------------------------------------------------------------------------------------ */
+
+void
+weft_firewall_rules(struct weft_change *change, struct weft_device *device,
+	const struct weft_rule *rules, unsigned count)
+{
+	struct firewall *firewall;
+
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &firewall_class))
+		return;
+	firewall = device->data;
+	if (change_touch(change, device) < 0)
+		return;
+	if (rule_list_want(firewall->rules, rules, count, change_error(change)) < 0)
+		change_failed_with(change);
+}
+
+/* Rules name ports and sets; both are those of after the change. */
+static int
+resolve_port(void *context, const char *name)
+{
+	struct weft_device *device = context;
+	struct weft_vport *vport = NULL;
+
+	while ((vport = change_vport_next(device, vport)) != NULL)
+		if (strcmp(vport->name, name) == 0)
+			return firewall_port_of(change_vport_after(vport))->index;
+	return -1;
+}
+
+static const struct address_set *
+resolve_set(void *context, const char *name)
+{
+	const struct weft_device *device = context;
+
+	return address_set_staged(device->network, name);
+}
+
+/* ---- what a change makes of a firewall --------------------------------------------------- */
+
+static struct firewall_live *
+make_live(struct weft_device *device)
+{
+	const struct firewall *firewall = device->data;
+	struct firewall_live *live = calloc(1, sizeof(*live));
+	struct weft_vport *object = NULL;
+
+	if (live == NULL)
+		return NULL;
+	live->otherwise = (uint8_t)firewall->config.otherwise;
+	live->keep = firewall->config.keep;
+	live->accept_invalid = firewall->config.accept_invalid;
+	while ((object = change_vport_next(device, object)) != NULL)
+		live->ports[firewall_port_of(change_vport_after(object))->index] = object->id;
+	return live;
+}
+
+static int
+prepare(struct weft_device *device, struct weft_change *change, struct weft_error *error)
+{
+	struct firewall *firewall = device->data;
+	const struct rule_names names = { resolve_port, resolve_set, device };
+	struct firewall_live *live = make_live(device);
+
+	(void)change;
+	if (live == NULL)
+		return error_memory(error);
+	if (rule_list_prepare(firewall->rules, &names, error) < 0) {
+		free(live);
+		return -1;
+	}
+	firewall->prepared = live;
+	return 0;
+}
+
+/* Whether what was accepted before may be refused now. */
+static bool
+judges_otherwise(const struct firewall *firewall, const struct firewall_live *before)
+{
+	return before == NULL || firewall->prepared->view != before->view ||
+	       firewall->prepared->otherwise != before->otherwise;
+}
+
+static void
+commit(struct weft_device *device)
+{
+	struct firewall *firewall = device->data;
+	struct firewall_live *before = atomic_load_explicit(&firewall->live, memory_order_relaxed);
+	struct firewall_live *live = firewall->prepared;
+
+	fill_domain(&firewall->domain, &firewall->config);
+	rule_list_publish(firewall->rules);
+	live->view = classifier_view(rule_list_classifier(firewall->rules));
+	live->version = before != NULL ? before->version : 0;
+	if (judges_otherwise(firewall, before)) {
+		live->version++;
+		firewall->sweep = FIREWALL_SWEEP_BEGIN;
+	}
+	firewall->replaced = before;
+	firewall->prepared = NULL;
+	atomic_store_explicit(&firewall->live, live, memory_order_release);
+}
+
+static void
+discard(struct weft_device *device)
+{
+	struct firewall *firewall = device->data;
+
+	rule_list_undo(firewall->rules);
+	free(firewall->prepared);
+	firewall->prepared = NULL;
+}
+
+static void
+reclaim(struct weft_device *device)
+{
+	struct firewall *firewall = device->data;
+
+	rule_list_reclaim(firewall->rules);
+	free(firewall->replaced);
+	firewall->replaced = NULL;
+}
+
+static void
+device_free(struct weft_device *device)
+{
+	struct firewall *firewall = device->data;
+
+	if (firewall == NULL)
+		return;
+	firewall_forget(device->network->weft, firewall);
+	firewall_free(firewall);
+}
+
+const struct device_class firewall_class = {
+	.name = "firewall",
+	.process = firewall_input,
+	.open = firewalls_open,
+	.close = firewalls_close,
+	.prepare = prepare,
+	.commit = commit,
+	.discard = discard,
+	.reclaim = reclaim,
+	.device_free = device_free,
+	.context_free = free,
+	.poll = firewalls_poll,
+	.tick = firewalls_tick,
+};
