@@ -216,22 +216,24 @@ read_ip4(const struct rte_mbuf *packet, struct fields *fields)
 	if (unlikely((fragment & RTE_IPV4_HDR_OFFSET_MASK) != 0))
 		return FIELDS_OK;
 	return read_transport(packet, fields, fields->l3 + (ip[0] & 0x0fu) * 4,
-		fields->l3 + ip_length(packet, fields->l3));
+		fields->l3 + parse_u16(ip + offsetof(struct rte_ipv4_hdr, total_length)));
 }
 
 static enum fields_result
 read_ip6(const struct rte_mbuf *packet, struct fields *fields)
 {
 	enum fields_result result = result_of(ip6_check(packet, fields->l3));
-	uint8_t copy[IP6_HEADER_LENGTH];
 	unsigned end, offset = fields->l3 + IP6_HEADER_LENGTH;
+	uint8_t copy[IP6_HEADER_LENGTH];
 	struct ip6_upper upper;
+	const uint8_t *ip;
 	enum ip6_walk walk;
 
 	if (unlikely(result != FIELDS_OK))
 		return result;
-	read_ip6_header(fields, rte_pktmbuf_read(packet, fields->l3, IP6_HEADER_LENGTH, copy));
-	end = fields->l3 + ip_length(packet, fields->l3);
+	ip = rte_pktmbuf_read(packet, fields->l3, IP6_HEADER_LENGTH, copy);
+	read_ip6_header(fields, ip);
+	end = offset + parse_u16(ip + offsetof(struct rte_ipv6_hdr, payload_len));
 	if (likely(!ip6_is_extension(fields->protocol)))
 		return read_transport(packet, fields, offset, end);
 	walk = ip6_find_upper(packet, fields->l3, &upper);
@@ -268,7 +270,7 @@ read_frame(const struct rte_mbuf *packet, struct fields *fields)
 	return FIELDS_OK;
 }
 
-/* What packet_parse() would find, of a packet that has been found sound. */
+/* What packet_parse() would find, of a packet whose transport has been found sound. */
 static void
 keep_layout(struct rte_mbuf *packet, const struct fields *fields)
 {
@@ -288,7 +290,7 @@ fields_read(struct rte_mbuf *packet, struct fields *fields)
 
 	*fields = (struct fields){ .l4 = PACKET_OFFSET_NONE };
 	result = read_frame(packet, fields);
-	if (likely(result == FIELDS_OK))
+	if (likely(result == FIELDS_OK && fields->has_ports))
 		keep_layout(packet, fields);
 	else
 		packet_parse(packet);

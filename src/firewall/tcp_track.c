@@ -34,7 +34,7 @@ enum step {
 	STEP_RESET,    /* a reset */
 	STEP_REMEMBER, /* a SYN inside the connection */
 	STEP_REUSE,    /* the same in TIME_WAIT */
-	STEP_RESTART,  /* TCP_RESTART */
+	STEP_RESTART,  /* the same after a reset */
 };
 
 struct transition {
@@ -77,7 +77,8 @@ static const struct transition transitions[TCP_STATE_COUNT][KIND_COUNT][2] = {
 	[TCP_STATE_SIMULTANEOUS] = {
 		[KIND_SYN] = SAME(STEP_AGAIN, TCP_STATE_SIMULTANEOUS),
 		[KIND_SYN_ACK] = SAME(STEP_ANSWER, TCP_STATE_SYN_RECEIVED),
-		[KIND_ACK] = SAME(STEP_REFUSE, 0),
+		/* of who answers a SYN that came again, its SYN-ACK lost */
+		[KIND_ACK] = SAME(STEP_FOLLOW, TCP_STATE_SYN_RECEIVED),
 		[KIND_SETTLED] = SAME(STEP_REFUSE, 0),
 		[KIND_FIN] = SAME(STEP_REFUSE, 0),
 		[KIND_RST] = SAME(STEP_RESET, TCP_STATE_RESET),
@@ -347,6 +348,16 @@ reuse(struct tcp_track *track, unsigned side, const struct tcp_segment *segment)
 	return remember(track, side, segment);
 }
 
+/* The SYN of a connection that came to be, late, does not bring it back; one that was refused may
+ * come again as it is. */
+static enum tcp_verdict
+restart(const struct tcp_track *track, unsigned side, const struct tcp_segment *segment)
+{
+	bool own = both_acked(track) && track->sides[side].isn == (uint16_t)segment->sequence;
+
+	return own ? TCP_BAD_SYN : TCP_RESTART;
+}
+
 static bool
 answers_remembered(const struct tcp_track *track, unsigned side, const struct tcp_segment *segment)
 {
@@ -373,13 +384,15 @@ begin_again(struct tcp_track *track, const struct tcp_segment *segment)
 }
 
 /* An acknowledgment without a SYN: the peer has another connection of these ports, and challenges
- * the SYN (RFC 5961, 4.2); the answer is a reset at what it has acknowledged. */
+ * the SYN (RFC 5961, 4.2); the answer is a reset at what it has acknowledged. If it is the SYN that
+ * it acknowledges, the client drops it (RFC 9293, 3.10.7.3), and how to scale its window is not
+ * known here. */
 static enum tcp_verdict
 stray(struct tcp_track *track, unsigned side, const struct tcp_segment *segment)
 {
 	struct tcp_side *sender = &track->sides[side];
 
-	if (segment->length > 0)
+	if (segment->length > 0 || acknowledges_syn(track, side, segment))
 		return TCP_OUT_OF_WINDOW;
 	sender->end = segment->acknowledgment;
 	sender->flags |= TCP_SIDE_CHALLENGE;
@@ -457,7 +470,7 @@ take(struct tcp_track *track, unsigned side, const struct tcp_segment *segment, 
 	case STEP_REUSE:
 		return reuse(track, side, segment);
 	case STEP_RESTART:
-		return TCP_RESTART;
+		return restart(track, side, segment);
 	default:
 		return TCP_OUT_OF_WINDOW;
 	}
