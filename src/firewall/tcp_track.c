@@ -162,14 +162,22 @@ segment_end(const struct tcp_segment *segment)
 	       !!(segment->flags & RTE_TCP_FIN_FLAG);
 }
 
-/* RFC 7323, 2.2: only if both have offered it, and never of a SYN. */
+/* RFC 7323, 2.2: only if both have offered it. */
+static unsigned
+scale_of(const struct tcp_track *track, unsigned side)
+{
+	bool both = track->sides[0].flags & track->sides[1].flags & TCP_SIDE_SCALE;
+
+	return both ? track->sides[side].scale : 0;
+}
+
+/* RFC 7323, 2.2: never of a SYN. */
 static uint32_t
 scaled_window(const struct tcp_track *track, unsigned side, const struct tcp_segment *segment)
 {
-	if ((segment->flags & RTE_TCP_SYN_FLAG) ||
-		!(track->sides[0].flags & track->sides[1].flags & TCP_SIDE_SCALE))
+	if (unlikely(segment->flags & RTE_TCP_SYN_FLAG))
 		return segment->window;
-	return (uint32_t)segment->window << track->sides[side].scale;
+	return (uint32_t)segment->window << scale_of(track, side);
 }
 
 static bool
@@ -294,7 +302,7 @@ static enum tcp_verdict
 answer(struct tcp_track *track, unsigned side, const struct tcp_segment *segment)
 {
 	struct tcp_side *sender = &track->sides[side], *receiver = &track->sides[!side];
-	uint32_t window = segment->window;
+	uint32_t early = sender->flags & TCP_SIDE_CHALLENGE ? sender->window : 0;
 
 	if ((receiver->flags & TCP_SIDE_ACKED) ||
 		((sender->flags & TCP_SIDE_ACKED) && segment->sequence == receiver->acked))
@@ -303,7 +311,12 @@ answer(struct tcp_track *track, unsigned side, const struct tcp_segment *segment
 		return TCP_OUT_OF_WINDOW;
 	begin(track, side, segment);
 	sender->flags |= TCP_SIDE_ACKED;
-	receiver->limit = later(segment->acknowledgment + window, receiver->limit);
+	receiver->limit = later(segment->acknowledgment + segment->window, receiver->limit);
+	if (unlikely(early > 0)) {
+		early <<= scale_of(track, side);
+		sender->window = RTE_MAX(sender->window, early);
+		receiver->limit = later(segment->acknowledgment + early, receiver->limit);
+	}
 	return TCP_PASS;
 }
 
@@ -383,17 +396,20 @@ begin_again(struct tcp_track *track, const struct tcp_segment *segment)
 	return answer(track, 1, segment);
 }
 
-/* An acknowledgment without a SYN: the peer has another connection of these ports, and challenges
- * the SYN (RFC 5961, 4.2); the answer is a reset at what it has acknowledged. If it is the SYN that
- * it acknowledges, the client drops it (RFC 9293, 3.10.7.3), and how to scale its window is not
- * known here. */
+/*
+ * An acknowledgment without a SYN: the peer has another connection of these ports, and challenges
+ * the SYN (RFC 5961, 4.2); the answer is a reset at what it has acknowledged. Or its SYN-ACK was
+ * lost in front of us; how to scale the window is told when it comes again.
+ */
 static enum tcp_verdict
 stray(struct tcp_track *track, unsigned side, const struct tcp_segment *segment)
 {
 	struct tcp_side *sender = &track->sides[side];
 
-	if (segment->length > 0 || acknowledges_syn(track, side, segment))
+	if (segment->length > 0)
 		return TCP_OUT_OF_WINDOW;
+	if (acknowledges_syn(track, side, segment))
+		sender->window = RTE_MAX(sender->window, (uint32_t)segment->window);
 	sender->end = segment->acknowledgment;
 	sender->flags |= TCP_SIDE_CHALLENGE;
 	return TCP_PASS;

@@ -22,9 +22,9 @@
 
 #define STREAM_LIMIT 300000
 #define FLYING_LIMIT 8192
-#define TIMEOUT 400       /* until something is sent again */
-#define TIME_LIMIT 400000 /* of a connection */
-#define LATE 2000         /* how much longer a straggler takes, at most */
+#define TIMEOUT 400        /* until something is sent again */
+#define TIME_LIMIT 4000000 /* of a connection */
+#define LATE 2000          /* how much longer a straggler takes, at most */
 
 static uint64_t random_state;
 
@@ -77,6 +77,7 @@ struct end {
 	uint32_t buffer, unread;
 	uint32_t mss, to_send; /* bytes of its stream */
 	uint64_t timer;
+	unsigned tries; /* of its SYN-ACK */
 	uint8_t got[STREAM_LIMIT / 8 + 1];
 };
 
@@ -160,6 +161,21 @@ stream_end(const struct end *end)
 	return end->iss + 1 + end->to_send;
 }
 
+static void
+prepare_end(struct end *end)
+{
+	static const uint32_t sizes[] = { 100, 536, 1460, 9000, 60000 };
+
+	memset(end, 0, sizeof(*end));
+	end->iss = below(3) == 0 ? (uint32_t)0 - below(100000) : below(UINT32_MAX);
+	end->offers = below(4) != 0;
+	end->scale = end->offers ? (uint8_t)below(9) : 0;
+	end->buffer = end->offers ? 500 + below(250000) : 500 + below(65000);
+	end->mss = sizes[below(RTE_DIM(sizes))];
+	end->to_send = below(5) == 0 ? 0 : below(end->mss < 1000 ? 20000 : STREAM_LIMIT - 1000);
+	end->timer = UINT64_MAX - TIMEOUT;
+}
+
 /* What the window has room for, in pieces, and the FIN behind it. */
 static void
 send_more(struct world *world, unsigned side)
@@ -205,6 +221,11 @@ send_again(struct world *world, unsigned side)
 	uint32_t n;
 
 	end->timer = world->now + TIMEOUT;
+	/* RFC 9293, 3.8.3 (R2): a server does not wait for ever */
+	if (world->anything && end->state == SYN_RECEIVED && ++end->tries > 8) {
+		prepare_end(end);
+		return;
+	}
 	if (end->state == SYN_SENT || (end->state == SYN_RECEIVED && end->simultaneous && below(2)))
 		send_segment(world, side, SYN, end->iss, 0);
 	else if (end->state == SYN_RECEIVED)
@@ -503,11 +524,10 @@ meet_tracker(struct world *world, const struct flight *flight)
 	world->stale++;
 	if (world->anything)
 		return;
-	/* such as are void when they are sent: resets that are no more at RCV.NXT, and what
-	 * comes without a SYN to who waits for one; all else has to be late as well */
+	/* such as are void when they are sent: resets that are not at RCV.NXT; all else has to be
+	 * late as well */
 	if (is_of_use(&world->ends[!flight->from], segment) ||
-		(!flight->late && !(segment->flags & RST) &&
-			world->ends[!flight->from].state != SYN_SENT))
+		(!flight->late && !(segment->flags & RST)))
 		fail_msg("refused (%d) in %s, from %u: flags %02x seq %u ack %u length %u",
 			(int)verdict, tcp_state_name(world->track.state), flight->from,
 			segment->flags, segment->sequence, segment->acknowledgment,
@@ -598,21 +618,6 @@ step(struct world *world)
 	if (below(4) == 0)
 		read_some(world, below(2));
 	compare(world);
-}
-
-static void
-prepare_end(struct end *end)
-{
-	static const uint32_t sizes[] = { 100, 536, 1460, 9000, 60000 };
-
-	memset(end, 0, sizeof(*end));
-	end->iss = below(3) == 0 ? (uint32_t)0 - below(100000) : below(UINT32_MAX);
-	end->offers = below(4) != 0;
-	end->scale = end->offers ? (uint8_t)below(9) : 0;
-	end->buffer = end->offers ? 500 + below(250000) : 500 + below(65000);
-	end->mss = sizes[below(RTE_DIM(sizes))];
-	end->to_send = below(5) == 0 ? 0 : below(end->mss < 1000 ? 20000 : STREAM_LIMIT - 1000);
-	end->timer = UINT64_MAX - TIMEOUT;
 }
 
 static void

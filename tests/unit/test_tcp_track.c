@@ -298,9 +298,19 @@ half_open_connections_recover(void **state)
 			"0 S 0 0\n"
 			"1 A 5000 -40000 +10 > out-of-window syn-sent\n"
 			"1 FA 5000 -40000 > out-of-window syn-sent\n" },
-		{ "9293 3.10.7.3: the SYN's acknowledgment without a SYN",
+		{ "9293 3.10.7.3: we have begun anew, the server has not",
 			"0 S 0 0\n"
-			"1 A 1 1 > out-of-window syn-sent\n" },
+			"0 S 900000 0 > bad-syn syn-sent\n"
+			"1 A 1 1 > pass syn-sent\n"
+			"0 R 1 0 > pass reset\n"
+			"0 S 900000 0 > restart\n" },
+		{ "7323 2.2: a window that overtakes the SYN-ACK which says how to scale it",
+			"0 S 0 0 s2\n"
+			"1 A 1 1 w1000 > pass syn-sent\n"
+			"1 SA 0 1 s3 w1000 > pass syn-received\n"
+			"0 A 1 1 > pass established\n"
+			"0 A 1 1 +8002 > out-of-window established\n"
+			"0 A 1 1 +8001 > pass established\n" },
 		{ "9293 3.5.1: both ends have lost it",
 			OPEN "0 S 900000 0 w200 > bad-syn established\n"
 			     "1 SA 700000 900001 > pass syn-received\n"
