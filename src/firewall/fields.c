@@ -147,6 +147,13 @@ read_header(struct fields *fields, const uint8_t *header, unsigned room)
 	return true;
 }
 
+static void
+keep_offset(struct fields *fields, unsigned offset, unsigned end)
+{
+	fields->l4 = (uint16_t)offset;
+	fields->l4_length = (uint16_t)(end - offset);
+}
+
 /* `end`: of the IP packet, in the frame. */
 static enum fields_result
 read_transport(const struct rte_mbuf *packet, struct fields *fields, unsigned offset, unsigned end)
@@ -157,7 +164,7 @@ read_transport(const struct rte_mbuf *packet, struct fields *fields, unsigned of
 
 	if (length == 0) { /* there is something, or nothing (RFC 8200, 4.7) */
 		if (offset < end && fields->protocol != IPPROTO_NONE)
-			fields->l4 = (uint16_t)offset;
+			keep_offset(fields, offset, end);
 		return FIELDS_OK;
 	}
 	if (unlikely(offset + length > end))
@@ -165,7 +172,7 @@ read_transport(const struct rte_mbuf *packet, struct fields *fields, unsigned of
 	header = rte_pktmbuf_read(packet, offset, length, copy);
 	if (unlikely(header == NULL || !read_header(fields, header, end - offset)))
 		return FIELDS_BAD_TRANSPORT;
-	fields->l4 = (uint16_t)offset;
+	keep_offset(fields, offset, end);
 	return FIELDS_OK;
 }
 

@@ -42,6 +42,7 @@ struct fields {
 	uint16_t from_port, to_port; /* host order; of has_ports. ICMP: type and code */
 	uint16_t icmp_id;            /* of ICMP and ICMPv6 echo, request and reply */
 	uint16_t l3, l4;             /* offsets; l4 PACKET_OFFSET_NONE: there is none to read */
+	uint16_t l4_length;          /* from l4 to the end of the IP packet; padding is not of it */
 	uint8_t from, to;            /* which ports of the firewall; the caller's to set */
 	bool has_ports; /* TCP, UDP, UDP-Lite, SCTP, DCCP: ports. ICMP: type and code */
 	bool fragment;  /* a fragment, the first one included */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "firewall/tcp_track.h"
-#include "packet/ip.h"
+#include "packet/parse.h"
 
 #include <netinet/in.h>
 #include <rte_branch_prediction.h>
@@ -76,7 +76,7 @@ tcp_segment_read(
 {
 	uint8_t copy[HEADER_LIMIT];
 	const uint8_t *header;
-	unsigned length, total;
+	unsigned length;
 
 	if (fields->protocol != IPPROTO_TCP || fields->l4 == PACKET_OFFSET_NONE || fields->fragment)
 		return false;
@@ -84,13 +84,12 @@ tcp_segment_read(
 	if (header == NULL)
 		return false;
 	length = (header[12] >> 4) * 4u;
-	total = fields->l3 + ip_length(packet, fields->l3);
-	if (length < HEADER_LEAST || fields->l4 + length > total)
+	if (length < HEADER_LEAST || length > fields->l4_length)
 		return false;
 	*segment = (struct tcp_segment){
 		.sequence = read_u32(header + 4),
 		.acknowledgment = read_u32(header + 8),
-		.length = total - fields->l4 - length,
+		.length = fields->l4_length - length,
 		.window = parse_u16(header + 14),
 		.flags = header[13],
 	};

@@ -48,7 +48,7 @@ check_sound(struct rte_mbuf *packet, const struct fields *fields)
 	must(!fields->has_ports || (fields->l4 == kept.l4 && fields->l4 != PACKET_OFFSET_NONE));
 	end = kept.l3 + ip_length(packet, kept.l3);
 	must(end <= rte_pktmbuf_pkt_len(packet));
-	must(fields->l4 == PACKET_OFFSET_NONE || fields->l4 < end);
+	must(fields->l4 == PACKET_OFFSET_NONE || fields->l4 + fields->l4_length == end);
 }
 
 static void

@@ -38,6 +38,7 @@ read_frame(size_t length)
 			assert_int_equal(verdict, result);
 			assert_int_equal(tcp, is_segment);
 			assert_int_equal(now.l4, fields.l4);
+			assert_int_equal(now.l4_length, fields.l4_length);
 			assert_int_equal(now.protocol, fields.protocol);
 			assert_int_equal(now.from_port, fields.from_port);
 			assert_int_equal(now.to_port, fields.to_port);
@@ -137,6 +138,7 @@ addresses_and_ports_are_read(void **state)
 	assert_memory_equal(fields.to_ip, to4, 16);
 	assert_int_equal(fields.l3, 14);
 	assert_int_equal(fields.l4, 34);
+	assert_int_equal(fields.l4_length, 30);
 	assert_int_equal(fields.vlan, 0);
 
 	length = make_udp(6, 5);
