@@ -2,6 +2,15 @@
 /*
  * What rules and connections look at of a packet, read once. Reading checks every length
  * before it uses it; headers may be spread over the segments of a chain in any way.
+ *
+ * IPv6 headers in front of the transport's are judged as their receiver would who knows no more
+ * options than weft (ip6_find_upper): a routing header with segments left would let a packet go on
+ * to somebody else than the one for whom it was judged.
+ *
+ * Transport checksums are not looked at: a sum over all of a packet costs more than everything
+ * else here, partial ones (PACKET_NEEDS_CHECKSUM) are wrong by nature, and the receiver looks
+ * itself. A damaged segment that passes moves what tcp_track() knows no further than a true one
+ * could. Who answers a packet in its receiver's place looks first (tcp_reset()).
  */
 #ifndef WEFT_FIREWALL_FIELDS_H
 #define WEFT_FIREWALL_FIELDS_H
@@ -12,13 +21,15 @@
 
 enum fields_result {
 	FIELDS_OK,
-	FIELDS_TOO_SHORT,       /* no whole Ethernet header */
-	FIELDS_BAD_VLAN_TAG,    /* a tag is cut off */
-	FIELDS_BAD_IP_HEADER,   /* version or lengths of the IP header or of one behind it are wrong
-				 */
+	FIELDS_TOO_SHORT,    /* no whole Ethernet header */
+	FIELDS_BAD_VLAN_TAG, /* a tag is cut off */
+	/* version or lengths of the IP header or of one behind it are wrong, or one behind it
+	 * cannot be followed */
+	FIELDS_BAD_IP_HEADER,
 	FIELDS_BAD_IP_CHECKSUM, /* of the IPv4 header */
-	FIELDS_BAD_TRANSPORT, /* the transport header is cut off, or says what cannot be: TCP flags
-			       * that no sender sets, a length behind the end of the packet */
+	/* the transport header is cut off (of a first fragment, too: RFC 1858), or says what
+	 * cannot be: TCP flags that no sender sets, a length behind the end of the packet */
+	FIELDS_BAD_TRANSPORT,
 };
 
 struct fields {
@@ -31,6 +42,7 @@ struct fields {
 	uint16_t from_port, to_port; /* host order; of has_ports. ICMP: type and code */
 	uint16_t icmp_id;            /* of ICMP and ICMPv6 echo, request and reply */
 	uint16_t l3, l4;             /* offsets; l4 PACKET_OFFSET_NONE: there is none to read */
+	uint16_t l4_length;          /* from l4 to the end of the IP packet; padding is not of it */
 	uint8_t from, to;            /* which ports of the firewall; the caller's to set */
 	bool has_ports; /* TCP, UDP, UDP-Lite, SCTP, DCCP: ports. ICMP: type and code */
 	bool fragment;  /* a fragment, the first one included */
