@@ -36,17 +36,23 @@ void classifier_free(struct classifier *classifier);
 
 /*
  * Staging: 0, or -1 when out of memory (then undo). The classifier does not own the rules: they
- * live until a grace period after the publication that removed them. A set that has changed
- * comes as removal and addition of the rules that name it, or, when it is large, by
- * classifier_replace_set().
+ * live until it has reclaimed what the publication that removed them left behind; added ones that
+ * are undone, until then. It has its own share of each set.
  */
 int classifier_add(struct classifier *classifier, const struct rule *rule);
 int classifier_remove(struct classifier *classifier, const struct rule *rule);
+/*
+ * A set becomes another version for all rules that have it, which costs what differs. Once it
+ * is published their from_set, to_set are to be the new one. 1: that cannot be; remove the rules
+ * that have it, and add others with the new one.
+ */
 int classifier_replace_set(struct classifier *classifier, const struct address_set *before,
 	const struct address_set *after);
 void classifier_publish(struct classifier *classifier);
+/* Back to what is published. */
 void classifier_undo(struct classifier *classifier);
-/* After the grace period that follows a publication: frees what was removed. */
+/* After the grace period that follows a publication: forgets what was removed. Before the rules
+ * and sets are freed. */
 void classifier_reclaim(struct classifier *classifier);
 
 const struct classifier_view *classifier_view(const struct classifier *classifier);
