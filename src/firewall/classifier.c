@@ -66,19 +66,19 @@ classifier_ready(struct classifier *classifier)
 }
 
 static void
-fill_tables(const struct classifier *classifier, struct classifier_view *view, unsigned family)
+fill_probes(const struct classifier *classifier, struct classifier_view *view, unsigned family)
 {
 	unsigned count = classifier->families[family].count;
+	struct probe *probes = view->probes[family];
 
-	view->families[family].count = count;
+	view->counts[family] = count;
 	for (unsigned i = 0; i < count; i++) {
-		const struct table *table = classifier->families[family].tables[i];
+		const struct probe *probe = &classifier->families[family].tables[i]->probe;
 		unsigned at = i;
 
-		for (; at > 0 && view->families[family].tables[at - 1].best > table->best; at--)
-			view->families[family].tables[at] = view->families[family].tables[at - 1];
-		view->families[family].tables[at].best = table->best;
-		view->families[family].tables[at].table = table;
+		for (; at > 0 && probes[at - 1].best > probe->best; at--)
+			probes[at] = probes[at - 1];
+		probes[at] = *probe;
 	}
 }
 
@@ -91,7 +91,7 @@ fill_view(struct classifier *classifier, struct classifier_view *view)
 	view->map = address_map_share(&classifier->base);
 	view->n_sets = classifier->sets;
 	for (unsigned family = 0; family < CLASSIFIER_FAMILIES; family++)
-		fill_tables(classifier, view, family);
+		fill_probes(classifier, view, family);
 }
 
 /* ---- life -------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 /* A packet, as entries see it. */
 struct packet_key {
 	struct hashed hashed;
+	enum classifier_family family;
 	uint32_t single; /* FIELD_ */
 	uint32_t version;
 	const struct hash_key *key;
@@ -62,7 +63,8 @@ fill_key(struct packet_key *key, const struct classifier_view *view, const struc
 {
 	struct hashed *hashed = &key->hashed;
 
-	*key = (struct packet_key){ .single = single_fields(fields, state),
+	*key = (struct packet_key){ .family = family,
+		.single = single_fields(fields, state),
 		.version = view->version,
 		.key = &view->key,
 		.fields = fields };
@@ -147,14 +149,18 @@ look_in_chain(uint64_t link, const struct packet_key *key, struct best *best)
 	}
 }
 
-static inline void
-look_by_hash(const struct table *table, const struct packet_key *key, const struct hashed *hashed,
+static inline const _Atomic uint64_t *
+bucket_of(const struct probe *probe, uint64_t hash)
+{
+	return &probe->buckets->links[hash & probe->buckets->mask];
+}
+
+static void
+look_by_hash(const struct probe *probe, const struct packet_key *key, const struct hashed *hashed,
 	struct best *best)
 {
-	uint64_t hash = table_hash(key->key, table, hashed);
-	const struct buckets *buckets = atomic_load_explicit(&table->buckets, memory_order_acquire);
-	uint64_t link =
-		atomic_load_explicit(&buckets->links[hash & buckets->mask], memory_order_acquire);
+	uint64_t hash = probe_hash(key->key, probe, key->family, hashed);
+	uint64_t link = atomic_load_explicit(bucket_of(probe, hash), memory_order_acquire);
 
 	if (link & link_tag(hash))
 		look_in_chain(link, key, best);
@@ -162,34 +168,66 @@ look_by_hash(const struct table *table, const struct packet_key *key, const stru
 
 /* For each of the few sets that the address is in. */
 static void
-look_by_to_set(const struct table *table, const struct packet_key *key, struct hashed *hashed,
+look_by_to_set(const struct probe *probe, const struct packet_key *key, struct hashed *hashed,
 	struct best *best)
 {
 	const struct address_class *class = key->to_class;
 
-	if (table->tuple.to_bits != BY_SET) {
-		look_by_hash(table, key, hashed, best);
+	if (!probe->by_to_set) {
+		look_by_hash(probe, key, hashed, best);
 		return;
 	}
 	for (unsigned i = 0; class != NULL && i < class->n_hashed; i++) {
 		hashed->to[0] = slot_word(class->hashed[i]);
-		look_by_hash(table, key, hashed, best);
+		look_by_hash(probe, key, hashed, best);
 	}
 }
 
 static void
-look_by_sets(const struct table *table, const struct packet_key *key, struct best *best)
+look_by_sets(const struct probe *probe, const struct packet_key *key, struct best *best)
 {
 	const struct address_class *class = key->from_class;
 	struct hashed hashed = key->hashed;
 
-	if (table->tuple.from_bits != BY_SET) {
-		look_by_to_set(table, key, &hashed, best);
+	if (!probe->by_from_set) {
+		look_by_to_set(probe, key, &hashed, best);
 		return;
 	}
 	for (unsigned i = 0; class != NULL && i < class->n_hashed; i++) {
 		hashed.from[0] = slot_word(class->hashed[i]);
-		look_by_to_set(table, key, &hashed, best);
+		look_by_to_set(probe, key, &hashed, best);
+	}
+}
+
+/* ---- all tables ------------------------------------------------------------------------------- */
+
+#define GROUP 8 /* tables whose buckets, and then chains, are fetched at once */
+
+static void
+look_in_group(const struct probe *probes, unsigned count, const struct packet_key *key,
+	struct best *best)
+{
+	uint64_t hashes[GROUP], links[GROUP];
+
+	for (unsigned i = 0; i < count; i++) {
+		hashes[i] = probe_hash(key->key, &probes[i], key->family, &key->hashed);
+		rte_prefetch0((const void *)bucket_of(&probes[i], hashes[i]));
+	}
+	for (unsigned i = 0; i < count; i++) {
+		links[i] = atomic_load_explicit(
+			bucket_of(&probes[i], hashes[i]), memory_order_acquire);
+		if (!(links[i] & link_tag(hashes[i]))) {
+			links[i] = 0;
+			continue;
+		}
+		rte_prefetch0(link_chunk(links[i]));
+		rte_prefetch0((const char *)link_chunk(links[i]) + 64);
+	}
+	for (unsigned i = 0; i < count && probes[i].best < best->order; i++) {
+		if (unlikely(probes[i].by_from_set || probes[i].by_to_set))
+			look_by_sets(&probes[i], key, best);
+		else if (links[i] != 0)
+			look_in_chain(links[i], key, best);
 	}
 }
 
@@ -197,22 +235,16 @@ const struct rule *
 classifier_find(const struct classifier_view *view, const struct fields *fields, uint8_t state)
 {
 	enum classifier_family family = family_of(fields);
+	unsigned count = view->counts[family];
+	const struct probe *probes = view->probes[family];
 	struct best best = { UINT64_MAX, NULL };
 	struct packet_key key;
 
-	if (view->families[family].count == 0)
+	if (count == 0)
 		return NULL;
 	fill_key(&key, view, fields, state, family);
-	for (unsigned i = 0; i < view->families[family].count; i++) {
-		const struct table *table = view->families[family].tables[i].table;
-
-		if (view->families[family].tables[i].best >= best.order)
-			break;
-		if (table->tuple.from_bits == BY_SET || table->tuple.to_bits == BY_SET)
-			look_by_sets(table, &key, &best);
-		else
-			look_by_hash(table, &key, &key.hashed, &best);
-	}
+	for (unsigned i = 0; i < count && probes[i].best < best.order; i += GROUP)
+		look_in_group(&probes[i], count - i < GROUP ? count - i : GROUP, &key, &best);
 	return best.rule;
 }
 

@@ -106,16 +106,23 @@ struct buckets {
 	_Atomic uint64_t links[];
 };
 
-struct table {
-	struct retired retired; /* first */
-	struct tuple tuple;
+/* How to look something up in a table. A view has one for each, all in a row. */
+struct probe {
+	struct buckets *buckets;
+	uint64_t best; /* no entry's order is lower */
 	uint64_t from_mask[2], to_mask[2];
 	uint16_t from_port_mask, to_port_mask;
 	uint8_t protocol_mask;
-	uint8_t family, index; /* index: for the hash */
-	struct buckets *_Atomic buckets;
+	uint8_t index; /* for the hash */
+	bool by_from_set, by_to_set;
+} __attribute__((aligned(64)));
+
+struct table {
+	struct probe probe;
+	struct tuple tuple;
+	uint8_t family;
 	size_t entries;
-	uint64_t best; /* no entry's order is lower */
+	size_t changed; /* entries gone since `best` was worked out */
 };
 
 struct classifier_view {
@@ -124,13 +131,8 @@ struct classifier_view {
 	struct hash_key key;
 	struct address_map map;
 	uint32_t n_sets;
-	struct {
-		unsigned count;
-		struct {
-			uint64_t best;
-			const struct table *table;
-		} tables[CLASSIFIER_TABLES]; /* the best first */
-	} families[CLASSIFIER_FAMILIES];
+	unsigned counts[CLASSIFIER_FAMILIES];
+	struct probe probes[CLASSIFIER_FAMILIES][CLASSIFIER_TABLES]; /* the best first */
 };
 
 /* ---- what is hashed ---------------------------------------------------------------------------
@@ -144,20 +146,21 @@ struct hashed {
 };
 
 static inline uint64_t
-table_hash(const struct hash_key *key, const struct table *table, const struct hashed *hashed)
+probe_hash(const struct hash_key *key, const struct probe *probe, unsigned family,
+	const struct hashed *hashed)
 {
-	uint64_t rest = (uint64_t)(hashed->from_port & table->from_port_mask) << 32 |
-			(uint64_t)(hashed->to_port & table->to_port_mask) << 16 |
-			(uint64_t)table->index << 8 | (hashed->protocol & table->protocol_mask);
-	uint64_t from = hashed->from[0] & table->from_mask[0];
-	uint64_t to = hashed->to[0] & table->to_mask[0];
+	uint64_t rest = (uint64_t)(hashed->from_port & probe->from_port_mask) << 32 |
+			(uint64_t)(hashed->to_port & probe->to_port_mask) << 16 |
+			(uint64_t)probe->index << 8 | (hashed->protocol & probe->protocol_mask);
+	uint64_t from = hashed->from[0] & probe->from_mask[0];
+	uint64_t to = hashed->to[0] & probe->to_mask[0];
 
-	if (table->family == FAMILY_IPV4)
+	if (family == FAMILY_IPV4)
 		return hash_words(key, from | to >> 32, rest);
 	from = hash_words(key, from, to);
-	if ((table->from_mask[1] | table->to_mask[1]) != 0)
-		from = hash_words(key, from ^ (hashed->from[1] & table->from_mask[1]),
-			hashed->to[1] & table->to_mask[1]);
+	if ((probe->from_mask[1] | probe->to_mask[1]) != 0)
+		from = hash_words(key, from ^ (hashed->from[1] & probe->from_mask[1]),
+			hashed->to[1] & probe->to_mask[1]);
 	return hash_words(key, from, rest);
 }
 

@@ -3,8 +3,10 @@
 #include "firewall/classifier_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define BUCKETS_LEAST 16
+#define FIND_BEST_SHARE 64 /* buckets are looked at for each entry that goes */
 
 static uint64_t
 load_link(const _Atomic uint64_t *link)
@@ -33,7 +35,7 @@ store_version(_Atomic uint32_t *version, uint32_t value)
 static struct buckets *
 buckets_of(const struct table *table)
 {
-	return atomic_load_explicit(&table->buckets, memory_order_relaxed);
+	return table->probe.buckets;
 }
 
 /* ---- chunks -----------------------------------------------------------------------------------
@@ -105,7 +107,7 @@ entry_hash(
 {
 	struct hashed hashed = entry_hashed(entry);
 
-	return table_hash(&classifier->key, table, &hashed);
+	return probe_hash(&classifier->key, &table->probe, table->family, &hashed);
 }
 
 static _Atomic uint64_t *
@@ -314,6 +316,7 @@ chain_forget(struct classifier *classifier, struct table *table, uint64_t hash,
 		if (chunk->entries[chunk->count - 1].order >= which->rule->order)
 			gone = chunk_without(classifier, link, which);
 		table->entries -= gone;
+		table->changed += gone;
 		classifier->entries -= gone;
 		if (gone == 0 || link_chunk(load_link(link)) == chunk)
 			link = &chunk->next;
@@ -485,7 +488,8 @@ table_grow(struct classifier *classifier, struct table *table)
 			return;
 		}
 	}
-	atomic_store_explicit(&table->buckets, buckets, memory_order_release);
+	/* views have the old ones, with all that they can see */
+	table->probe.buckets = buckets;
 	buckets_drop(classifier, old, true);
 }
 
@@ -519,14 +523,14 @@ free_index(const struct classifier *classifier, unsigned family)
 	uint64_t taken = 0;
 
 	for (unsigned i = 0; i < classifier->families[family].count; i++)
-		taken |= 1ull << classifier->families[family].tables[i]->index;
+		taken |= 1ull << classifier->families[family].tables[i]->probe.index;
 	return (uint8_t)__builtin_ctzll(~taken);
 }
 
 static struct table *
 table_new(struct classifier *classifier, unsigned family, const struct tuple *tuple)
 {
-	struct table *table = calloc(1, sizeof(*table));
+	struct table *table = aligned_alloc(_Alignof(struct table), sizeof(*table));
 	struct buckets *buckets = buckets_new(classifier, BUCKETS_LEAST);
 
 	if (table == NULL || buckets == NULL) {
@@ -535,19 +539,43 @@ table_new(struct classifier *classifier, unsigned family, const struct tuple *tu
 			buckets_drop(classifier, buckets, false);
 		return NULL;
 	}
+	memset(table, 0, sizeof(*table));
 	table->tuple = *tuple;
-	fill_masks(table->from_mask, tuple->from_bits, family);
-	fill_masks(table->to_mask, tuple->to_bits, family);
-	table->from_port_mask = port_mask(tuple->from_port_bits);
-	table->to_port_mask = port_mask(tuple->to_port_bits);
-	table->protocol_mask = tuple->protocol ? 0xff : 0;
+	fill_masks(table->probe.from_mask, tuple->from_bits, family);
+	fill_masks(table->probe.to_mask, tuple->to_bits, family);
+	table->probe.from_port_mask = port_mask(tuple->from_port_bits);
+	table->probe.to_port_mask = port_mask(tuple->to_port_bits);
+	table->probe.protocol_mask = tuple->protocol ? 0xff : 0;
 	table->family = (uint8_t)family;
-	table->index = free_index(classifier, family);
-	table->best = UINT64_MAX;
-	atomic_init(&table->buckets, buckets);
+	table->probe.index = free_index(classifier, family);
+	table->probe.best = UINT64_MAX;
+	table->probe.by_from_set = tuple->from_bits == BY_SET;
+	table->probe.by_to_set = tuple->to_bits == BY_SET;
+	table->probe.buckets = buckets;
 	classifier->bytes += sizeof(*table);
 	classifier->families[family].tables[classifier->families[family].count++] = table;
 	return table;
+}
+
+/*
+ * The best order there is now. Looking for it costs as much as there are buckets, and so is done
+ * once as many entries have gone; until then tables are looked at that need not be.
+ */
+static void
+find_best(struct table *table)
+{
+	struct buckets *buckets = buckets_of(table);
+
+	if (table->changed <= buckets->mask / FIND_BEST_SHARE)
+		return;
+	table->changed = 0;
+	table->probe.best = UINT64_MAX;
+	for (size_t i = 0; i <= buckets->mask; i++) {
+		const struct chunk *chunk = link_chunk(load_link(&buckets->links[i]));
+
+		if (chunk != NULL && chunk->entries[0].order < table->probe.best)
+			table->probe.best = chunk->entries[0].order;
+	}
 }
 
 void
@@ -561,11 +589,12 @@ tables_tidy(struct classifier *classifier)
 
 			if (table->entries > 0) {
 				classifier->families[family].tables[left++] = table;
+				find_best(table);
 				continue;
 			}
 			buckets_drop(classifier, buckets_of(table), true);
 			classifier->bytes -= sizeof(*table);
-			classifier_retire(classifier, &table->retired);
+			free(table); /* views have copies of what they need of it */
 		}
 		classifier->families[family].count = left;
 	}
@@ -800,8 +829,8 @@ table_add_entry(struct classifier *classifier, unsigned family, const struct ent
 	}
 	table->entries++;
 	classifier->entries++;
-	if (entry->order < table->best)
-		table->best = entry->order;
+	if (entry->order < table->probe.best)
+		table->probe.best = entry->order;
 	return 0;
 }
 
