@@ -16,12 +16,12 @@
 /* Per cent. What is missing to a hundred is of the kind that is named last. */
 struct policy_kind {
 	const char *name;
-	unsigned from_any, from_host, from_net;   /* /24 to /31; shorter */
+	unsigned from_any, from_host, from_net; /* /24 to /31; shorter */
 	unsigned to_any, to_host, to_net;
-	unsigned from_port_any, from_port_high;   /* 1024-65535; a single one */
-	unsigned to_port_any, to_port_single;     /* a range */
-	unsigned tcp, udp;                        /* no protocol */
-	unsigned networks;                        /* rules to a network that addresses lie in */
+	unsigned from_port_any, from_port_high; /* 1024-65535; a single one */
+	unsigned to_port_any, to_port_single;   /* a range */
+	unsigned tcp, udp;                      /* no protocol */
+	unsigned networks;                      /* rules to a network that addresses lie in */
 };
 
 static const struct policy_kind policy_kinds[] = {
@@ -47,8 +47,8 @@ put_word(uint8_t address[16], uint32_t word)
 static inline uint32_t
 get_word(const uint8_t address[16])
 {
-	return (uint32_t)address[0] << 24 | (uint32_t)address[1] << 16 |
-	       (uint32_t)address[2] << 8 | address[3];
+	return (uint32_t)address[0] << 24 | (uint32_t)address[1] << 16 | (uint32_t)address[2] << 8 |
+	       address[3];
 }
 
 /* An address in one of the policy's networks, /16 to /22 of them. */
@@ -62,8 +62,8 @@ policy_address(unsigned networks)
 
 /* False: any. */
 static inline bool
-policy_prefix(struct weft_prefix *prefix, unsigned any, unsigned host, unsigned net,
-	unsigned networks)
+policy_prefix(
+	struct weft_prefix *prefix, unsigned any, unsigned host, unsigned net, unsigned networks)
 {
 	unsigned choice = random_below(100);
 	uint32_t mask;
@@ -125,8 +125,8 @@ policy_ports(struct policy_rule *rule, const struct policy_kind *kind)
 }
 
 static inline void
-policy_make_rule(struct policy_rule *rule, const struct policy_kind *kind, unsigned number,
-	unsigned count)
+policy_make_rule(
+	struct policy_rule *rule, const struct policy_kind *kind, unsigned number, unsigned count)
 {
 	unsigned networks = 1 + count / kind->networks, choice = random_below(100);
 	struct weft_rule *match = &rule->match;
@@ -138,8 +138,8 @@ policy_make_rule(struct policy_rule *rule, const struct policy_kind *kind, unsig
 	match->from_ip = &rule->from_ip;
 	match->to_ip = &rule->to_ip;
 	do {
-		match->n_from_ip = policy_prefix(&rule->from_ip, kind->from_any, kind->from_host,
-			kind->from_net, networks);
+		match->n_from_ip = policy_prefix(
+			&rule->from_ip, kind->from_any, kind->from_host, kind->from_net, networks);
 		match->n_to_ip = policy_prefix(
 			&rule->to_ip, kind->to_any, kind->to_host, kind->to_net, networks);
 	} while (match->n_from_ip + match->n_to_ip == 0);
@@ -155,7 +155,8 @@ policy_fill_address(uint8_t address[16], bool any, const struct weft_prefix *pre
 {
 	uint32_t mask = any || prefix->length == 0 ? 0 : ~0u << (32 - prefix->length);
 
-	put_word(address, (any ? 0 : get_word(prefix->address)) | ((uint32_t)random_word() & ~mask));
+	put_word(
+		address, (any ? 0 : get_word(prefix->address)) | ((uint32_t)random_word() & ~mask));
 }
 
 /* A packet of the rule; rule NULL: anything. */
@@ -172,10 +173,10 @@ policy_make_packet(struct fields *fields, const struct policy_rule *rule)
 	fields->from_port = (uint16_t)(32768 + random_below(28000));
 	fields->to_port = policy_service();
 	fields->protocol = random_below(3) == 0 ? 17 : 6;
-	policy_fill_address(
-		fields->from_ip, rule == NULL || match->n_from_ip == 0, rule != NULL ? &rule->from_ip : NULL);
-	policy_fill_address(
-		fields->to_ip, rule == NULL || match->n_to_ip == 0, rule != NULL ? &rule->to_ip : NULL);
+	policy_fill_address(fields->from_ip, rule == NULL || match->n_from_ip == 0,
+		rule != NULL ? &rule->from_ip : NULL);
+	policy_fill_address(fields->to_ip, rule == NULL || match->n_to_ip == 0,
+		rule != NULL ? &rule->to_ip : NULL);
 	if (rule == NULL)
 		return;
 	if (match->fields & WEFT_RULE_PROTOCOL)
@@ -183,9 +184,9 @@ policy_make_packet(struct fields *fields, const struct policy_rule *rule)
 	if (match->n_from_port > 0)
 		fields->from_port = rule->from_port.first;
 	if (match->n_to_port > 0)
-		fields->to_port = (uint16_t)(rule->to_port.first +
-					     random_below(rule->to_port.last -
-							  rule->to_port.first + 1u));
+		fields->to_port =
+			(uint16_t)(rule->to_port.first +
+				   random_below(rule->to_port.last - rule->to_port.first + 1u));
 }
 
 #endif

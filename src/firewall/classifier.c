@@ -56,22 +56,45 @@ classifier_note(struct classifier *classifier, struct change_note note)
 /* ---- views ------------------------------------------------------------------------------------
  */
 
+static unsigned
+count_tables(const struct classifier *classifier)
+{
+	unsigned count = 0;
+
+	for (unsigned family = 0; family < CLASSIFIER_FAMILIES; family++)
+		count += classifier->families[family].count;
+	return count;
+}
+
+static size_t
+view_bytes(unsigned room)
+{
+	return sizeof(struct classifier_view) + room * sizeof(struct probe);
+}
+
 int
 classifier_ready(struct classifier *classifier)
 {
-	if (classifier->next_view == NULL)
-		classifier->next_view = aligned_alloc(
-			_Alignof(struct classifier_view), sizeof(struct classifier_view));
-	return classifier->next_view != NULL ? 0 : -1;
+	unsigned count = count_tables(classifier);
+	struct classifier_view *view = classifier->next_view;
+
+	if (view != NULL && view->room >= count)
+		return 0;
+	view = aligned_alloc(_Alignof(struct classifier_view), view_bytes(count));
+	if (view == NULL)
+		return -1;
+	view->room = count;
+	free(classifier->next_view);
+	classifier->next_view = view;
+	return 0;
 }
 
-static void
-fill_probes(const struct classifier *classifier, struct classifier_view *view, unsigned family)
+/* Puts the family's probes there. Returns how many. */
+static unsigned
+fill_probes(const struct classifier *classifier, struct probe *probes, unsigned family)
 {
 	unsigned count = classifier->families[family].count;
-	struct probe *probes = view->probes[family];
 
-	view->counts[family] = count;
 	for (unsigned i = 0; i < count; i++) {
 		const struct probe *probe = &classifier->families[family].tables[i]->probe;
 		unsigned at = i;
@@ -80,18 +103,25 @@ fill_probes(const struct classifier *classifier, struct classifier_view *view, u
 			probes[at] = probes[at - 1];
 		probes[at] = *probe;
 	}
+	return count;
 }
 
 static void
 fill_view(struct classifier *classifier, struct classifier_view *view)
 {
+	unsigned first = 0;
+
 	view->replaced = NULL;
 	view->version = classifier->version;
 	view->key = classifier->key;
 	view->map = address_map_share(&classifier->base);
 	view->n_sets = classifier->sets;
-	for (unsigned family = 0; family < CLASSIFIER_FAMILIES; family++)
-		fill_probes(classifier, view, family);
+	for (unsigned family = 0; family < CLASSIFIER_FAMILIES; family++) {
+		view->families[family].first = first;
+		view->families[family].count =
+			fill_probes(classifier, &view->probes[first], family);
+		first += view->families[family].count;
+	}
 }
 
 /* ---- life -------------------------------------------------------------------------------------
@@ -297,11 +327,12 @@ classifier_state(const struct classifier *classifier, struct classifier_state *s
 	*state = (struct classifier_state){
 		.rules = classifier->rules,
 		.entries = classifier->entries,
+		.tables = count_tables(classifier),
 		.classes = classifier->classes.count,
-		.bytes = sizeof(*classifier) + sizeof(struct classifier_view) + classifier->bytes +
+		.bytes = trie_bytes(classifier->base.tries[0]) +
+			 trie_bytes(classifier->base.tries[1]) + sizeof(*classifier) +
+			 view_bytes(count_tables(classifier)) + classifier->bytes +
 			 classifier->room_slots * sizeof(classifier->slots[0]) +
 			 classifier->room_notes * sizeof(classifier->notes[0]),
 	};
-	for (unsigned family = 0; family < CLASSIFIER_FAMILIES; family++)
-		state->tables += classifier->families[family].count;
 }

@@ -65,6 +65,14 @@ struct classifier_state {
 	size_t bytes;
 };
 
+/*
+ * No lookup compares more entries than this, whatever the packet (where it hashes sets, for each
+ * of the few that the address is in): the rules alone make it large, by lying on one another in
+ * ways that no hash tells apart. Looks at all tables: not for every moment.
+ */
+size_t classifier_worst(const struct classifier *classifier);
+
+/* Looks at all addresses of sets: not for every moment either. */
 void classifier_state(const struct classifier *classifier, struct classifier_state *state);
 
 #endif

@@ -199,13 +199,14 @@ look_by_sets(const struct probe *probe, const struct packet_key *key, struct bes
 	}
 }
 
-/* ---- all tables ------------------------------------------------------------------------------- */
+/* ---- all tables -------------------------------------------------------------------------------
+ */
 
 #define GROUP 8 /* tables whose buckets, and then chains, are fetched at once */
 
 static void
-look_in_group(const struct probe *probes, unsigned count, const struct packet_key *key,
-	struct best *best)
+look_in_group(
+	const struct probe *probes, unsigned count, const struct packet_key *key, struct best *best)
 {
 	uint64_t hashes[GROUP], links[GROUP];
 
@@ -235,8 +236,8 @@ const struct rule *
 classifier_find(const struct classifier_view *view, const struct fields *fields, uint8_t state)
 {
 	enum classifier_family family = family_of(fields);
-	unsigned count = view->counts[family];
-	const struct probe *probes = view->probes[family];
+	unsigned count = view->families[family].count;
+	const struct probe *probes = &view->probes[view->families[family].first];
 	struct best best = { UINT64_MAX, NULL };
 	struct packet_key key;
 

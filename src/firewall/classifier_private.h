@@ -131,8 +131,11 @@ struct classifier_view {
 	struct hash_key key;
 	struct address_map map;
 	uint32_t n_sets;
-	unsigned counts[CLASSIFIER_FAMILIES];
-	struct probe probes[CLASSIFIER_FAMILIES][CLASSIFIER_TABLES]; /* the best first */
+	struct {
+		unsigned first, count;
+	} families[CLASSIFIER_FAMILIES]; /* of `probes` */
+	unsigned room;
+	struct probe probes[]; /* of a family the best first */
 };
 
 /* ---- what is hashed ---------------------------------------------------------------------------
@@ -233,18 +236,37 @@ struct classifier {
 
 #define NOTES_KEPT 4096 /* room for so many is not given back */
 
-/* Before anything is staged: what the publication will need. 0 or -1. */
+/* Before anything is staged, and with each new table: what the publication will need. 0 or -1. */
 int classifier_ready(struct classifier *classifier);
 int classifier_note(struct classifier *classifier, struct change_note note);
 void classifier_retire(struct classifier *classifier, struct retired *memory);
 
-/* ---- tables: classifier_table.c ---------------------------------------------------------------
+/* ---- chains: classifier_chain.c ---------------------------------------------------------------
  */
 
-/* Puts the entry where it can be found, seen by nobody yet, and notes it. */
-int table_add_entry(struct classifier *classifier, unsigned family, const struct entry *entry);
-/* Marks the rule's entries that are alike for staying until the next version, and notes it. */
-int table_end_entries(struct classifier *classifier, unsigned family, const struct entry *entry);
+static inline uint64_t
+chain_link(const _Atomic uint64_t *link)
+{
+	return atomic_load_explicit(link, memory_order_relaxed);
+}
+
+uint64_t entry_hash(
+	const struct classifier *classifier, const struct table *table, const struct entry *entry);
+
+struct buckets *buckets_new(struct classifier *classifier, size_t count);
+/* With all chunks; `retire`: readers may stand on them. */
+void buckets_drop(struct classifier *classifier, struct buckets *buckets, bool retire);
+void table_grow(struct classifier *classifier, struct table *table);
+
+int chain_add(struct classifier *classifier, const struct table *table, uint64_t hash,
+	const struct entry *entry);
+/* How many of the rule's entries in the chain that end `from` now end `to`. */
+unsigned chain_end(const struct classifier *classifier, const struct table *table, uint64_t hash,
+	const struct rule *rule, uint32_t from, uint32_t to);
+/* Entries in it, counted up to `most` or a few more. */
+unsigned chain_length(const struct buckets *buckets, uint64_t hash, unsigned most);
+unsigned chain_longest(const struct buckets *buckets);
+
 /* The rule's entries in one chain: those of `since` go. */
 void table_forget_added(struct classifier *classifier, struct table *table, uint64_t hash,
 	const struct rule *rule, uint32_t since);
@@ -254,6 +276,14 @@ void table_keep_ended(struct classifier *classifier, struct table *table, uint64
 /* Those that have ended go. */
 void table_forget_ended(
 	struct classifier *classifier, struct table *table, uint64_t hash, const struct rule *rule);
+
+/* ---- tables: classifier_table.c ---------------------------------------------------------------
+ */
+
+/* Puts the entry where it can be found, seen by nobody yet, and notes it. */
+int table_add_entry(struct classifier *classifier, unsigned family, const struct entry *entry);
+/* Marks the rule's entries that are alike for staying until the next version, and notes it. */
+int table_end_entries(struct classifier *classifier, unsigned family, const struct entry *entry);
 /* Tables without entries go. */
 void tables_tidy(struct classifier *classifier);
 void tables_free(struct classifier *classifier);

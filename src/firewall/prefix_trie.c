@@ -7,21 +7,9 @@
 #define LEVEL_BITS_MOST 5 /* of a value in a node; six are the next level's */
 
 static unsigned
-ones(uint64_t word)
-{
-	return (unsigned)__builtin_popcountll(word);
-}
-
-static unsigned
 count_slots(const struct trie_node *node)
 {
-	return ones(node->children) + ones(node->values);
-}
-
-size_t
-trie_bytes(const struct trie_node *node)
-{
-	return sizeof(*node) + count_slots(node) * sizeof(node->slots[0]);
+	return trie_ones(node->children) + trie_ones(node->values);
 }
 
 /* At which depth a prefix of that length lives. */
@@ -41,15 +29,9 @@ value_bit(const struct trie_node *node, trie_key key, unsigned length)
 }
 
 static unsigned
-child_at(const struct trie_node *node, unsigned slot)
-{
-	return ones(node->children & ((1ull << slot) - 1));
-}
-
-static unsigned
 value_at(const struct trie_node *node, uint64_t bit)
 {
-	return ones(node->children) + ones(node->values & (bit - 1));
+	return trie_ones(node->children) + trie_ones(node->values & (bit - 1));
 }
 
 /* ---- references -------------------------------------------------------------------------------
@@ -84,7 +66,7 @@ trie_drop(struct trie_node *node, const struct trie_kind *kind)
 
 	if (node == NULL || --node->references > 0)
 		return;
-	n_children = ones(node->children);
+	n_children = trie_ones(node->children);
 	n = count_slots(node);
 	for (unsigned i = 0; i < n_children; i++)
 		trie_drop(node->slots[i], kind);
@@ -99,7 +81,7 @@ trie_drop(struct trie_node *node, const struct trie_kind *kind)
 static struct trie_node *
 node_new(trie_key key, unsigned depth, uint64_t children, uint64_t values)
 {
-	unsigned n = ones(children) + ones(values);
+	unsigned n = trie_ones(children) + trie_ones(values);
 	struct trie_node *node = malloc(sizeof(*node) + n * sizeof(node->slots[0]));
 
 	if (node == NULL)
@@ -172,20 +154,6 @@ leaf_new(const struct edit *edit)
 	return with;
 }
 
-/* How many of the first bits are the same, at most `most`. */
-static unsigned
-common_bits(trie_key a, trie_key b, unsigned most)
-{
-	uint64_t high = (uint64_t)((a ^ b) >> 64), low = (uint64_t)(a ^ b);
-	unsigned same = 128;
-
-	if (high != 0)
-		same = (unsigned)__builtin_clzll(high);
-	else if (low != 0)
-		same = 64 + (unsigned)__builtin_clzll(low);
-	return same < most ? same : most;
-}
-
 /* A node above, in which the old one and the new prefix part. */
 static struct trie_node *
 set_above(struct trie_node *old, const struct edit *edit, unsigned depth)
@@ -209,9 +177,9 @@ set_above(struct trie_node *old, const struct edit *edit, unsigned depth)
 		trie_drop(leaf, edit->kind);
 		return NULL;
 	}
-	node->slots[child_at(node, trie_slot(old->key, depth))] = trie_share(old);
+	node->slots[trie_child_at(node, trie_slot(old->key, depth))] = trie_share(old);
 	if (leaf != NULL) {
-		node->slots[child_at(node, trie_slot(edit->key, depth))] = leaf;
+		node->slots[trie_child_at(node, trie_slot(edit->key, depth))] = leaf;
 	} else {
 		node->slots[1] = edit->value;
 		take_value(edit->kind, edit->value);
@@ -257,8 +225,8 @@ put_child(struct trie_node *node, bool ours, const struct trie_kind *kind, unsig
 		}
 	}
 	if (had)
-		trie_drop(copy->slots[child_at(copy, slot)], kind);
-	copy->slots[child_at(copy, slot)] = child;
+		trie_drop(copy->slots[trie_child_at(copy, slot)], kind);
+	copy->slots[trie_child_at(copy, slot)] = child;
 	return copy;
 }
 
@@ -275,13 +243,13 @@ set_in(struct trie_node *node, bool ours, const struct edit *edit)
 	if (node == NULL)
 		return leaf_new(edit);
 	ours = ours && node->references == 1;
-	common = common_bits(node->key, edit->key, edit->length);
+	common = trie_common_bits(node->key, edit->key, edit->length);
 	if (common < node->depth)
 		return set_above(node, edit, depth_of(common));
 	if (depth_of(edit->length) == node->depth)
 		return set_here(node, ours, edit);
 	slot = trie_slot(edit->key, node->depth);
-	child = node->children >> slot & 1 ? node->slots[child_at(node, slot)] : NULL;
+	child = node->children >> slot & 1 ? node->slots[trie_child_at(node, slot)] : NULL;
 	after = set_in(child, ours, edit);
 	if (after == NULL)
 		return NULL;
@@ -318,7 +286,7 @@ shrink(const struct trie_node *node, const struct edit *edit, uint64_t children,
 	}
 	if (values == 0 && (children & (children - 1)) == 0) {
 		*after = trie_share(
-			node->slots[child_at(node, (unsigned)__builtin_ctzll(children))]);
+			node->slots[trie_child_at(node, (unsigned)__builtin_ctzll(children))]);
 		return 0;
 	}
 	*after = node_copy(node, edit->kind, children, values);
@@ -334,7 +302,7 @@ clear_in(struct trie_node *node, bool ours, const struct edit *edit, struct trie
 	uint64_t bit;
 
 	*after = node;
-	if (node == NULL || common_bits(node->key, edit->key, edit->length) < node->depth)
+	if (node == NULL || trie_common_bits(node->key, edit->key, edit->length) < node->depth)
 		return 0;
 	ours = ours && node->references == 1;
 	if (depth_of(edit->length) == node->depth) {
@@ -346,7 +314,7 @@ clear_in(struct trie_node *node, bool ours, const struct edit *edit, struct trie
 	slot = trie_slot(edit->key, node->depth);
 	if (!(node->children >> slot & 1))
 		return 0;
-	child = node->slots[child_at(node, slot)];
+	child = node->slots[trie_child_at(node, slot)];
 	if (clear_in(child, ours, edit, &child_after) < 0)
 		return -1;
 	if (child_after == child)
@@ -389,7 +357,7 @@ trie_exact(const struct trie_node *node, trie_key key, unsigned length)
 		}
 		if (!(node->children >> slot & 1))
 			break;
-		node = node->slots[child_at(node, slot)];
+		node = node->slots[trie_child_at(node, slot)];
 	}
 	return NULL;
 }
@@ -419,7 +387,7 @@ trie_longest(const struct trie_node *node, trie_key key, unsigned most, unsigned
 		}
 		if (!(node->children >> slot & 1))
 			break;
-		node = node->slots[child_at(node, slot)];
+		node = node->slots[trie_child_at(node, slot)];
 	}
 	return found;
 }
@@ -439,7 +407,7 @@ each_in(const struct trie_node *node, unsigned bits, unsigned which, const struc
 	if (bits > LEVEL_BITS_MOST) {
 		if (!(node->children >> which & 1))
 			return true;
-		return each_in(node->slots[child_at(node, which)], 0, 0, walk);
+		return each_in(node->slots[trie_child_at(node, which)], 0, 0, walk);
 	}
 	bit = 1ull << ((1u << bits) - 1 + which);
 	if (node->values & bit) {
@@ -475,128 +443,22 @@ trie_each(
 				slot >> (TRIE_STRIDE - (length - node->depth)), &walk);
 		if (!(node->children >> slot & 1))
 			break;
-		node = node->slots[child_at(node, slot)];
+		node = node->slots[trie_child_at(node, slot)];
 	}
 	return true;
 }
 
-/* ---- differences ------------------------------------------------------------------------------
- */
-
-struct difference {
-	trie_differ differ;
-	void *context;
-	bool came; /* what all_differ() tells of */
-};
-
-static bool
-one_differs(void *context, trie_key key, unsigned length, void *value)
+size_t
+trie_bytes(const struct trie_node *root)
 {
-	const struct difference *difference = context;
+	unsigned n_children;
+	size_t bytes;
 
-	(void)value;
-	return difference->differ(difference->context, key, length, difference->came);
-}
-
-static bool
-all_differ(const struct trie_node *node, const struct difference *difference, bool came)
-{
-	struct difference all = { difference->differ, difference->context, came };
-
-	return trie_each(node, node != NULL ? node->key : 0, node != NULL ? node->depth : 0,
-		one_differs, &all);
-}
-
-static bool
-values_differ(const struct trie_node *node, uint64_t values, bool came,
-	const struct difference *difference)
-{
-	for (; values != 0; values &= values - 1) {
-		unsigned at = (unsigned)__builtin_ctzll(values);
-		unsigned bits = 31u - (unsigned)__builtin_clz(at + 1);
-		unsigned which = at + 1 - (1u << bits);
-		trie_key key = node->key;
-
-		if (bits > 0)
-			key |= (trie_key)which << (128 - node->depth - bits);
-		if (!difference->differ(difference->context, key, node->depth + bits, came))
-			return false;
-	}
-	return true;
-}
-
-static const struct trie_node *
-child_of(const struct trie_node *node, unsigned slot)
-{
-	return node->children >> slot & 1 ? node->slots[child_at(node, slot)] : NULL;
-}
-
-static bool nodes_differ(const struct trie_node *before, const struct trie_node *after,
-	const struct difference *difference);
-
-/* One of them stands where the other has a child, or could have. `came`: upper is the later. */
-static bool
-upper_differs(const struct trie_node *upper, const struct trie_node *lower, bool came,
-	const struct difference *difference)
-{
-	unsigned own = trie_slot(lower->key, upper->depth);
-
-	if (!values_differ(upper, upper->values, came, difference))
-		return false;
-	for (uint64_t slots = upper->children | 1ull << own; slots != 0; slots &= slots - 1) {
-		unsigned slot = (unsigned)__builtin_ctzll(slots);
-		const struct trie_node *child = child_of(upper, slot);
-		const struct trie_node *other = slot == own ? lower : NULL;
-
-		if (!(came ? nodes_differ(other, child, difference)
-			   : nodes_differ(child, other, difference)))
-			return false;
-	}
-	return true;
-}
-
-static bool
-same_place_differs(const struct trie_node *before, const struct trie_node *after,
-	const struct difference *difference)
-{
-	if (!values_differ(before, before->values & ~after->values, false, difference) ||
-		!values_differ(after, after->values & ~before->values, true, difference))
-		return false;
-	for (uint64_t slots = before->children | after->children; slots != 0; slots &= slots - 1) {
-		unsigned slot = (unsigned)__builtin_ctzll(slots);
-
-		if (!nodes_differ(child_of(before, slot), child_of(after, slot), difference))
-			return false;
-	}
-	return true;
-}
-
-static bool
-nodes_differ(const struct trie_node *before, const struct trie_node *after,
-	const struct difference *difference)
-{
-	unsigned common;
-
-	if (before == after)
-		return true;
-	if (before == NULL || after == NULL)
-		return all_differ(before, difference, false) && all_differ(after, difference, true);
-	common = common_bits(before->key, after->key,
-		before->depth < after->depth ? before->depth : after->depth);
-	if (common < before->depth && common < after->depth)
-		return all_differ(before, difference, false) && all_differ(after, difference, true);
-	if (before->depth == after->depth)
-		return same_place_differs(before, after, difference);
-	if (before->depth < after->depth)
-		return upper_differs(before, after, false, difference);
-	return upper_differs(after, before, true, difference);
-}
-
-bool
-trie_difference(const struct trie_node *before, const struct trie_node *after, trie_differ differ,
-	void *context)
-{
-	const struct difference difference = { differ, context, false };
-
-	return nodes_differ(before, after, &difference);
+	if (root == NULL)
+		return 0;
+	n_children = trie_ones(root->children);
+	bytes = sizeof(*root) + count_slots(root) * sizeof(root->slots[0]);
+	for (unsigned i = 0; i < n_children; i++)
+		bytes += trie_bytes(root->slots[i]);
+	return bytes;
 }

@@ -19,6 +19,7 @@
 #define WEFT_FIREWALL_PREFIX_TRIE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <weft/weft.h>
 
@@ -65,7 +66,8 @@ typedef bool (*trie_differ)(void *context, trie_key key, unsigned length, bool c
 bool trie_difference(const struct trie_node *before, const struct trie_node *after,
 	trie_differ differ, void *context);
 
-size_t trie_bytes(const struct trie_node *node); /* of this node alone */
+/* Memory of all nodes, the shared ones included. Looks at each. */
+size_t trie_bytes(const struct trie_node *root);
 
 /* The first `length` bits. */
 static inline trie_key
@@ -104,6 +106,33 @@ trie_slot(trie_key key, unsigned depth)
 	return (unsigned)(key >> (128 - TRIE_STRIDE - depth)) % TRIE_SLOTS;
 }
 
+/* How many of the first bits are the same, at most `most`. */
+static inline unsigned
+trie_common_bits(trie_key a, trie_key b, unsigned most)
+{
+	uint64_t high = (uint64_t)((a ^ b) >> 64), low = (uint64_t)(a ^ b);
+	unsigned same = 128;
+
+	if (high != 0)
+		same = (unsigned)__builtin_clzll(high);
+	else if (low != 0)
+		same = 64 + (unsigned)__builtin_clzll(low);
+	return same < most ? same : most;
+}
+
+static inline unsigned
+trie_ones(uint64_t word)
+{
+	return (unsigned)__builtin_popcountll(word);
+}
+
+/* Where in `slots` the child is, or would come. */
+static inline unsigned
+trie_child_at(const struct trie_node *node, unsigned slot)
+{
+	return trie_ones(node->children & ((1ull << slot) - 1));
+}
+
 /* The bits in `values` of all that cover the slot. */
 static inline uint64_t
 trie_covers(unsigned slot)
@@ -126,13 +155,12 @@ trie_find(const struct trie_node *node, trie_key key)
 			break;
 		if (hit != 0) {
 			before = (1ull << (63 - __builtin_clzll(hit))) - 1;
-			found = node->slots[__builtin_popcountll(node->children) +
-					    __builtin_popcountll(node->values & before)];
+			found = node->slots[trie_ones(node->children) +
+					    trie_ones(node->values & before)];
 		}
 		if (!(node->children >> slot & 1))
 			break;
-		before = (1ull << slot) - 1;
-		node = node->slots[__builtin_popcountll(node->children & before)];
+		node = node->slots[trie_child_at(node, slot)];
 	}
 	return found;
 }

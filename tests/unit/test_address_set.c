@@ -76,10 +76,10 @@ static int
 compare(const void *a, const void *b)
 {
 	const struct weft_prefix *x = a, *y = b;
-	struct weft_prefix p = trie_prefix(x->family,
-		trie_cut(trie_key_of(x->family, x->address), x->length), x->length);
-	struct weft_prefix q = trie_prefix(y->family,
-		trie_cut(trie_key_of(y->family, y->address), y->length), y->length);
+	struct weft_prefix p = trie_prefix(
+		x->family, trie_cut(trie_key_of(x->family, x->address), x->length), x->length);
+	struct weft_prefix q = trie_prefix(
+		y->family, trie_cut(trie_key_of(y->family, y->address), y->length), y->length);
 	int order = memcmp(p.address, q.address, 16);
 
 	if (p.family != q.family)
@@ -119,16 +119,14 @@ check_set(const struct address_set *set, struct list *list)
 
 		random_address(family, address);
 		if (list->count > 0 && one_in(2)) {
-			const struct weft_prefix *from =
-				&list->members[random_below(list->count)];
+			const struct weft_prefix *from = &list->members[random_below(list->count)];
 
 			family = from->family;
 			corner_of_prefix(from, address);
 		}
 		wanted = list_longest(list, family, address);
 		assert_int_equal(address_set_has(set, family, address), wanted != NULL);
-		assert_int_equal(
-			address_set_member(set, family, address, &member), wanted != NULL);
+		assert_int_equal(address_set_member(set, family, address, &member), wanted != NULL);
 		if (wanted != NULL)
 			assert_true(is_same(&member, wanted));
 	}
@@ -233,8 +231,7 @@ test_differences(void **state)
 		for (unsigned i = 0; i < 2; i++) {
 			struct difference difference = { i == 0 ? 4 : 6, &a_list };
 
-			assert_true(trie_difference(
-				a->tries[i], b->tries[i], differ, &difference));
+			assert_true(trie_difference(a->tries[i], b->tries[i], differ, &difference));
 		}
 		check_set(b, &a_list);
 		address_set_free(a);
@@ -242,7 +239,8 @@ test_differences(void **state)
 	}
 }
 
-/* ---- classes ---------------------------------------------------------------------------------- */
+/* ---- classes ----------------------------------------------------------------------------------
+ */
 
 #define SLOTS 12
 
@@ -265,8 +263,8 @@ check_classes(const struct class_world *world, const struct address_map *map,
 		random_address(family, address);
 		class = address_map_find(map, family, trie_key_of(family, address));
 		for (uint32_t slot = 0; slot < SLOTS; slot++) {
-			bool has = sets[slot] != NULL &&
-				   address_set_has(sets[slot], family, address);
+			bool has =
+				sets[slot] != NULL && address_set_has(sets[slot], family, address);
 			bool hashed = false;
 
 			assert_int_equal(address_class_has(class, slot), has);
@@ -301,8 +299,7 @@ change_slot(struct class_world *world, unsigned slot)
 					 world->hashed[slot], before, NULL),
 			ADDRESS_MAP_OK);
 		world->hashed[slot] = false;
-		result = address_map_change(
-			&world->classes, &world->map, slot, false, NULL, after);
+		result = address_map_change(&world->classes, &world->map, slot, false, NULL, after);
 	}
 	assert_int_equal(result, ADDRESS_MAP_OK);
 	world->sets[slot] = after;

@@ -486,6 +486,125 @@ test_no_memory(void **state)
 	world_close(&world);
 }
 
+/* ---- attacks ----------------------------------------------------------------------------------
+ */
+
+#define NESTED 3000
+
+/*
+ * Rules around one point, of every pair of prefix lengths there is, with ports that tell nothing:
+ * the explosion of tuples. Tables stay within their bound, and the answer is right.
+ */
+static void
+test_explosion(void **state)
+{
+	struct weft_rule *rules = calloc(NESTED, sizeof(*rules));
+	struct weft_prefix(*prefixes)[2] = calloc(NESTED, sizeof(*prefixes));
+	struct weft_port_range *ports = calloc(NESTED, sizeof(*ports));
+	char(*texts)[8] = calloc(NESTED, sizeof(*texts));
+	struct classifier_state is;
+	struct classifier *classifier;
+	struct world world;
+
+	(void)state;
+	world_open(&world, 5);
+	for (unsigned i = 0; i < NESTED; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "r%u", i);
+		prefixes[i][0] = (struct weft_prefix){ 4, (uint8_t)(i % 33), { 10, 1, 2, 3 } };
+		prefixes[i][1] = (struct weft_prefix){ 4, (uint8_t)(i / 33 % 33), { 10, 1, 2, 3 } };
+		ports[i].first = (uint16_t)random_below(32000);
+		ports[i].last = (uint16_t)(65535 - random_below(32000));
+		rules[i] = (struct weft_rule){ .name = texts[i],
+			.from_ip = &prefixes[i][0],
+			.to_ip = &prefixes[i][1],
+			.n_from_ip = 1,
+			.n_to_ip = 1,
+			.to_port = &ports[i],
+			.n_to_port = 1 };
+	}
+	assert_int_equal(rule_list_want(world.list, rules, NESTED, NULL), 0);
+	assert_int_equal(prepare(&world), 0);
+	rule_list_publish(world.list);
+	rule_list_reclaim(world.list);
+	classifier = rule_list_classifier(world.list);
+	classifier_state(classifier, &is);
+	assert_true(is.tables <= CLASSIFIER_TABLES);
+	/* a range that is split is two */
+	assert_in_range(is.entries, NESTED, 2 * NESTED);
+	assert_true(classifier_worst(classifier) <= is.entries);
+	check_now(&world, 200);
+	world_close(&world);
+	free(rules);
+	free(prefixes);
+	free(ports);
+	free(texts);
+}
+
+/*
+ * Hosts by the thousand: no chain is long, whoever chose the addresses, as the key is random. So a
+ * packet costs what it costs, whichever it is.
+ */
+static void
+test_chains_are_short(void **state)
+{
+	struct weft_rule *rules = calloc(NESTED, sizeof(*rules));
+	struct weft_prefix *prefixes = calloc(NESTED, sizeof(*prefixes));
+	char(*texts)[8] = calloc(NESTED, sizeof(*texts));
+	struct world world;
+
+	(void)state;
+	world_open(&world, 6);
+	for (unsigned i = 0; i < NESTED; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "r%u", i);
+		/* all in one /20: relaxed tuples cannot tell them apart */
+		prefixes[i] =
+			(struct weft_prefix){ 4, 32, { 10, 1, (uint8_t)(i >> 8), (uint8_t)i } };
+		rules[i] =
+			(struct weft_rule){ .name = texts[i], .to_ip = &prefixes[i], .n_to_ip = 1 };
+	}
+	assert_int_equal(rule_list_want(world.list, rules, NESTED, NULL), 0);
+	assert_int_equal(prepare(&world), 0);
+	rule_list_publish(world.list);
+	rule_list_reclaim(world.list);
+	assert_in_range(classifier_worst(rule_list_classifier(world.list)), 1, 48);
+	check_now(&world, 500);
+	world_close(&world);
+	free(rules);
+	free(prefixes);
+	free(texts);
+}
+
+/* A list of prefixes, one of ports: few entries, whatever their product is. */
+static void
+test_lists_do_not_multiply(void **state)
+{
+	struct classifier_state is;
+	struct random_rule made;
+	struct world world;
+
+	(void)state;
+	world_open(&world, 8);
+	memset(&made, 0, sizeof(made));
+	for (unsigned i = 0; i < LIST_MOST; i++) {
+		made.from_ip[i] = (struct weft_prefix){ 4, 24, { 10, 0, (uint8_t)i } };
+		made.to_ip[i] = (struct weft_prefix){ 4, 24, { 10, 1, (uint8_t)i } };
+		made.to_port[i].first = made.to_port[i].last = (uint16_t)(100 + i);
+	}
+	snprintf(made.name, sizeof(made.name), "a");
+	point_again(&made);
+	for (unsigned n = 1; n <= LIST_MOST; n++) {
+		made.match.n_from_ip = made.match.n_to_ip = made.match.n_to_port = n;
+		assert_int_equal(rule_list_want(world.list, &made.match, 1, NULL), 0);
+		assert_int_equal(prepare(&world), 0);
+		rule_list_publish(world.list);
+		rule_list_reclaim(world.list);
+		classifier_state(rule_list_classifier(world.list), &is);
+		assert_in_range(is.entries, 1, 64);
+		check_now(&world, 200);
+	}
+	world_close(&world);
+}
+
 /* ---- readers ----------------------------------------------------------------------------------
  */
 
@@ -599,6 +718,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_explosion),
+		cmocka_unit_test(test_chains_are_short),
+		cmocka_unit_test(test_lists_do_not_multiply),
 		cmocka_unit_test(test_reader),
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rules by themselves, and lists of them: comparing, words, counters, labels, what changes touch. */
+/* Rules by themselves, and lists of them: comparing, words, counters, labels, what changes touch.
+ */
 #include "firewall/rule_list.h"
 #include "firewall/rule_order.h"
 #include "random_rules.h"
@@ -11,7 +12,8 @@
 
 #include <cmocka.h>
 
-/* ---- rule_same -------------------------------------------------------------------------------- */
+/* ---- rule_same --------------------------------------------------------------------------------
+ */
 
 static bool
 is_in(size_t at, size_t offset, size_t size)
@@ -202,14 +204,15 @@ test_refused(void **state)
 	assert_refused((struct weft_rule){ .name = "a", .to_ip = &bad, .n_to_ip = 1 }, "prefix");
 	assert_refused((struct weft_rule){ .name = "a", .to_port = &backwards, .n_to_port = 1 },
 		"range of ports");
-	assert_refused((struct weft_rule){ .name = "a", .fields = WEFT_RULE_DSCP, .dscp = 64 },
-		"DSCP");
-	assert_refused((struct weft_rule){ .name = "a", .fields = WEFT_RULE_VLAN, .vlan = 4095 },
-		"VLAN");
+	assert_refused(
+		(struct weft_rule){ .name = "a", .fields = WEFT_RULE_DSCP, .dscp = 64 }, "DSCP");
+	assert_refused(
+		(struct weft_rule){ .name = "a", .fields = WEFT_RULE_VLAN, .vlan = 4095 }, "VLAN");
 	assert_refused((struct weft_rule){ .name = "a", .states = 8 }, "state");
 }
 
-/* ---- words ------------------------------------------------------------------------------------ */
+/* ---- words ------------------------------------------------------------------------------------
+ */
 
 static void
 assert_described(const struct weft_rule *match, const char *wanted)
@@ -253,8 +256,7 @@ test_describe(void **state)
 		.n_to_ip = 2,
 		.to_port = ports,
 		.n_to_port = 2 };
-	assert_described(
-		&match, "tcp from 10.0.0.0/8 to 192.0.2.1,2001:db8::/32 port 80,440-443");
+	assert_described(&match, "tcp from 10.0.0.0/8 to 192.0.2.1,2001:db8::/32 port 80,440-443");
 	match = (struct weft_rule){ .name = "a",
 		.family = 4,
 		.icmp = icmp,
@@ -284,7 +286,8 @@ test_describe(void **state)
 	assert_described(&match, "arp");
 }
 
-/* ---- counters --------------------------------------------------------------------------------- */
+/* ---- counters ---------------------------------------------------------------------------------
+ */
 
 static void
 test_counters(void **state)
@@ -316,7 +319,8 @@ test_counters(void **state)
 	rule_counters_close(workers[1]);
 }
 
-/* ---- labels ----------------------------------------------------------------------------------- */
+/* ---- labels -----------------------------------------------------------------------------------
+ */
 
 static unsigned
 relabel(uint64_t *labels, unsigned count)
@@ -385,7 +389,7 @@ test_labels_random(void **state)
 		random_state = seed * 0x9e3779b97f4a7c15u;
 		/* near one another, near the ends, none */
 		for (unsigned i = 0; i < count; i++)
-			labels[i] = one_in(3) ? ORDER_NONE
+			labels[i] = one_in(3)   ? ORDER_NONE
 				    : one_in(2) ? 1 + i * 2 + random_below(2)
 						: ORDER_END - 130 + i * 2 + random_below(2);
 		for (unsigned i = 0; i < 5 && count > 1; i++) {
@@ -399,7 +403,8 @@ test_labels_random(void **state)
 	}
 }
 
-/* ---- lists ------------------------------------------------------------------------------------ */
+/* ---- lists ------------------------------------------------------------------------------------
+ */
 
 struct firewall {
 	struct id_pool ids;
@@ -466,8 +471,7 @@ apply(struct firewall *firewall, const struct weft_rule *rules, unsigned count)
 	rule_list_reclaim(firewall->list);
 	assert_int_equal(rule_list_count(firewall->list), count);
 	for (unsigned i = 0; i < count; i++)
-		assert_string_equal(
-			rule_list_at(firewall->list, i)->match.name, rules[i].name);
+		assert_string_equal(rule_list_at(firewall->list, i)->match.name, rules[i].name);
 }
 
 static void
