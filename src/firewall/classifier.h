@@ -4,14 +4,17 @@
  * "TupleMerge", 2019), updated in place.
  *
  * A rule becomes one entry or several, each in the hash table of a tuple: how many bits of each
- * address, which single fields. Sets of addresses are resolved before: an address belongs to a
- * class, the same for all addresses that are in the same sets, and entries hold classes.
+ * address or whose set it is in, how many bits of each port. Ranges are kept in the entry. Sets of
+ * addresses are resolved before: an address belongs to a class, the same for all addresses that
+ * are in the same sets (address_classes.h), and so do lists of more than a few prefixes.
  *
  * Cost
  *	A lookup costs so many probes as there are tables, in the order of the best rule that each
- *	holds, and ends when no table left can hold a better one. Buckets are bounded, and hashes
- *	keyed: no choice of packets makes it cost more. How many tables there can be is bounded by
- *	CLASSIFIER_TABLES; rules that would need another go where fewer bits are hashed.
+ *	holds, and ends when no table left can hold a better one. Hashes are keyed: no choice of
+ *	packets makes it cost more. There are at most CLASSIFIER_TABLES for a family (IPv4, IPv6,
+ *	all else). Where more than a few entries come together, more bits are hashed; once all
+ *	tables are there, chains grow: rules that lie on one another in ways that no hash tells
+ *	apart are compared one by one, the first ones first. classifier_worst() tells how many.
  *
  * Versions
  *	What is staged is not seen before classifier_publish(), and then all of it at once, by
