@@ -180,6 +180,7 @@ slot_word(uint64_t slot)
 /* A set that rules have, by number. */
 struct set_slot {
 	bool used;
+	bool findable;  /* in the chain of its hash */
 	bool hashed;    /* its classes count it (address_classes.h) */
 	bool mapped;    /* its members are in the base map */
 	uint32_t rules; /* that have it, those staged and those not reclaimed included */

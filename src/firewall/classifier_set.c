@@ -62,6 +62,7 @@ chain_put(struct classifier *classifier, uint32_t number)
 	uint32_t *chain = chain_of(classifier, &classifier->slots[number]);
 
 	classifier->slots[number].next = *chain;
+	classifier->slots[number].findable = true;
 	*chain = number + 1;
 }
 
@@ -73,6 +74,7 @@ chain_take(struct classifier *classifier, uint32_t number)
 	while (*at != number + 1)
 		at = &classifier->slots[*at - 1].next;
 	*at = classifier->slots[number].next;
+	classifier->slots[number].findable = false;
 }
 
 /* ---- making and ending ------------------------------------------------------------------------
@@ -96,7 +98,7 @@ grow_slots(struct classifier *classifier)
 	classifier->slot_bucket_count = room;
 	classifier->room_slots = room;
 	for (uint32_t i = 0; i < classifier->n_slots; i++)
-		if (slots[i].used)
+		if (slots[i].findable)
 			chain_put(classifier, i);
 	return 0;
 }
@@ -132,9 +134,9 @@ slot_give(struct classifier *classifier, uint32_t number)
 static void
 slot_end(struct classifier *classifier, uint32_t number)
 {
-	chain_take(classifier, number);
 	slot_give(classifier, number);
 	classifier->sets--;
+	classifier->idle_sets--;
 }
 
 /* Its own share of the set, so that its members can be taken off when it is gone. */
@@ -294,11 +296,13 @@ slots_tidy(struct classifier *classifier)
 
 		if (!slot->used || slot->rules > 0)
 			continue;
+		/* its set may be gone, and another come to the same address */
+		if (slot->findable)
+			chain_take(classifier, i);
 		if (slot->mapped && address_map_change(&classifier->classes, &classifier->base, i,
 					    slot->hashed, slot->set, NULL) != ADDRESS_MAP_OK)
 			continue;
 		slot_end(classifier, i);
-		classifier->idle_sets--;
 	}
 }
 

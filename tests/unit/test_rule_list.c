@@ -15,6 +15,7 @@
 /* ---- rule_same --------------------------------------------------------------------------------
  */
 
+#if __has_builtin(__builtin_clear_padding)
 static bool
 is_in(size_t at, size_t offset, size_t size)
 {
@@ -34,7 +35,6 @@ is_pointer(size_t at)
 	       IS_FIELD(at, icmp);
 }
 
-#if __has_builtin(__builtin_clear_padding)
 /* Which bytes are of no member: the compiler says, so that a new member cannot be forgotten. */
 static void
 find_padding(unsigned char padding[sizeof(struct weft_rule)])
