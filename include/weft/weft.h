@@ -434,7 +434,7 @@ struct weft_rule {
 	bool log;          /* tells of what it judges, at most log_rate a second */
 	uint32_t log_rate; /* 0: 10 */
 
-	const char *const *from, *to; /* names of the firewall's ports */
+	const char *const *from, *const *to; /* names of the firewall's ports */
 	unsigned n_from, n_to;
 	uint8_t family; /* 4, 6; 0: whatever the rest says */
 	const struct weft_prefix *from_ip, *to_ip;

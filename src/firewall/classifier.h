@@ -4,14 +4,17 @@
  * "TupleMerge", 2019), updated in place.
  *
  * A rule becomes one entry or several, each in the hash table of a tuple: how many bits of each
- * address, which single fields. Sets of addresses are resolved before: an address belongs to a
- * class, the same for all addresses that are in the same sets, and entries hold classes.
+ * address or whose set it is in, how many bits of each port. Ranges are kept in the entry. Sets of
+ * addresses are resolved before: an address belongs to a class, the same for all addresses that
+ * are in the same sets (address_classes.h), and so do lists of more than a few prefixes.
  *
  * Cost
  *	A lookup costs so many probes as there are tables, in the order of the best rule that each
- *	holds, and ends when no table left can hold a better one. Buckets are bounded, and hashes
- *	keyed: no choice of packets makes it cost more. How many tables there can be is bounded by
- *	CLASSIFIER_TABLES; rules that would need another go where fewer bits are hashed.
+ *	holds, and ends when no table left can hold a better one. Hashes are keyed: no choice of
+ *	packets makes it cost more. There are at most CLASSIFIER_TABLES for a family (IPv4, IPv6,
+ *	all else). Where more than a few entries come together, more bits are hashed; once all
+ *	tables are there, chains grow: rules that lie on one another in ways that no hash tells
+ *	apart are compared one by one, the first ones first. classifier_worst() tells how many.
  *
  * Versions
  *	What is staged is not seen before classifier_publish(), and then all of it at once, by
@@ -36,17 +39,23 @@ void classifier_free(struct classifier *classifier);
 
 /*
  * Staging: 0, or -1 when out of memory (then undo). The classifier does not own the rules: they
- * live until a grace period after the publication that removed them. A set that has changed
- * comes as removal and addition of the rules that name it, or, when it is large, by
- * classifier_replace_set().
+ * live until it has reclaimed what the publication that removed them left behind; added ones that
+ * are undone, until then. It has its own share of each set.
  */
 int classifier_add(struct classifier *classifier, const struct rule *rule);
 int classifier_remove(struct classifier *classifier, const struct rule *rule);
+/*
+ * A set becomes another version for all rules that have it, which costs what differs. Once it
+ * is published their from_set, to_set are to be the new one. 1: that cannot be; remove the rules
+ * that have it, and add others with the new one.
+ */
 int classifier_replace_set(struct classifier *classifier, const struct address_set *before,
 	const struct address_set *after);
 void classifier_publish(struct classifier *classifier);
+/* Back to what is published. */
 void classifier_undo(struct classifier *classifier);
-/* After the grace period that follows a publication: frees what was removed. */
+/* After the grace period that follows a publication: forgets what was removed. Before the rules
+ * and sets are freed. */
 void classifier_reclaim(struct classifier *classifier);
 
 const struct classifier_view *classifier_view(const struct classifier *classifier);
@@ -59,6 +68,14 @@ struct classifier_state {
 	size_t bytes;
 };
 
+/*
+ * No lookup compares more entries than this, whatever the packet (where it hashes sets, for each
+ * of the few that the address is in): the rules alone make it large, by lying on one another in
+ * ways that no hash tells apart. Looks at all tables: not for every moment.
+ */
+size_t classifier_worst(const struct classifier *classifier);
+
+/* Looks at all addresses of sets: not for every moment either. */
 void classifier_state(const struct classifier *classifier, struct classifier_state *state);
 
 #endif

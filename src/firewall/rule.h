@@ -33,14 +33,29 @@ struct rule {
 	uint64_t from, to;                           /* ports, a bit each; all ones: any */
 };
 
-/* A deep copy, or NULL. Fails with a text for what the caller's checks should have caught. */
-struct rule *rule_create(const struct weft_rule *match, uint32_t id, uint64_t order);
+#define RULE_PORTS 64 /* of a firewall, at most */
+
+/*
+ * A deep copy, or NULL: no memory, or what the caller's checks should have caught. Its sets and
+ * ports are for the caller to fill in, before anybody sees it; until then: none, and any.
+ */
+struct rule *rule_create(
+	const struct weft_rule *match, uint32_t id, uint64_t order, struct weft_error *error);
 void rule_free(struct rule *rule);
 /* Whether both match the same packets and do the same; names, ids and orders do not count. */
 bool rule_same(const struct weft_rule *a, const struct weft_rule *b);
 
 /* `state`: one RULE_STATE_ bit. */
 bool rule_matches(const struct rule *rule, const struct fields *fields, uint8_t state);
+/* The two halves of it: addresses and sets; and all else, but for the state. */
+bool rule_matches_addresses(const struct rule *rule, const struct fields *fields);
+bool rule_matches_rest(const struct rule *rule, const struct fields *fields);
+
+static inline uint8_t
+rule_states(const struct weft_rule *match)
+{
+	return match->states != 0 ? match->states : RULE_STATE_NEW | RULE_STATE_RELATED;
+}
 
 /* "tcp from 10.0.0.0/8 to 192.0.2.1 port 80,443": for people; always terminated. */
 void rule_describe(const struct rule *rule, char *text, size_t size);
