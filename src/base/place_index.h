@@ -4,7 +4,7 @@
  * stopping for it. The user keeps the keys, compares them, and hashes them with a random key.
  *
  * Shape
- *	Buckets of one cache line hold twelve numbers with fifteen bits of their hashes, so that
+ *	Buckets of one cache line hold twelve numbers with fourteen bits of their hashes, so that
  *	what is looked at in the user's array is nearly always what is looked for. A bucket that
  *	is full goes on in another line, from a pool of these; filled to PLACE_INDEX_LOAD on
  *	average, some in a hundred numbers are not in their bucket's first line.
@@ -29,7 +29,7 @@
 
 #define PLACE_BUCKET_SLOTS 12
 #define PLACE_INDEX_LOAD 6  /* numbers per bucket on average, above which it grows */
-#define PLACE_INDEX_BITS 25 /* of a number */
+#define PLACE_INDEX_BITS 26 /* of a number */
 
 struct place_bucket {
 	uint8_t tags[PLACE_BUCKET_SLOTS];   /* of the hash; 0: free, as are all behind it */

@@ -19,13 +19,13 @@ places(uint32_t limit)
 static size_t
 table_bytes(uint32_t limit)
 {
-	return sizeof(struct connection_table) + places(limit) * sizeof(struct connection);
+	return sizeof(struct connection_table) + 2 * places(limit) * sizeof(struct connection);
 }
 
 static size_t
 cold_bytes(uint32_t limit)
 {
-	return places(limit) * sizeof(struct connection_cold);
+	return 2 * places(limit) * sizeof(struct connection_cold);
 }
 
 static size_t
@@ -49,7 +49,7 @@ table_open(struct connection_table *table)
 	table->cold = reserve_open(cold_bytes(table->limit));
 	table->wide = reserve_open(wide_bytes(table->limit));
 	if (table->cold == NULL || table->wide == NULL ||
-		place_pool_open(&table->pool, table->limit) < 0 ||
+		place_pool_open(&table->plain_pool, table->limit) < 0 ||
 		place_pool_open(&table->wide_pool, table->limit) < 0 ||
 		place_index_open(&table->index, table->limit * 2, hash_of, table) < 0)
 		return -1;
@@ -65,7 +65,7 @@ table_close(struct connection_table *table)
 	connection_limits_close(table);
 	place_index_close(&table->index);
 	place_pool_close(&table->wide_pool);
-	place_pool_close(&table->pool);
+	place_pool_close(&table->plain_pool);
 	reserve_close(table->wide, wide_bytes(limit));
 	reserve_close(table->cold, cold_bytes(limit));
 	reserve_close(table, table_bytes(limit));
@@ -84,6 +84,7 @@ connection_table_create(
 		return NULL;
 	table->key = *key;
 	table->limit = limit;
+	table->wide_base = (uint32_t)places(limit);
 	table->ended = ended;
 	table->context = context;
 	if (table_open(table) == 0)
@@ -117,23 +118,60 @@ connection_table_state(const struct connection_table *table, struct connection_t
 		       place_index_bytes(&table->source_index) +
 		       place_index_bytes(&table->domain_index);
 
-	bytes += (size_t)table->pool.resident * PLACE_CHUNK *
+	bytes += ((size_t)table->plain_pool.resident + table->wide_pool.resident) * PLACE_CHUNK *
 		 (sizeof(struct connection) + sizeof(struct connection_cold));
 	bytes += (size_t)table->wide_pool.resident * PLACE_CHUNK * sizeof(struct connection_wide);
 	bytes += (size_t)table->source_pool.resident * PLACE_CHUNK *
 		 sizeof(struct connection_source);
 	bytes += (size_t)table->domain_pool.resident * PLACE_CHUNK *
 		 sizeof(struct connection_domain_here);
-	bytes += ((size_t)table->pool.begun + table->wide_pool.begun + table->source_pool.begun) *
+	bytes += ((size_t)table->plain_pool.begun + table->wide_pool.begun +
+			 table->source_pool.begun) *
 		 sizeof(struct place_chunk);
 	*state = (struct connection_table_state){
-		.connections = table->pool.taken,
+		.connections = connection_count(table),
 		.added = table->added,
 		.ended = table->ended_ever,
 		.evicted = table->evicted,
 		.refused = table->refused,
 		.bytes = bytes,
 	};
+}
+
+/* ---- places: of plain ones from 0 on, of wide ones from wide_base on --- */
+
+/* PLACE_NONE: all are taken. */
+static uint32_t
+place_take(struct connection_table *table, bool wide)
+{
+	uint32_t place = place_pool_take(wide ? &table->wide_pool : &table->plain_pool);
+
+	return wide && place != PLACE_NONE ? table->wide_base + place : place;
+}
+
+static void
+place_give(struct connection_table *table, uint32_t place)
+{
+	if (place < table->wide_base)
+		place_pool_give(&table->plain_pool, place);
+	else
+		place_pool_give(&table->wide_pool, place - table->wide_base);
+}
+
+/* The first one that is taken from `place` on, below `end`, or PLACE_NONE. */
+static uint32_t
+place_next(const struct connection_table *table, uint32_t place, uint32_t end)
+{
+	uint32_t base = table->wide_base, next;
+
+	if (place < base) {
+		next = place_pool_next(&table->plain_pool, place, end < base ? end : base);
+		if (next != PLACE_NONE || end <= base)
+			return next;
+		place = base;
+	}
+	next = place_pool_next(&table->wide_pool, place - base, end - base);
+	return next != PLACE_NONE ? base + next : next;
 }
 
 /* ---- finding ----------------------------------------------------------------------------------
@@ -156,6 +194,8 @@ connection_prefetch_found(const struct connection_table *table, uint64_t hash)
 
 		__builtin_prefetch(connection, 1);
 		__builtin_prefetch(&connection->tcp, 1);
+		if (number / 2 >= table->wide_base)
+			__builtin_prefetch(&table->wide[number / 2 - table->wide_base]);
 	}
 }
 
@@ -180,8 +220,7 @@ connection_by_id(struct connection_table *table, uint64_t id)
 {
 	uint32_t place = (uint32_t)id;
 
-	if (!place_pool_is_taken(&table->pool, place) ||
-		table->connections[place].generation != id >> 32)
+	if (!connection_is_taken(table, place) || table->connections[place].generation != id >> 32)
 		return NULL;
 	return &table->connections[place];
 }
@@ -193,12 +232,14 @@ connections_walk(struct connection_table *table, uint32_t *at, unsigned most,
 {
 	uint32_t end = *at + most < *at ? UINT32_MAX : *at + most, place;
 
-	while ((place = place_pool_next(&table->pool, *at, end)) != PLACE_NONE) {
+	while ((place = place_next(table, *at, end)) != PLACE_NONE) {
 		*at = place + 1;
 		look(context, table, &table->connections[place]);
 	}
 	*at = end;
-	return end < (uint64_t)table->pool.begun * PLACE_CHUNK;
+	if (end < table->wide_base && end >= table->plain_pool.begun * PLACE_CHUNK)
+		*at = table->wide_base; /* nobody was ever between */
+	return *at < table->wide_base + table->wide_pool.begun * PLACE_CHUNK;
 }
 
 /* ---- coming and going -------------------------------------------------------------------------
@@ -214,37 +255,24 @@ next_generation(const struct connection_table *table, uint32_t before)
 	return next != 0 ? next : 1;
 }
 
-static struct connection *
-place_take(struct connection_table *table)
-{
-	uint32_t place = place_pool_take(&table->pool), generation;
-	struct connection *connection;
-
-	if (place == PLACE_NONE)
-		return NULL;
-	connection = &table->connections[place];
-	generation = next_generation(table, connection->generation);
-	*connection = (struct connection){ .place = place, .generation = generation };
-	table->cold[place] = (struct connection_cold){ 0 };
-	return connection;
-}
-
 /* What was admitted; NULL, with nothing counted any more: no memory. */
 static struct connection *
 make(struct connection_table *table, const struct connection_request *request)
 {
+	uint8_t flags = connection_key_flags(request);
 	/* there is one for each that was admitted */
-	struct connection *connection = place_take(table);
+	uint32_t place = place_take(table, flags & CONNECTION_WIDE);
+	struct connection *connection = &table->connections[place];
+	uint32_t generation = next_generation(table, connection->generation);
 
+	*connection = (struct connection){ .flags = flags, .generation = generation };
+	connection->place = place & (CONNECTION_LIMIT_MOST * 2 - 1);
+	table->cold[place] = (struct connection_cold){ 0 };
 	if (!connection_enter(table, connection, request)) {
-		place_pool_give(&table->pool, connection->place);
+		place_give(table, place);
 		return NULL;
 	}
-	if (!connection_key_set(table, connection, request)) {
-		connection_leave(table, connection);
-		place_pool_give(&table->pool, connection->place);
-		return NULL;
-	}
+	connection_key_set(table, connection, request);
 	return connection;
 }
 
@@ -295,8 +323,7 @@ connection_end(
 	if (timing_wheel_has(&table->wheel, connection->place))
 		timing_wheel_remove(&table->wheel, connection->place);
 	connection_leave(table, connection);
-	connection_key_drop(table, connection);
-	place_pool_give(&table->pool, connection->place);
+	place_give(table, connection->place);
 	table->ended_ever++;
 }
 

@@ -89,8 +89,8 @@ struct connection {
 
 	struct tcp_track tcp; /* TCP only */
 	uint64_t began;       /* ns of the engine's clock */
-	uint32_t place : 24;  /* in its shard */
-	uint32_t family : 4;
+	uint32_t place : 25;  /* in its shard */
+	uint32_t family : 3;
 	uint32_t phase : 4;  /* the TCP state that was acted upon: connection_time.c's */
 	uint32_t generation; /* with `place` the id: connection_id() */
 } __attribute__((aligned(128)));

@@ -278,7 +278,7 @@ count_one(struct connection_table *table, struct connection_domain *domain,
 	struct weft_network *network = domain->network;
 
 	*why = REFUSED_TABLE_LIMIT;
-	if (table->pool.taken >= table->limit)
+	if (connection_count(table) >= table->limit)
 		return false;
 	*why = REFUSED_DOMAIN_LIMIT;
 	if (!count_up(&domain->count, atomic_load_explicit(&domain->limit, memory_order_relaxed)))

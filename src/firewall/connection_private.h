@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 /* connection.flags, beside the public ones */
-#define CONNECTION_WIDE 0x8   /* its addresses are in a connection_wide */
+#define CONNECTION_WIDE 0x8   /* its addresses are in a connection_wide, its place says where */
 #define CONNECTION_SIX 0x10   /* of IPv6 */
 #define CONNECTION_SPARE 0x20 /* in its domain's list of those that may give their place */
 
@@ -29,7 +29,8 @@ struct connection_cold {
 	uint32_t timeout;      /* connection_request.timeout */
 };
 
-/* Addresses that are too long, or too many, for the connection itself: by side. */
+/* Addresses that are too long, or too many, for the connection itself: by side. At its place, less
+ * wide_base. */
 struct connection_wide {
 	uint8_t from_ip[2][16], to_ip[2][16];
 };
@@ -65,9 +66,9 @@ struct connection_table {
 	void *context;
 
 	struct place_index index; /* to place * 2 + side; one for both sides if not translated */
-	struct place_pool pool;
+	struct place_pool plain_pool, wide_pool;
+	uint32_t wide_base; /* those with CONNECTION_WIDE have the places from here on */
 	struct connection_cold *cold;
-	struct place_pool wide_pool;
 	struct connection_wide *wide;
 	struct timing_wheel wheel;
 	uint32_t generation; /* highest in memory that went back */
@@ -104,11 +105,11 @@ connection_cold_of(const struct connection_table *table, const struct connection
 /* ---- connection_key.c ---------------------------------------------------------------------------
  */
 
-/* False: no place for its addresses. */
-bool connection_key_set(struct connection_table *table, struct connection *connection,
+/* CONNECTION_SIX, CONNECTION_TRANSLATED, CONNECTION_WIDE: what its flows make of a connection. */
+uint8_t connection_key_flags(const struct connection_request *request);
+/* Its flags say where it is. */
+void connection_key_set(struct connection_table *table, struct connection *connection,
 	const struct connection_request *request);
-/* Gives back what that took. */
-void connection_key_drop(struct connection_table *table, const struct connection *connection);
 /* For those with CONNECTION_WIDE. */
 bool connection_key_is_wide(const struct connection_table *table,
 	const struct connection *connection, const struct flow *flow, unsigned *side);
@@ -117,22 +118,42 @@ static inline bool
 connection_key_is(const struct connection_table *table, const struct connection *connection,
 	const struct flow *flow, unsigned *side)
 {
-	uint32_t from, to;
+	uint64_t ends, from_to, to_from;
+	uint32_t ports, out, back, from, to;
+	bool forth;
 
 	if (unlikely(connection->domain != flow->domain || connection->protocol != flow->protocol ||
 		     !(connection->flags & CONNECTION_SIX) != (flow->family == 4)))
 		return false;
 	if (unlikely(connection->flags & CONNECTION_WIDE))
 		return connection_key_is_wide(table, connection, flow, side);
+	memcpy(&ends, connection->ends, sizeof(ends));
+	memcpy(&ports, connection->ports, sizeof(ports));
 	memcpy(&from, flow->from_ip, sizeof(from));
 	memcpy(&to, flow->to_ip, sizeof(to));
-	*side = 0;
-	if (connection->ends[0] == from && connection->ends[1] == to &&
-		connection->ports[0] == flow->from_port && connection->ports[1] == flow->to_port)
-		return true;
-	*side = 1;
-	return connection->ends[1] == from && connection->ends[0] == to &&
-	       connection->ports[1] == flow->from_port && connection->ports[0] == flow->to_port;
+	from_to = from | (uint64_t)to << 32;
+	to_from = to | (uint64_t)from << 32;
+	out = flow->from_port | (uint32_t)flow->to_port << 16;
+	back = flow->to_port | (uint32_t)flow->from_port << 16;
+	/* without a branch by the side, which nobody can foretell */
+	forth = ((ends ^ from_to) | (ports ^ out)) == 0;
+	*side = !forth;
+	return forth | (((ends ^ to_from) | (ports ^ back)) == 0);
+}
+
+static inline bool
+connection_is_taken(const struct connection_table *table, uint32_t place)
+{
+	return place < table->wide_base
+		       ? place_pool_is_taken(&table->plain_pool, place)
+		       : place_pool_is_taken(&table->wide_pool, place - table->wide_base);
+}
+
+/* How many there are. */
+static inline uint32_t
+connection_count(const struct connection_table *table)
+{
+	return table->plain_pool.taken + table->wide_pool.taken;
 }
 
 /* ---- connection_limit.c: who may have how many --------------------------------------------------

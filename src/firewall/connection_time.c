@@ -143,7 +143,7 @@ come_up(struct connection_table *table, uint32_t place, uint64_t tick)
 static void
 give_back_connections(struct connection_table *table, uint32_t place)
 {
-	for (uint32_t i = place; i < place + PLACE_CHUNK && i < table->limit; i++) {
+	for (uint32_t i = place; i < place + PLACE_CHUNK; i++) {
 		if (table->connections[i].generation > table->generation)
 			table->generation = table->connections[i].generation;
 	}
@@ -159,13 +159,15 @@ reclaim(struct connection_table *table, uint64_t now)
 	if (now - table->reclaimed < RECLAIM_INTERVAL)
 		return;
 	table->reclaimed = now;
-	place = place_pool_reclaim(&table->pool);
+	place = place_pool_reclaim(&table->plain_pool);
 	if (place != PLACE_NONE)
 		give_back_connections(table, place);
 	place = place_pool_reclaim(&table->wide_pool);
-	if (place != PLACE_NONE)
+	if (place != PLACE_NONE) {
+		give_back_connections(table, table->wide_base + place);
 		reserve_give_back(
 			&table->wide[place], PLACE_CHUNK * sizeof(struct connection_wide));
+	}
 	place = place_pool_reclaim(&table->source_pool);
 	if (place != PLACE_NONE)
 		reserve_give_back(
