@@ -131,7 +131,8 @@ WEFT_API bool weft_change_failed(const struct weft_change *change, struct weft_e
 
 struct weft_network_config {
 	uint32_t mac_limit; /* learned MACs in all switches of the network; 0: default (65,536) */
-	uint32_t neighbor_limit; /* neighbours of all its routers; 0: default (16,384) */
+	uint32_t neighbor_limit;   /* neighbours of all its routers; 0: default (16,384) */
+	uint32_t connection_limit; /* of all its firewalls; 0: default (1,048,576) */
 };
 
 /* An address with the length of its network's prefix, or a prefix. */

@@ -6,9 +6,16 @@
  *
  * Memory
  *	A shard takes address space for all connections that it may ever hold, and memory for those
- *	that it has had at once: some 192 bytes for one of IPv4, all told. Its index grows by moving
- *	a little with each connection that comes; nothing waits for it. Places that are given back
- *	are the first to be used again, and whole pages of free ones go back to the kernel in time.
+ *	that it has had at once: less than 192 bytes for one of IPv4, all told; 64 more for one of
+ *	IPv6, or one that is translated. Its index (base/place_index.h) grows by moving a little
+ *	with each connection that comes; nothing waits for it. Places that are given back are the
+ *	first to be used again, and whole pages of free ones go back to the kernel in time.
+ *
+ * Cost
+ *	A packet of a connection reads one line of the index and, of the connection, one line, or
+ *	two if it is TCP; it writes those of the connection. Callers with a vector prefetch
+ *	the former for all of it (connection_prefetch), then the latter
+ *	(connection_prefetch_found), then look.
  *
  * Ids
  *	A connection's id is its place and a generation; of one that is gone it is never again
@@ -16,14 +23,20 @@
  *
  * Limits
  *	Counted before anything is taken: per network (weft_network.connections), per domain, and
- *	per source address where the domain says so. At the network's or domain's limit the oldest
- *	connection of the domain that was never answered gives its place (of some that are looked
- *	at): a flood of openings ends openings, never what is established.
+ *	per source address where the domain says so. At the limit of the network, the domain or the
+ *	shard a connection of the domain gives its place that is not established (TCP before its
+ *	third segment, others that were never answered) or has ended (CONNECTION_ENDED): the one
+ *	that has been so for longest. A flood of openings ends openings, never what is established.
+ *	While there are more than a limit allows that was lowered, one goes and none comes.
+ *	Sources are counted in each shard by itself, from when the limit is set: of one whose
+ *	connections are spread over several workers each worker lets that many begin.
  *
  * Time
  *	A timing wheel (timing_wheel.h) ends what is silent: a packet only notes the time, and an
  *	entry that comes up too early is put back. connections_expire() does a bounded amount of
- *	work at a time.
+ *	work at a time. A connection lives for its timeout at least, and up to 0.14 s more. Where a
+ *	domain's timeouts get shorter, connections that wait already do so until they come up, or
+ *	their state changes.
  *
  * Threads: everything here runs on the shard's worker, but for create and free, and for the
  * counts in a domain, which anybody reads.
@@ -62,22 +75,30 @@ struct connection_domain {
 
 /* Sides: 0 is who began, and packets from it; 1 the other. */
 struct connection {
-	uint32_t place;      /* in its shard */
-	uint32_t generation; /* with `place` the id: connection_id() */
-	uint32_t rule;       /* id of the one that accepted it; 0: the policy's default */
-	uint32_t judged;     /* the caller's: under which version of the rules */
-	uint8_t from, to;    /* ports of the firewall, as its first packet crossed it */
-	uint8_t family, protocol;
-	uint8_t flags; /* CONNECTION_ */
-	uint8_t reserved[3];
-	uint64_t began; /* ns of the engine's clock */
+	/* the line that every packet reads and writes */
 	uint64_t packets[2], bytes[2];
-	struct tcp_track tcp; /* TCP only */
-			      /* the rest is connection.c's */
-};
+	uint32_t ends[2]; /* connection_key.c's, as `ports` and `domain` */
+	uint16_t ports[2];
+	uint32_t domain;
+	uint32_t seen;    /* tick of the last packet: connection_time.c's */
+	uint32_t judged;  /* the caller's: under which version of the rules */
+	uint32_t rule;    /* id of the one that accepted it; 0: the policy's default */
+	uint8_t from, to; /* ports of the firewall, as its first packet crossed it */
+	uint8_t protocol;
+	uint8_t flags; /* CONNECTION_ */
 
-#define CONNECTION_ANSWERED 0x1 /* there was a packet of side 1 */
-#define CONNECTION_ENDED 0x2    /* nothing more comes of it but stragglers: TIME_WAIT, reset */
+	struct tcp_track tcp; /* TCP only */
+	uint64_t began;       /* ns of the engine's clock */
+	uint32_t place : 25;  /* in its shard */
+	uint32_t family : 3;
+	uint32_t phase : 4;  /* the TCP state that was acted upon: connection_time.c's */
+	uint32_t generation; /* with `place` the id: connection_id() */
+} __attribute__((aligned(128)));
+
+#define CONNECTION_ANSWERED 0x1   /* there was a packet of side 1 */
+#define CONNECTION_ENDED 0x2      /* nothing more comes of it but stragglers: TIME_WAIT, reset */
+#define CONNECTION_TRANSLATED 0x4 /* side 1 does not send the reverse of what side 0 does */
+/* flags from 0x8 on are the table's own */
 
 struct connection_table;
 
@@ -95,13 +116,17 @@ enum connection_end {
 typedef void (*connection_ended)(void *context, struct connection_table *table,
 	const struct connection *connection, enum connection_end why);
 
-/* `limit`: of the shard. NULL: no memory. */
+/* `limit`: of the shard, at most CONNECTION_LIMIT_MOST. `key`: of all flow_hash()es that are given
+ * here. `ended` may be NULL. NULL: no memory. */
 struct connection_table *connection_table_create(
 	const struct hash_key *key, uint32_t limit, connection_ended ended, void *context);
+/* Ends what is still there: CONNECTION_FORGOTTEN. */
 void connection_table_free(struct connection_table *table);
 
-/* Brings what connection_find() will read for the hash into the cache. */
+/* Brings the line of the index that connection_find() will read for the hash into the cache. */
 void connection_prefetch(const struct connection_table *table, uint64_t hash);
+/* When that has come: the connection that it leads to. */
+void connection_prefetch_found(const struct connection_table *table, uint64_t hash);
 /* NULL: there is none. `side`: from which the packet is. */
 struct connection *connection_find(
 	struct connection_table *table, const struct flow *flow, uint64_t hash, unsigned *side);
@@ -116,10 +141,12 @@ connection_id(const struct connection *connection)
 
 struct connection_request {
 	struct connection_domain *domain;
-	struct flow flow, reply; /* as side 0 and side 1 send; there is none of either yet */
+	struct flow flow, reply; /* as side 0 and side 1 send, of one family and protocol and of the
+				  * domain's id; there is none of either yet */
 	uint64_t flow_hash, reply_hash;
 	uint32_t rule, judged;
-	uint32_t timeout; /* seconds, in place of the domain's; 0: the domain's */
+	uint32_t timeout; /* seconds, in place of the domain's but for TCP_OPENING, _CLOSING and
+			   * _RESET; 0: the domain's */
 	uint8_t from, to;
 };
 

@@ -10,7 +10,7 @@
 
 /*
  * TCP, UDP, UDP-Lite, SCTP, DCCP have ports. ICMP echo has its id as the port of who asks, and 0
- * as that of who answers. Everything else is told apart by its addresses and protocol: ports 0.
+ * as that of who answers. Other protocols are told apart by their addresses alone: ports 0.
  */
 struct flow {
 	uint8_t from_ip[16], to_ip[16]; /* IPv4: the first four bytes, the rest zero */
@@ -20,8 +20,9 @@ struct flow {
 	uint8_t reserved[2]; /* zero */
 };
 
-/* The flow of a packet. False: it has none (not IP, a fragment without ports, an ICMP message
- * that is neither asked for nor an answer: errors, redirects, router and neighbor discovery). */
+/* The flow of a packet. False: it has none (not IP, a fragment without ports, a transport header
+ * that is cut off, an ICMP message other than echo: errors, redirects, router and neighbor
+ * discovery). */
 bool flow_read(struct flow *flow, const struct fields *fields, uint32_t domain);
 
 /* The same in the other direction. */
@@ -42,7 +43,9 @@ uint64_t flow_hash(const struct flow *flow, const struct hash_key *key);
 
 /*
  * The flow that an ICMP error is about, as the packet that it quotes had it (RFC 792, 4443): from
- * whom the error goes to. False: it is no error, or what it quotes is malformed or too short.
+ * whom the error goes to. False: it is no error, goes to somebody else than who sent what it
+ * quotes, or what it quotes is malformed, too short, of no flow, or a fragment but the first.
+ * `packet` has passed fields_read() as `fields`.
  */
 bool flow_read_quoted(struct flow *flow, const struct rte_mbuf *packet, const struct fields *fields,
 	uint32_t domain);

@@ -77,9 +77,10 @@ struct weft_network {
 	struct name_map device_names, nic_names;
 	struct device_list devices;
 	struct nic_list nics;
-	_Atomic uint32_t macs;       /* learned, counted against config.mac_limit */
-	_Atomic uint32_t neighbours; /* of routers, counted against config.neighbor_limit */
-	_Atomic uint32_t queued;     /* packets that wait for a neighbour's answer */
+	_Atomic uint32_t macs;        /* learned, counted against config.mac_limit */
+	_Atomic uint32_t neighbours;  /* of routers, counted against config.neighbor_limit */
+	_Atomic uint32_t queued;      /* packets that wait for a neighbour's answer */
+	_Atomic uint32_t connections; /* of firewalls, counted against config.connection_limit */
 	TAILQ_ENTRY(weft_network) entry;
 };
 

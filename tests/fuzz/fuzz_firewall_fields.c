@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any frame, in any pieces: what rules and connections look at of it is the same for each way of
- * cutting it, agrees with packet_parse(), and lies inside the packet. The first byte chooses the
+ * cutting it, agrees with packet_parse(), and lies inside the packet; and so is the flow that
+ * it has, or that an ICMP error in it is about. The first byte chooses the
  * size of the pieces, the second whether the IPv4 header's checksum is made right.
  */
-#include "firewall/fields.h"
+#include "firewall/flow.h"
 #include "firewall/tcp_track.h"
 #include "fuzz_packet.h"
 #include "packet/ip.h"
@@ -28,6 +29,7 @@ struct reading {
 	enum fields_result result;
 	struct fields fields;
 	struct tcp_segment segment;
+	struct flow flow, quoted; /* zero: none */
 };
 
 static void
@@ -51,6 +53,25 @@ check_sound(struct rte_mbuf *packet, const struct fields *fields)
 	must(fields->l4 == PACKET_OFFSET_NONE || fields->l4 + fields->l4_length == end);
 }
 
+/* An echo is a flow, and an error is about one, but never both. */
+static void
+read_flows(struct reading *reading, const struct rte_mbuf *packet)
+{
+	const struct fields *fields = &reading->fields;
+	struct flow flow;
+
+	if (flow_read(&flow, fields, 1)) {
+		must(flow.family == fields->family && flow.protocol == fields->protocol);
+		must(!fields_is_icmp(fields) || flow.from_port == 0 || flow.to_port == 0);
+		reading->flow = flow;
+	}
+	if (!flow_read_quoted(&flow, packet, fields, 1))
+		return;
+	must(fields_is_icmp(fields) && reading->flow.family == 0);
+	must(flow.family == fields->family && memcmp(flow.from_ip, fields->to_ip, 16) == 0);
+	reading->quoted = flow;
+}
+
 static void
 read_frame(struct reading *reading, const uint8_t *frame, size_t size, size_t piece)
 {
@@ -62,6 +83,8 @@ read_frame(struct reading *reading, const uint8_t *frame, size_t size, size_t pi
 	reading->result = fields_read(packet, &reading->fields);
 	if (reading->result == FIELDS_OK)
 		check_sound(packet, &reading->fields);
+	if (reading->result == FIELDS_OK)
+		read_flows(reading, packet);
 	if (reading->result == FIELDS_OK &&
 		tcp_segment_read(&reading->segment, packet, &reading->fields)) {
 		end = reading->fields.l3 + ip_length(packet, reading->fields.l3);
@@ -109,6 +132,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(whole.result == pieces.result);
 	must(memcmp(&whole.fields, &pieces.fields, sizeof(whole.fields)) == 0);
 	must(memcmp(&whole.segment, &pieces.segment, sizeof(whole.segment)) == 0);
+	must(memcmp(&whole.flow, &pieces.flow, sizeof(whole.flow)) == 0);
+	must(memcmp(&whole.quoted, &pieces.quoted, sizeof(whole.quoted)) == 0);
 	fuzz_end();
 	return 0;
 }
