@@ -26,7 +26,7 @@ struct bench {
 	struct policy_rule *rules;
 	struct weft_rule *list;
 	struct fields *packets;
-	struct id_pool ids;
+	struct rule_table table;
 	struct rule_list *published;
 };
 
@@ -126,7 +126,7 @@ load(struct bench *bench)
 
 		rule_list_free(bench->published);
 		hash_key_random(&key);
-		bench->published = rule_list_create(&key, &bench->ids);
+		bench->published = rule_list_create(&key, &bench->table);
 		if (bench->published == NULL)
 			fail("no memory");
 		begin = now();
@@ -222,6 +222,8 @@ run(struct bench *bench)
 	double loaded;
 
 	make(bench);
+	if (rule_table_open(&bench->table) < 0)
+		fail("no memory");
 	loaded = load(bench);
 	classifier_state(rule_list_classifier(bench->published), &state);
 	printf("| %s | %u | %.0f | %.0f | %zu | %zu | %.2f | %zu |", bench->kind->name,
@@ -230,7 +232,7 @@ run(struct bench *bench)
 	printf(" %.1f | %.1f |\n", change_classifier(bench), change_list(bench));
 	fflush(stdout);
 	rule_list_free(bench->published);
-	id_pool_free(&bench->ids);
+	rule_table_close(&bench->table);
 	free(bench->rules);
 	free(bench->list);
 	free(bench->packets);
@@ -331,7 +333,9 @@ run_set(unsigned members)
 		list[i] = random_member();
 	make_set_rules(&bench);
 	hash_key_random(&key);
-	bench.published = rule_list_create(&key, &bench.ids);
+	if (rule_table_open(&bench.table) < 0)
+		fail("no memory");
+	bench.published = rule_list_create(&key, &bench.table);
 	if (bench.published == NULL)
 		fail("no memory");
 	begin = now();
@@ -347,7 +351,7 @@ run_set(unsigned members)
 	printf(" %.1f |\n", change_member(&bench));
 	fflush(stdout);
 	rule_list_free(bench.published);
-	id_pool_free(&bench.ids);
+	rule_table_close(&bench.table);
 	address_set_free(set);
 	free(bench.rules);
 	free(bench.list);

@@ -398,8 +398,11 @@ enum weft_rule_action {
 	WEFT_RULE_REJECT, /* TCP: reset; else ICMP: administratively prohibited */
 };
 
-/* What a packet is to the state table. Packets of connections that were accepted, and replies to
- * them, ask no rule. */
+/*
+ * What a packet is to the state table. Packets of connections that were accepted, and replies to
+ * them, ask no rule. Where no rule names the state, what is RELATED is accepted, as its connection
+ * was, and what is INVALID is dropped.
+ */
 #define WEFT_STATE_NEW 0x1     /* may begin a connection, or is of none by its nature (ARP) */
 #define WEFT_STATE_RELATED 0x2 /* an ICMP error about a live connection */
 #define WEFT_STATE_INVALID 0x4 /* of no connection, and cannot begin one; or out of its window */
@@ -454,7 +457,7 @@ struct weft_rule {
 	uint16_t vlan; /* 0: untagged */
 	uint8_t from_mac[6], from_mac_mask[6];
 	uint8_t to_mac[6], to_mac_mask[6];
-	uint8_t states; /* WEFT_STATE_ bits; 0: NEW and RELATED */
+	uint8_t states; /* WEFT_STATE_ bits; 0: NEW */
 };
 
 struct weft_firewall_config {

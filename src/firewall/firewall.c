@@ -24,13 +24,14 @@ with_defaults(const struct weft_firewall_config *config)
 	struct weft_firewall_config result = *config;
 
 	result.connection_limit = or_default(config->connection_limit, FIREWALL_CONNECTION_LIMIT);
-	/* RFC 5382, REQ-5; RFC 4787, REQ-5; RFC 5508, REQ-2 */
+	/* RFC 5382, REQ-5; RFC 4787, REQ-5 (of UDP that nobody answers less: nothing is lost with
+	 * it but a place); RFC 5508, REQ-2 asks for less than 60 nowhere but where it is answered */
 	result.tcp_timeout = or_default(config->tcp_timeout, 7440);
 	result.tcp_opening_timeout = or_default(config->tcp_opening_timeout, 240);
 	result.tcp_closing_timeout = or_default(config->tcp_closing_timeout, 240);
 	result.udp_timeout = or_default(config->udp_timeout, 30);
 	result.udp_reply_timeout = or_default(config->udp_reply_timeout, 180);
-	result.icmp_timeout = or_default(config->icmp_timeout, 60);
+	result.icmp_timeout = or_default(config->icmp_timeout, 30);
 	result.other_timeout = or_default(config->other_timeout, 600);
 	return result;
 }
@@ -75,11 +76,12 @@ firewall_new(struct firewalls *all, struct weft_network *network,
 
 	if (firewall == NULL)
 		return NULL;
-	firewall->rules = rule_list_create(&all->key, &all->rule_ids);
+	firewall->rules = rule_list_create(&all->key, &all->rules);
 	if (firewall->rules == NULL) {
 		free(firewall);
 		return NULL;
 	}
+	firewall->all = all;
 	firewall->config = with_defaults(config);
 	firewall->domain.network = network;
 	fill_domain(&firewall->domain, &firewall->config);
@@ -241,7 +243,7 @@ resolve_set(void *context, const char *name)
 	return address_set_staged(device->network, name);
 }
 
-/* ---- what a change makes of a firewall --------------------------------------------------- */
+/* ---- what a change makes of a firewall -------------------------------------------------------- */
 
 static struct firewall_live *
 make_live(struct weft_device *device)
@@ -270,20 +272,31 @@ prepare(struct weft_device *device, struct weft_change *change, struct weft_erro
 	(void)change;
 	if (live == NULL)
 		return error_memory(error);
-	if (rule_list_prepare(firewall->rules, &names, error) < 0) {
-		free(live);
-		return -1;
-	}
+	/* discard() frees it */
 	firewall->prepared = live;
-	return 0;
+	return rule_list_prepare(firewall->rules, &names, error);
 }
 
 /* Whether what was accepted before may be refused now. */
 static bool
-judges_otherwise(const struct firewall *firewall, const struct firewall_live *before)
+judges_otherwise(const struct firewall_live *live, const struct firewall_live *before)
 {
-	return before == NULL || firewall->prepared->view != before->view ||
-	       firewall->prepared->otherwise != before->otherwise;
+	return before == NULL || live->view != before->view ||
+	       live->otherwise != before->otherwise || live->keep != before->keep;
+}
+
+/* Connections know of their first packet what their flow tells. */
+static bool
+flow_tells(const struct rule_list *rules)
+{
+	const uint16_t more = WEFT_RULE_VLAN | WEFT_RULE_DSCP | WEFT_RULE_FROM_MAC |
+			      WEFT_RULE_TO_MAC;
+	const struct rule *rule;
+
+	for (unsigned i = 0; (rule = rule_list_at(rules, i)) != NULL; i++)
+		if (rule->match.fields & more)
+			return false;
+	return true;
 }
 
 static void
@@ -297,13 +310,16 @@ commit(struct weft_device *device)
 	rule_list_publish(firewall->rules);
 	live->view = classifier_view(rule_list_classifier(firewall->rules));
 	live->version = before != NULL ? before->version : 0;
-	if (judges_otherwise(firewall, before)) {
+	live->flow_tells = flow_tells(firewall->rules);
+	if (judges_otherwise(live, before)) {
 		live->version++;
-		firewall->sweep = FIREWALL_SWEEP_BEGIN;
+		firewalls_sweep(firewall->all);
 	}
 	firewall->replaced = before;
 	firewall->prepared = NULL;
 	atomic_store_explicit(&firewall->live, live, memory_order_release);
+	atomic_store_explicit(&firewall->all->by_device[id_index(device->id)], firewall,
+		memory_order_release);
 }
 
 static void
@@ -333,7 +349,11 @@ device_free(struct weft_device *device)
 
 	if (firewall == NULL)
 		return;
-	firewall_forget(device->network->weft, firewall);
+	if (atomic_load_explicit(&firewall->live, memory_order_relaxed) != NULL) {
+		atomic_store_explicit(&firewall->all->by_device[id_index(device->id)], NULL,
+			memory_order_release);
+		firewalls_forget(device->network->weft, device->id);
+	}
 	firewall_free(firewall);
 }
 

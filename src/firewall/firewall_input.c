@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The firewall's node. */
+/* The firewall's node; the numbers are those of firewall.h. */
 #include "firewall/firewall_objects.h"
-#include "graph/trace.h"
-#include "packet/ip.h"
+#include "packet/icmp.h"
+#include "packet/parse.h"
 
 #include <netinet/in.h>
 #include <rte_prefetch.h>
@@ -12,18 +12,6 @@
 #define PREFETCH_AHEAD 4
 /* Connections that are looked at for being over, beside each packet. */
 #define EXPIRE_PER_PACKET 2
-
-static inline bool
-is_dry_run(const struct passage *passage)
-{
-	return packet_meta(passage->packet)->flags & PACKET_DRY_RUN;
-}
-
-static inline bool
-is_traced(const struct passage *passage)
-{
-	return unlikely(packet_meta(passage->packet)->trace != 0);
-}
 
 static void
 drop(struct worker *worker, struct passage *passage, enum drop_reason reason)
@@ -66,21 +54,54 @@ read_fields(struct worker *worker, struct passage *passage)
 	return true;
 }
 
-/* Fragments wait here until their datagram is whole. */
+/* Which connection it is of, or tells of. */
+static void
+read_flow(struct passage *passage, const struct hash_key *key)
+{
+	uint32_t domain = passage->firewall->domain.id;
+
+	passage->kind = FLOW_OWN;
+	if (unlikely(!flow_read(&passage->flow, &passage->fields, domain))) {
+		passage->kind = FLOW_QUOTED;
+		if (!flow_read_quoted(&passage->flow, passage->packet, &passage->fields, domain)) {
+			passage->kind = FLOW_NONE;
+			return;
+		}
+	}
+	passage->hash = flow_hash(&passage->flow, key);
+}
+
+/* True: the packet is another worker's, and has been handed over. What `weft explain` sends stays:
+ * it is told of what this worker knows. */
+static bool
+hand_over(struct worker *worker, const struct passage *passage, uint64_t hash)
+{
+	unsigned owner = (unsigned)(hash >> 40) % worker->weft->n_workers;
+
+	if (likely(owner == worker->index) || passage_is_dry_run(passage))
+		return false;
+	worker_hand_over(worker, owner, passage->ingress->node, passage->packet);
+	return true;
+}
+
+/* A fragment waits here, with the others of its datagram, until that is whole. */
 static bool
 make_whole(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
 {
-	passage->packet = firewall_gather(worker, shard, passage);
-	return passage->packet != NULL && read_fields(worker, passage);
+	uint64_t hash = packet_flow_hash(passage->packet, &worker->flow_key);
+
+	if (hand_over(worker, passage, hash << 32))
+		return false;
+	return firewall_gather(worker, shard, passage) && read_fields(worker, passage);
 }
 
+/* False: there is nothing to judge (any more). */
 static bool
 enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *packet,
 	struct passage *passage)
 {
 	passage->packet = packet;
 	passage->ingress = vport_get(worker, packet_meta(packet)->vport);
-	passage->whole = false;
 	if (unlikely(passage->ingress == NULL)) {
 		packet_drop(worker, NULL, DROP_STALE_VPORT, packet);
 		return false;
@@ -89,21 +110,18 @@ enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *pack
 	passage->live = firewall_live_of(passage->firewall);
 	if (!read_fields(worker, passage))
 		return false;
-	if (unlikely(passage->fields.fragment)) {
-		passage->whole = true;
-		if (!make_whole(worker, shard, passage))
-			return false;
-	}
-	passage->has_flow =
-		flow_read(&passage->flow, &passage->fields, passage->firewall->domain.id);
-	if (passage->has_flow) {
-		passage->hash = flow_hash(&passage->flow, &shard->owner->key);
-		connection_prefetch(shard->connections, passage->hash);
-	}
+	if (unlikely(passage->fields.fragment) && !make_whole(worker, shard, passage))
+		return false;
+	read_flow(passage, &passage->firewall->all->key);
+	if (unlikely(passage->kind == FLOW_NONE))
+		return true;
+	if (worker->weft->n_workers > 1 && hand_over(worker, passage, passage->hash))
+		return false;
+	connection_prefetch(shard->connections, passage->hash);
 	return true;
 }
 
-/* ---- what is done with it -------------------------------------------------------------------- */
+/* ---- 5.: what is accepted -------------------------------------------------------------------- */
 
 static void
 forward(struct worker *worker, struct passage *passage)
@@ -112,21 +130,10 @@ forward(struct worker *worker, struct passage *passage)
 
 	if (unlikely(egress == NULL))
 		drop(worker, passage, DROP_NO_DESTINATION);
-	else if (unlikely(passage->whole))
+	else if (unlikely(packet_meta(passage->packet)->flags & PACKET_GATHERED))
 		firewall_send_whole(worker, egress, passage);
 	else
 		vport_send(worker, egress, passage->packet);
-}
-
-/* A packet to many is answered by none that has its address. */
-static bool
-is_to_group(const struct fields *fields)
-{
-	if (fields->to_mac[0] & 1)
-		return true;
-	return fields->family == 4 ? ip4_is_multicast(fields->to_ip) ||
-					     ip4_is_broadcast(fields->to_ip)
-				   : ip6_is_multicast(fields->to_ip);
 }
 
 static enum drop_reason
@@ -142,7 +149,7 @@ refusal_reason(enum connection_refusal why)
 	}
 }
 
-/* 5. False: the packet is gone. */
+/* False: the packet is gone. */
 static bool
 begin(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	const struct rule *rule, const struct tcp_segment *segment)
@@ -154,7 +161,7 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		.flow_hash = passage->hash,
 		.reply_hash = passage->hash,
 		.rule = rule != NULL ? rule->id : 0,
-		.judged = passage->version,
+		.judged = passage->live->version,
 		.from = passage->fields.from,
 		.to = passage->fields.to,
 	};
@@ -171,17 +178,14 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 	return true;
 }
 
-static void
-accept(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
-	const struct rule *rule, const struct tcp_segment *segment, uint8_t state)
+/* Whether it is the first of a connection: of those that cannot begin one the rules may let pass
+ * some, one by one. */
+static bool
+may_begin(const struct passage *passage, const struct rule *rule, const struct tcp_segment *segment)
 {
-	bool stateless = (rule != NULL && rule->match.stateless) || !passage->has_flow ||
-			 state != WEFT_STATE_NEW || is_to_group(&passage->fields);
-
-	if (!stateless && !passage->cannot_begin && !is_dry_run(passage) &&
-		!begin(worker, shard, passage, rule, segment))
-		return;
-	forward(worker, passage);
+	return passage->kind == FLOW_OWN && (rule == NULL || !rule->match.stateless) &&
+	       (segment == NULL || tcp_segment_begins(segment)) &&
+	       !firewall_is_to_group(&passage->fields);
 }
 
 /* ---- 4.: asking the rules -------------------------------------------------------------------- */
@@ -190,61 +194,123 @@ static const struct rule *
 find_rule(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	uint8_t state)
 {
-	const struct classifier_view *view;
-	const struct rule *rule;
+	const struct rule *rule = classifier_find(passage->live->view, &passage->fields, state);
 
-	/* the version first: an older one than the view's is only judged once more */
-	passage->version = firewall_live_of(passage->firewall)->version;
-	view = classifier_view(passage->firewall->classifier);
-	rule = classifier_find(view, &passage->fields, state);
-	if (rule != NULL && !is_dry_run(passage))
-		rule_count_hit(&shard->counters, rule->id,
-			rte_pktmbuf_pkt_len(passage->packet), worker->now);
-	if (is_traced(passage))
-		firewall_trace_rule(worker, passage, rule);
+	if (rule != NULL && !passage_is_dry_run(passage)) {
+		rule_count_hit(shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet),
+			worker->now);
+		if (unlikely(rule->match.log))
+			firewall_log(worker, shard, passage, rule);
+	}
 	return rule;
 }
 
-/* `segment`: of TCP, or NULL. `invalid`: why it is dropped if no rule wants it, of INVALID. */
-static void
-ask(struct worker *worker, struct firewall_shard *shard, struct passage *passage, uint8_t state,
-	const struct tcp_segment *segment, enum drop_reason invalid)
+/* What a rule, or the default, says. True: it is accepted; otherwise the packet is gone. */
+static bool
+obey(struct worker *worker, struct passage *passage, const struct rule *rule)
 {
-	const struct rule *rule = find_rule(worker, shard, passage, state);
-	enum weft_rule_action action;
+	unsigned action = rule != NULL ? rule->match.action : passage->live->otherwise;
 
-	if (rule == NULL && state == WEFT_STATE_INVALID) {
-		drop(worker, passage, invalid);
-		return;
-	}
-	action = rule != NULL ? rule->match.action : passage->live->otherwise;
-	if (unlikely(rule != NULL && rule->match.log))
-		firewall_log(worker, shard, passage, rule);
+	if (passage_is_traced(passage))
+		firewall_trace_rule(worker, passage, rule);
+	if (likely(action == WEFT_RULE_ACCEPT))
+		return true;
 	passage->reason = rule != NULL ? DROP_RULE : DROP_RULE_DEFAULT;
-	if (action == WEFT_RULE_ACCEPT)
-		accept(worker, shard, passage, rule, segment, state);
-	else if (action == WEFT_RULE_DROP)
-		drop(worker, passage, passage->reason);
-	else
+	if (action == WEFT_RULE_REJECT)
 		firewall_reject(worker, passage);
+	else
+		drop(worker, passage, passage->reason);
+	return false;
+}
+
+static void
+meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct tcp_segment *segment)
+{
+	const struct rule *rule = find_rule(worker, shard, passage, WEFT_STATE_NEW);
+
+	if (!obey(worker, passage, rule))
+		return;
+	if (may_begin(passage, rule, segment) && !passage_is_dry_run(passage) &&
+		!begin(worker, shard, passage, rule, segment))
+		return;
+	forward(worker, passage);
+}
+
+/* Only rules that name the state are asked; `otherwise`: why it is dropped if none does. */
+static void
+meet_invalid(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	enum drop_reason otherwise)
+{
+	const struct rule *rule = find_rule(worker, shard, passage, WEFT_STATE_INVALID);
+
+	if (rule == NULL)
+		drop(worker, passage, otherwise);
+	else if (obey(worker, passage, rule))
+		forward(worker, passage);
+}
+
+static bool
+is_echo_reply(const struct passage *passage)
+{
+	uint16_t reply = passage->fields.family == 6 ? ICMP6_ECHO_REPLY : ICMP4_ECHO_REPLY;
+
+	return fields_is_icmp(&passage->fields) && passage->fields.from_port == reply;
+}
+
+/* Of no connection. */
+static void
+meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct tcp_segment *segment)
+{
+	bool begins = segment != NULL ? tcp_segment_begins(segment) : !is_echo_reply(passage);
+
+	if (unlikely(!begins && !passage->live->accept_invalid))
+		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
+	else
+		meet_new(worker, shard, passage, segment);
 }
 
 /* ---- 3.: packets of connections -------------------------------------------------------------- */
 
-/* As its first packet would be judged now. */
-static bool
-is_refused(struct worker *worker, const struct firewall *firewall,
-	const struct firewall_live *live, struct connection *connection)
+/* What rules looked at of the connection's first packet; `passage`: one of its packets, which
+ * tells more than the flow, or NULL. */
+static void
+first_fields(struct connection *connection, const struct passage *passage, unsigned side,
+	struct fields *fields)
 {
-	struct fields fields = { .from = connection->from, .to = connection->to };
 	struct flow flow = connection_flow(connection, 0);
-	const struct rule *rule;
 
-	(void)worker;
-	flow_fields(&flow, &fields);
-	rule = classifier_find(classifier_view(firewall->classifier), &fields, WEFT_STATE_NEW);
-	if (rule == NULL ? live->otherwise != WEFT_RULE_ACCEPT
-			 : rule->match.action != WEFT_RULE_ACCEPT)
+	flow_fields(&flow, fields);
+	fields->from = connection->from;
+	fields->to = connection->to;
+	if (passage == NULL)
+		return;
+	fields->vlan = passage->fields.vlan;
+	fields->dscp = passage->fields.dscp;
+	memcpy(fields->from_mac, side == 0 ? passage->fields.from_mac : passage->fields.to_mac,
+		sizeof(fields->from_mac));
+	memcpy(fields->to_mac, side == 0 ? passage->fields.to_mac : passage->fields.from_mac,
+		sizeof(fields->to_mac));
+}
+
+/* The connection is of other rules: what do those of now say? */
+static bool
+refuses(const struct firewall_live *live, struct connection *connection,
+	const struct passage *passage, unsigned side)
+{
+	const struct rule *rule;
+	struct fields fields;
+	unsigned action;
+
+	if (live->keep) {
+		connection->judged = live->version;
+		return false;
+	}
+	first_fields(connection, passage, side, &fields);
+	rule = classifier_find(live->view, &fields, WEFT_STATE_NEW);
+	action = rule != NULL ? rule->match.action : live->otherwise;
+	if (action != WEFT_RULE_ACCEPT)
 		return true;
 	connection->rule = rule != NULL ? rule->id : 0;
 	connection->judged = live->version;
@@ -252,52 +318,38 @@ is_refused(struct worker *worker, const struct firewall *firewall,
 }
 
 bool
-firewall_is_stale(struct worker *worker, const struct firewall *firewall,
-	struct connection *connection)
+firewall_refuses(const struct firewall *firewall, struct connection *connection)
 {
 	const struct firewall_live *live = firewall_live_of(firewall);
 
-	if (likely(connection->judged == live->version))
-		return false;
-	if (live->keep) {
-		connection->judged = live->version;
-		return false;
-	}
-	return is_refused(worker, firewall, live, connection);
+	return connection->judged != live->version && refuses(live, connection, NULL, 0);
 }
 
+/* The connection of the passage's flow, as far as the rules of now have it. */
 static struct connection *
-find_connection(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
-	const struct flow *flow, uint64_t hash, unsigned *side)
+find_connection(struct firewall_shard *shard, const struct passage *passage, unsigned *side)
 {
-	struct connection *connection = connection_find(shard->connections, flow, hash, side);
+	struct connection *connection =
+		connection_find(shard->connections, &passage->flow, passage->hash, side);
 
-	if (connection == NULL ||
-		!firewall_is_stale(worker, passage->firewall, connection))
+	if (likely(connection == NULL || connection->judged == passage->live->version))
+		return connection;
+	if (passage_is_dry_run(passage) ||
+		!refuses(passage->live, connection, passage->kind == FLOW_OWN ? passage : NULL,
+			*side))
 		return connection;
 	connection_end(shard->connections, connection, CONNECTION_REFUSED);
 	return NULL;
 }
 
-/* What a segment is that its connection does not take. */
-static void
-refuse_segment(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
-	const struct tcp_segment *segment, enum tcp_verdict verdict)
+/* Each side's packets come in by its port; errors about them by the other. */
+static bool
+comes_from_its_side(
+	const struct passage *passage, const struct connection *connection, unsigned side)
 {
-	ask(worker, shard, passage, WEFT_STATE_INVALID, segment,
-		verdict == TCP_CANNOT_BEGIN ? DROP_INVALID_STATE : DROP_OUT_OF_WINDOW);
-}
+	bool first = (side == 0) == (passage->kind == FLOW_OWN);
 
-/* A packet that may begin a connection. */
-static void
-meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
-	const struct tcp_segment *segment)
-{
-	passage->cannot_begin = segment != NULL && !tcp_segment_begins(segment);
-	if (passage->cannot_begin && !passage->live->accept_invalid)
-		ask(worker, shard, passage, WEFT_STATE_INVALID, segment, DROP_INVALID_STATE);
-	else
-		ask(worker, shard, passage, WEFT_STATE_NEW, segment, DROP_RULE_DEFAULT);
+	return likely(passage->fields.from == (first ? connection->from : connection->to));
 }
 
 static void
@@ -306,43 +358,43 @@ meet_known(struct worker *worker, struct firewall_shard *shard, struct passage *
 {
 	enum tcp_verdict verdict = TCP_PASS;
 
-	if (is_traced(passage))
+	if (unlikely(passage_is_traced(passage)))
 		firewall_trace_connection(worker, passage, connection, side);
-	if (likely(!is_dry_run(passage)))
+	if (likely(!passage_is_dry_run(passage)))
 		verdict = connection_pass(shard->connections, connection, side, segment,
 			rte_pktmbuf_pkt_len(passage->packet), worker->now);
-	if (likely(verdict == TCP_PASS || verdict == TCP_BAD_SYN)) {
+	if (likely(verdict == TCP_PASS)) {
+		forward(worker, passage);
+		return;
+	}
+	if (passage_is_traced(passage))
+		firewall_trace_verdict(worker, passage, verdict);
+	if (verdict == TCP_BAD_SYN) {
 		forward(worker, passage);
 	} else if (verdict == TCP_RESTART) {
 		connection_end(shard->connections, connection, CONNECTION_REPLACED);
 		meet_stranger(worker, shard, passage, segment);
 	} else {
-		refuse_segment(worker, shard, passage, segment, verdict);
+		meet_invalid(worker, shard, passage, DROP_OUT_OF_WINDOW);
 	}
 }
 
-/* What has no flow: ICMP errors go with the connection that they quote. */
+/* An ICMP error about a packet of a connection that is, or is not, there. */
 static void
-meet_single(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, unsigned side)
 {
-	struct connection *connection;
-	struct flow quoted;
-	unsigned side;
+	const struct rule *rule;
 
-	if (!flow_read_quoted(&quoted, passage->packet, &passage->fields,
-		    passage->firewall->domain.id)) {
-		ask(worker, shard, passage, WEFT_STATE_NEW, NULL, DROP_RULE_DEFAULT);
-		return;
-	}
-	connection = find_connection(worker, shard, passage, &quoted,
-		flow_hash(&quoted, &shard->owner->key), &side);
 	if (connection == NULL) {
-		ask(worker, shard, passage, WEFT_STATE_INVALID, NULL, DROP_INVALID_STATE);
+		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
 		return;
 	}
-	if (is_traced(passage))
+	rule = find_rule(worker, shard, passage, WEFT_STATE_RELATED);
+	if (rule == NULL && passage_is_traced(passage))
 		firewall_trace_connection(worker, passage, connection, side);
-	forward(worker, passage);
+	if (rule == NULL || obey(worker, passage, rule))
+		forward(worker, passage);
 }
 
 static void
@@ -350,22 +402,25 @@ judge(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 {
 	struct tcp_segment segment, *tcp = NULL;
 	struct connection *connection;
-	unsigned side;
+	unsigned side = 0;
 
-	if (unlikely(!passage->has_flow)) {
-		meet_single(worker, shard, passage);
+	if (unlikely(passage->kind == FLOW_NONE)) {
+		meet_new(worker, shard, passage, NULL);
 		return;
 	}
-	if (passage->flow.protocol == IPPROTO_TCP) {
+	if (passage->kind == FLOW_OWN && passage->flow.protocol == IPPROTO_TCP) {
 		if (unlikely(!tcp_segment_read(&segment, passage->packet, &passage->fields))) {
 			drop(worker, passage, DROP_BAD_TRANSPORT);
 			return;
 		}
 		tcp = &segment;
 	}
-	connection =
-		find_connection(worker, shard, passage, &passage->flow, passage->hash, &side);
-	if (connection != NULL)
+	connection = find_connection(shard, passage, &side);
+	if (unlikely(connection != NULL && !comes_from_its_side(passage, connection, side)))
+		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
+	else if (unlikely(passage->kind == FLOW_QUOTED))
+		meet_error(worker, shard, passage, connection, side);
+	else if (connection != NULL)
 		meet_known(worker, shard, passage, connection, side, tcp);
 	else
 		meet_stranger(worker, shard, passage, tcp);
@@ -374,17 +429,33 @@ judge(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 /* ---- the node ---------------------------------------------------------------------------------
  */
 
+static unsigned
+enter_all(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf **packets,
+	unsigned count, struct passage *passages)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (i + PREFETCH_AHEAD < count)
+			rte_prefetch0(rte_pktmbuf_mtod(packets[i + PREFETCH_AHEAD], void *));
+		n += enter(worker, shard, packets[i], &passages[n]);
+	}
+	return n;
+}
+
 void
 firewall_input(struct worker *worker, struct rte_mbuf **packets, unsigned count)
 {
-	struct firewall_shard *shard = firewall_shard_of(worker);
+	struct firewall_shard *shard = &firewalls_of(worker->weft)->shards[worker->index];
 	struct passage passages[VECTOR];
 
 	for (unsigned from = 0; from < count; from += VECTOR) {
-		unsigned last = RTE_MIN(from + VECTOR, count), n = 0;
+		unsigned n = enter_all(worker, shard, packets + from,
+			RTE_MIN((unsigned)VECTOR, count - from), passages);
 
-		for (unsigned i = from; i < last; i++)
-			n += enter(worker, shard, packets[i], &passages[n]);
+		for (unsigned i = 0; i < n; i++)
+			if (likely(passages[i].kind != FLOW_NONE))
+				connection_prefetch_found(shard->connections, passages[i].hash);
 		for (unsigned i = 0; i < n; i++)
 			judge(worker, shard, &passages[i]);
 	}

@@ -16,36 +16,44 @@ struct firewall_shard {
 	struct connection_table *connections;
 	struct reassembly *fragments; /* a firewall is a domain */
 	struct rule_counters *counters;
-};
+	struct rate log_rate;
+	/* control side: connections_expire() has more to do, but nothing passes that would do it */
+	bool expiring;
+} __attribute__((aligned(64)));
 
 /* Of all firewalls; weft->class_data. */
 struct firewalls {
-	struct hash_key key;
-	struct id_pool rule_ids;
-	struct rule_counts counts;
+	struct hash_key key; /* of flows */
+	struct rule_table rules;
+	/* By index of the device's id: whose a connection is. RCU. */
+	struct firewall *_Atomic *by_device;
+	bool ready; /* there is or was a firewall: all below is open */
+	/* control side: connections that are still to be judged again */
+	bool sweeping;
+	unsigned sweep_worker;
+	uint32_t sweep_at;
 	struct firewall_shard shards[WORKER_LIMIT];
 };
 
-/* What workers read of a firewall; a change makes a new one. */
+/* What workers read of a firewall; a change makes a new one. RCU. */
 struct firewall_live {
-	uint32_t version;              /* of the rules, for connection.judged */
+	const struct classifier_view *view;
+	uint32_t version;               /* of the rules, for connection.judged */
 	uint32_t ports[FIREWALL_PORTS]; /* ids; 0: not there */
-	uint8_t otherwise;             /* enum weft_rule_action */
+	uint8_t otherwise;              /* enum weft_rule_action */
 	bool keep, accept_invalid;
+	bool flow_tells; /* no rule looks at what a flow does not tell of its first packet */
 };
 
 /* A firewall; weft_device.data. */
 struct firewall {
 	struct firewall_live *_Atomic live;
+	struct firewalls *all;
 	struct connection_domain domain;
-	struct classifier *classifier;
 	struct rate reject_rate;
 	/* control side */
 	struct weft_firewall_config config; /* as the open change, or the last one, wants it */
 	struct rule_list *rules;
-	bool new_rules;  /* the open change has some */
-	bool unjudged;   /* connections may be there that were judged by rules before */
-	uint32_t swept;  /* where looking for them goes on */
 	struct firewall_live *prepared, *replaced;
 };
 
@@ -67,6 +75,39 @@ firewall_live_of(const struct firewall *firewall)
 	return atomic_load_explicit(&firewall->live, memory_order_acquire);
 }
 
+/* ---- all firewalls (firewalls.c) ----------------------------------------------------------- */
+
+struct firewalls *firewalls_of(const struct weft *weft);
+/* For the first one: opens the workers' shards. NULL: no memory. */
+struct firewalls *firewalls_ready(struct weft *weft, struct weft_error *error);
+
+int firewalls_open(struct weft *weft, struct weft_error *error);
+void firewalls_close(struct weft *weft);
+void firewalls_poll(struct weft *weft, uint64_t now);
+void firewalls_tick(struct weft *weft, uint64_t now);
+
+/* Control: looks on each worker at all of its connections, a slice between two turns each.
+ * look() may end the connection. */
+typedef void (*firewall_look)(
+	void *context, struct connection_table *table, struct connection *connection);
+void firewalls_walk(struct weft *weft, firewall_look look, void *context);
+
+/* The rules have changed: looks for connections that they refuse, from poll to poll. */
+void firewalls_sweep(struct firewalls *all);
+/* A firewall goes: ends its connections. No worker finds it any more. */
+void firewalls_forget(struct weft *weft, uint32_t device);
+
+/* A network's set as the open change leaves it (address_sets.c); NULL: there is none. */
+const struct address_set *address_set_staged(struct weft_network *network, const char *name);
+
+/* ---- the node (firewall_input.c) ----------------------------------------------------------- */
+
+enum flow_kind {
+	FLOW_NONE,   /* of no connection */
+	FLOW_OWN,    /* the packet's */
+	FLOW_QUOTED, /* of which an ICMP error tells */
+};
+
 /* A packet on its way through. */
 struct passage {
 	struct rte_mbuf *packet;
@@ -74,38 +115,58 @@ struct passage {
 	struct firewall *firewall;
 	const struct firewall_live *live;
 	struct fields fields;
-	struct flow flow; /* has_flow */
-	uint64_t hash;    /* of the flow */
-	bool has_flow;
+	struct flow flow;
+	uint64_t hash; /* of the flow */
+	uint8_t kind; /* enum flow_kind: of `flow` */
+	enum drop_reason reason; /* of what is refused */
 };
 
-/* ---- the node (firewall_input.c) ----------------------------------------------------------- */
-
 void firewall_input(struct worker *worker, struct rte_mbuf **packets, unsigned count);
+/* Worker: the connection was judged by rules of before, and those of now refuse it. */
+bool firewall_refuses(const struct firewall *firewall, struct connection *connection);
 
-/* A fragment (firewall_fragment.c): the datagram that it completes, or NULL, taken. */
-struct rte_mbuf *firewall_gather(
-	struct worker *worker, struct firewall_shard *shard, const struct passage *passage);
+static inline bool
+passage_is_dry_run(const struct passage *passage)
+{
+	return packet_meta(passage->packet)->flags & PACKET_DRY_RUN;
+}
+
+static inline bool
+passage_is_traced(const struct passage *passage)
+{
+	return unlikely(packet_meta(passage->packet)->trace != 0);
+}
+
+/* ---- fragments (firewall_fragment.c) --------------------------------------------------------- */
+
+struct reassembly *firewall_fragments_open(void);
+/* A fragment. True: it has completed its datagram, which is now the passage's packet
+ * (PACKET_GATHERED). False: it was taken. */
+bool firewall_gather(struct worker *worker, struct firewall_shard *shard, struct passage *passage);
 /* Sends a datagram that was put together, cut as it came. */
-void firewall_send_whole(
-	struct worker *worker, struct vport *egress, const struct passage *passage);
+void firewall_send_whole(struct worker *worker, struct vport *egress, struct passage *passage);
 /* Datagrams that did not become whole. */
 void firewall_expire_fragments(struct worker *worker, struct firewall_shard *shard);
 
-/* Tells the sender, and drops (firewall_reject.c). */
+/* ---- answers (firewall_reject.c) ------------------------------------------------------------- */
+
+/* Tells the sender, and drops with passage->reason. */
 void firewall_reject(struct worker *worker, struct passage *passage);
+/* A packet to many: nobody who has its address answers, and no error is due. */
+bool firewall_is_to_group(const struct fields *fields);
 
-/* Worker: judges again what has been judged by rules before, `most` places looked at at a time
- * (firewall_input.c). */
-void firewall_judge_again(
-	struct worker *worker, struct firewall *firewall, struct connection *connection);
+/* ---- words (firewall_trace.c) ---------------------------------------------------------------- */
 
-/* ---- words (firewall_trace.c): only for packets that have a trace mark ------------------- */
-
+/* Only for packets that have a trace mark. */
 void firewall_trace_connection(struct worker *worker, const struct passage *passage,
 	const struct connection *connection, unsigned side);
 /* rule NULL: the firewall's default. */
 void firewall_trace_rule(
 	struct worker *worker, const struct passage *passage, const struct rule *rule);
+void firewall_trace_verdict(
+	struct worker *worker, const struct passage *passage, enum tcp_verdict verdict);
+/* Tells of what a rule with `log` has judged, if its rate allows. */
+void firewall_log(struct worker *worker, struct firewall_shard *shard,
+	const struct passage *passage, const struct rule *rule);
 
 #endif

@@ -5,6 +5,7 @@
 #include "packet/ip.h"
 
 #include <netinet/in.h>
+#include <rte_tcp.h>
 
 #define ICMP_HEADER_LENGTH 8
 #define QUOTED_LEAST 8 /* bytes of what is behind the quoted header: RFC 792 */
@@ -54,6 +55,30 @@ flow_read(struct flow *flow, const struct fields *fields, uint32_t domain)
 	flow->from_port = fields->from_port;
 	flow->to_port = fields->to_port;
 	return fields->has_ports;
+}
+
+void
+flow_fields(const struct flow *flow, struct fields *fields)
+{
+	*fields = (struct fields){
+		.family = flow->family,
+		.protocol = flow->protocol,
+		.ethertype = flow->family == 4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6,
+		.l4 = PACKET_OFFSET_NONE,
+	};
+	memcpy(fields->from_ip, flow->from_ip, sizeof(fields->from_ip));
+	memcpy(fields->to_ip, flow->to_ip, sizeof(fields->to_ip));
+	if (fields_is_icmp(fields)) {
+		fields->has_ports = true;
+		fields->from_port = flow->family == 6 ? ICMP6_ECHO : ICMP4_ECHO;
+		fields->icmp_id = flow->from_port;
+		return;
+	}
+	fields->has_ports = has_ports(flow->protocol);
+	fields->from_port = flow->from_port;
+	fields->to_port = flow->to_port;
+	if (flow->protocol == IPPROTO_TCP)
+		fields->tcp_flags = RTE_TCP_SYN_FLAG;
 }
 
 /* ---- hashing ----------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ bool rule_matches_rest(const struct rule *rule, const struct fields *fields);
 static inline uint8_t
 rule_states(const struct weft_rule *match)
 {
-	return match->states != 0 ? match->states : RULE_STATE_NEW | RULE_STATE_RELATED;
+	return match->states != 0 ? match->states : RULE_STATE_NEW;
 }
 
 /* "tcp from 10.0.0.0/8 to 192.0.2.1 port 80,443": for people; always terminated. */

@@ -28,6 +28,7 @@ rule_counter_begin(struct rule_counter *counter, uint32_t id)
 	atomic_store_explicit(&counter->packets, 0, memory_order_relaxed);
 	atomic_store_explicit(&counter->bytes, 0, memory_order_relaxed);
 	atomic_store_explicit(&counter->last, 0, memory_order_relaxed);
+	counter->logged = 0;
 	atomic_store_explicit(&counter->id, id, memory_order_release);
 }
 

@@ -13,6 +13,7 @@
 #include "graph/id.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,7 @@ struct rule_count {
 
 struct rule_counter {
 	_Atomic uint32_t id; /* 0: nobody's */
-	uint32_t reserved;
+	uint32_t logged;     /* its worker's: when it was told of last, in 2^20 ns */
 	_Atomic uint64_t packets, bytes, last;
 };
 
@@ -62,6 +63,20 @@ rule_count_hit(struct rule_counters *counters, uint32_t id, uint32_t bytes, uint
 	rule_counter_raise(&counter->packets, 1);
 	rule_counter_raise(&counter->bytes, bytes);
 	atomic_store_explicit(&counter->last, now, memory_order_relaxed);
+}
+
+/* Worker: whether something may be told of a packet that the rule judges, which was counted: once
+ * in `interval` ns. */
+static inline bool
+rule_counter_may_log(struct rule_counters *counters, uint32_t id, uint64_t now, uint64_t interval)
+{
+	struct rule_counter *counter = &counters->by_index[id_index(id)];
+	uint32_t tick = (uint32_t)(now >> 20) | 1;
+
+	if (counter->logged != 0 && tick - counter->logged < interval >> 20)
+		return false;
+	counter->logged = tick;
+	return true;
 }
 
 #endif

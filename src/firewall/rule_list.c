@@ -26,7 +26,7 @@ struct set_fill {
 };
 
 struct rule_list {
-	struct id_pool *ids;
+	struct rule_table *table;
 	struct classifier *classifier;
 	struct rule **rules;
 	unsigned count;
@@ -52,13 +52,13 @@ struct rule_list {
  */
 
 struct rule_list *
-rule_list_create(const struct hash_key *key, struct id_pool *ids)
+rule_list_create(const struct hash_key *key, struct rule_table *table)
 {
 	struct rule_list *list = calloc(1, sizeof(*list));
 
 	if (list == NULL)
 		return NULL;
-	list->ids = ids;
+	list->table = table;
 	list->classifier = classifier_create(key);
 	if (list->classifier == NULL) {
 		free(list);
@@ -77,7 +77,7 @@ free_new(struct rule_list *list)
 		if (place->rule == NULL || place->rule == place->before)
 			continue;
 		if (place->before == NULL && place->rule->id != 0)
-			id_pool_give(list->ids, place->rule->id);
+			id_pool_give(&list->table->ids, place->rule->id);
 		rule_free(place->rule);
 	}
 }
@@ -119,7 +119,7 @@ free_replaced(struct rule_list *list)
 		const struct rule *now = name_map_get(&list->names, rule->match.name);
 
 		if (now == NULL || now->id != rule->id)
-			id_pool_give(list->ids, rule->id);
+			id_pool_give(&list->table->ids, rule->id);
 		rule_free(rule);
 	}
 	free(list->replaced);
@@ -136,7 +136,8 @@ rule_list_free(struct rule_list *list)
 	classifier_free(list->classifier);
 	free_replaced(list);
 	for (unsigned i = 0; i < list->count; i++) {
-		id_pool_give(list->ids, list->rules[i]->id);
+		rule_table_remove(list->table, list->rules[i]);
+		id_pool_give(&list->table->ids, list->rules[i]->id);
 		rule_free(list->rules[i]);
 	}
 	free(list->rules);
@@ -409,7 +410,7 @@ fill_rule(struct rule_list *list, struct place *place, const struct rule_names *
 		rule = place->rule = rule_create(&place->before->match, 0, 0, error);
 	if (rule == NULL || resolve(names, &rule->match, &resolved, error) < 0)
 		return -1;
-	rule->id = place->before != NULL ? place->before->id : id_pool_take(list->ids);
+	rule->id = place->before != NULL ? place->before->id : id_pool_take(&list->table->ids);
 	if (rule->id == 0)
 		return error_set(error, ENOSPC, "there are too many rules");
 	rule->order = order;
@@ -515,13 +516,17 @@ rule_list_differs(const struct rule_list *list)
 static void
 publish_names(struct rule_list *list)
 {
-	for (unsigned i = 0; i < list->n_gone; i++)
+	for (unsigned i = 0; i < list->n_gone; i++) {
 		name_map_remove(&list->names, list->gone[i]->match.name);
+		rule_table_remove(list->table, list->gone[i]);
+	}
 	for (unsigned i = 0; i < list->n_places; i++) {
 		struct rule *rule = list->places[i].rule;
 
-		if (rule != list->places[i].before)
-			name_map_put(&list->names, rule->match.name, rule);
+		if (rule == list->places[i].before)
+			continue;
+		name_map_put(&list->names, rule->match.name, rule);
+		rule_table_put(list->table, rule);
 	}
 }
 

@@ -15,12 +15,12 @@
 
 #include "firewall/classifier.h"
 #include "firewall/rule_counters.h"
-#include "graph/id.h"
+#include "firewall/rule_table.h"
 
 struct rule_list;
 
-/* The pool of ids is that of all lists whose rules are counted together. NULL: no memory. */
-struct rule_list *rule_list_create(const struct hash_key *key, struct id_pool *ids);
+/* The table is that of all lists whose rules are counted together. NULL: no memory. */
+struct rule_list *rule_list_create(const struct hash_key *key, struct rule_table *table);
 /* Nobody reads it any more. */
 void rule_list_free(struct rule_list *list);
 

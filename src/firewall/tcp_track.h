@@ -53,6 +53,8 @@
 
 #include "firewall/fields.h"
 
+#include <rte_tcp.h>
+
 enum tcp_state {
 	TCP_STATE_NONE,         /* nothing has been seen */
 	TCP_STATE_SYN_SENT,     /* SYN of the first */
@@ -127,6 +129,16 @@ bool tcp_segment_read(
  * TCP_BAD_SYN remembers. */
 enum tcp_verdict tcp_track(
 	struct tcp_track *track, unsigned side, const struct tcp_segment *segment);
+
+/* Whether it may be the first of a connection. */
+static inline bool
+tcp_segment_begins(const struct tcp_segment *segment)
+{
+	const uint8_t which = RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG |
+			      RTE_TCP_FIN_FLAG;
+
+	return (segment->flags & which) == RTE_TCP_SYN_FLAG;
+}
 
 /* "established": for people. */
 const char *tcp_state_name(uint8_t state);

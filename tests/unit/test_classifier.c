@@ -16,7 +16,7 @@
 #define PACKETS 60
 
 struct world {
-	struct id_pool ids;
+	struct rule_table table;
 	struct rule_list *list;
 	struct address_set *sets[SETS], *old_sets[SETS];
 	struct random_rule *rules; /* as wanted */
@@ -63,7 +63,8 @@ world_open(struct world *world, uint64_t seed)
 	random_state = seed * 0x9e3779b97f4a7c15u + 1;
 	memset(world, 0, sizeof(*world));
 	hash_key_random(&key);
-	world->list = rule_list_create(&key, &world->ids);
+	assert_int_equal(rule_table_open(&world->table), 0);
+	world->list = rule_list_create(&key, &world->table);
 	assert_non_null(world->list);
 	world->rules = calloc(RULES_MOST, sizeof(*world->rules));
 	for (unsigned i = 0; i < SETS; i++)
@@ -88,7 +89,7 @@ world_close(struct world *world)
 	for (unsigned i = 0; i < SETS; i++)
 		address_set_free(world->sets[i]);
 	free(world->rules);
-	id_pool_free(&world->ids);
+	rule_table_close(&world->table);
 }
 
 /* Rules point into themselves: they have moved. */

@@ -407,7 +407,7 @@ test_labels_random(void **state)
  */
 
 struct firewall {
-	struct id_pool ids;
+	struct rule_table table;
 	struct rule_list *list;
 	struct address_set *set;
 	int out; /* the port's index; -1: it is not there */
@@ -438,7 +438,8 @@ firewall_open(struct firewall *firewall)
 
 	hash_key_random(&key);
 	*firewall = (struct firewall){ .out = 1 };
-	firewall->list = rule_list_create(&key, &firewall->ids);
+	assert_int_equal(rule_table_open(&firewall->table), 0);
+	firewall->list = rule_list_create(&key, &firewall->table);
 	assert_non_null(firewall->list);
 }
 
@@ -448,8 +449,8 @@ firewall_close(struct firewall *firewall)
 	rule_list_free(firewall->list);
 	address_set_free(firewall->set);
 	/* every id is back */
-	assert_int_equal(firewall->ids.n_free, firewall->ids.used);
-	id_pool_free(&firewall->ids);
+	assert_int_equal(firewall->table.ids.n_free, firewall->table.ids.used);
+	rule_table_close(&firewall->table);
 }
 
 static int
