@@ -159,8 +159,7 @@ weft_address_set_update(struct weft_change *change, struct weft_network *network
 		return;
 	}
 	set = device->data;
-	next = address_set_update(
-		set->next != NULL ? set->next : set->now, come, n_come, go, n_go);
+	next = address_set_update(set->next != NULL ? set->next : set->now, come, n_come, go, n_go);
 	update = calloc(1, sizeof(*update));
 	if (next == NULL || update == NULL || change_touch(change, device) < 0 ||
 		change_stage(change, &update_step, update) < 0) {

@@ -25,7 +25,8 @@ with_defaults(const struct weft_firewall_config *config)
 
 	result.connection_limit = or_default(config->connection_limit, FIREWALL_CONNECTION_LIMIT);
 	/* RFC 5382, REQ-5; RFC 4787, REQ-5 (of UDP that nobody answers less: nothing is lost with
-	 * it but a place); RFC 5508, REQ-2 asks for less than 60 nowhere but where it is answered */
+	 * it but a place); RFC 5508, REQ-2 asks for less than 60 nowhere but where it is answered
+	 */
 	result.tcp_timeout = or_default(config->tcp_timeout, 7440);
 	result.tcp_opening_timeout = or_default(config->tcp_opening_timeout, 240);
 	result.tcp_closing_timeout = or_default(config->tcp_closing_timeout, 240);
@@ -56,7 +57,8 @@ fill_domain(struct connection_domain *domain, const struct weft_firewall_config 
 		atomic_store_explicit(&domain->timeouts[i], timeouts[i], memory_order_relaxed);
 }
 
-/* ---- firewalls -------------------------------------------------------------------------------- */
+/* ---- firewalls --------------------------------------------------------------------------------
+ */
 
 static void
 firewall_free(struct firewall *firewall)
@@ -158,7 +160,8 @@ weft_firewall_update(struct weft_change *change, struct weft_device *device,
 	firewall->config = with_defaults(config);
 }
 
-/* ---- ports ------------------------------------------------------------------------------------ */
+/* ---- ports ------------------------------------------------------------------------------------
+ */
 
 /* Which place is free, of those that the change leaves; FIREWALL_PORTS: none. */
 static unsigned
@@ -204,7 +207,8 @@ weft_firewall_port_add(struct weft_change *change, struct weft_device *device, c
 	return vport;
 }
 
-/* ---- rules ------------------------------------------------------------------------------------ */
+/* ---- rules ------------------------------------------------------------------------------------
+ */
 
 void
 weft_firewall_rules(struct weft_change *change, struct weft_device *device,
@@ -243,7 +247,8 @@ resolve_set(void *context, const char *name)
 	return address_set_staged(device->network, name);
 }
 
-/* ---- what a change makes of a firewall -------------------------------------------------------- */
+/* ---- what a change makes of a firewall --------------------------------------------------------
+ */
 
 static struct firewall_live *
 make_live(struct weft_device *device)
@@ -289,8 +294,8 @@ judges_otherwise(const struct firewall_live *live, const struct firewall_live *b
 static bool
 flow_tells(const struct rule_list *rules)
 {
-	const uint16_t more = WEFT_RULE_VLAN | WEFT_RULE_DSCP | WEFT_RULE_FROM_MAC |
-			      WEFT_RULE_TO_MAC;
+	const uint16_t more =
+		WEFT_RULE_VLAN | WEFT_RULE_DSCP | WEFT_RULE_FROM_MAC | WEFT_RULE_TO_MAC;
 	const struct rule *rule;
 
 	for (unsigned i = 0; (rule = rule_list_at(rules, i)) != NULL; i++)
@@ -318,8 +323,8 @@ commit(struct weft_device *device)
 	firewall->replaced = before;
 	firewall->prepared = NULL;
 	atomic_store_explicit(&firewall->live, live, memory_order_release);
-	atomic_store_explicit(&firewall->all->by_device[id_index(device->id)], firewall,
-		memory_order_release);
+	atomic_store_explicit(
+		&firewall->all->by_device[id_index(device->id)], firewall, memory_order_release);
 }
 
 static void

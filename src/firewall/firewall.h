@@ -118,9 +118,9 @@ size_t firewall_kill(struct weft *weft, const struct connection_filter *filter);
 
 /* The data of the mbuf. */
 struct firewall_log {
-	uint32_t vport;  /* id: where the packet came in */
-	uint8_t action;  /* enum weft_rule_action */
-	char rule[64];   /* its name, cut to that */
+	uint32_t vport; /* id: where the packet came in */
+	uint8_t action; /* enum weft_rule_action */
+	char rule[64];  /* its name, cut to that */
 	char packet[TRACE_DESCRIBE_SIZE];
 };
 

@@ -80,8 +80,8 @@ firewall_send_whole(struct worker *worker, struct vport *egress, struct passage 
 		count = fragment_ip6(&worker->pools, packet, passage->fields.l3, piece,
 			(uint32_t)worker_random(worker), fragments, FRAGMENTS_MOST, &no_buffer);
 	if (count == 0)
-		packet_dropped(worker, passage->ingress,
-			no_buffer ? DROP_NO_BUFFER : DROP_FRAGMENT, dry_run);
+		packet_dropped(worker, passage->ingress, no_buffer ? DROP_NO_BUFFER : DROP_FRAGMENT,
+			dry_run);
 	for (unsigned i = 0; i < count; i++)
 		vport_send(worker, egress, fragments[i]);
 }

@@ -191,8 +191,8 @@ may_begin(const struct passage *passage, const struct rule *rule, const struct t
 /* ---- 4.: asking the rules -------------------------------------------------------------------- */
 
 static const struct rule *
-find_rule(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
-	uint8_t state)
+find_rule(
+	struct worker *worker, struct firewall_shard *shard, struct passage *passage, uint8_t state)
 {
 	const struct rule *rule = classifier_find(passage->live->view, &passage->fields, state);
 

@@ -116,8 +116,8 @@ struct passage {
 	const struct firewall_live *live;
 	struct fields fields;
 	struct flow flow;
-	uint64_t hash; /* of the flow */
-	uint8_t kind; /* enum flow_kind: of `flow` */
+	uint64_t hash;           /* of the flow */
+	uint8_t kind;            /* enum flow_kind: of `flow` */
 	enum drop_reason reason; /* of what is refused */
 };
 

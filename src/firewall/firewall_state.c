@@ -5,7 +5,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-/* ---- firewalls and rules ---------------------------------------------------------------------- */
+/* ---- firewalls and rules ----------------------------------------------------------------------
+ */
 
 void
 firewall_read(const struct weft_device *device, struct firewall_info *info)
@@ -15,8 +16,7 @@ firewall_read(const struct weft_device *device, struct firewall_info *info)
 	*info = (struct firewall_info){
 		.config = firewall->config,
 		.rules = rule_list_count(firewall->rules),
-		.connections =
-			atomic_load_explicit(&firewall->domain.count, memory_order_relaxed),
+		.connections = atomic_load_explicit(&firewall->domain.count, memory_order_relaxed),
 	};
 }
 
@@ -141,8 +141,7 @@ tell_slice(struct worker *worker, void *argument)
 
 	telling->worker = worker;
 	telling->count = 0;
-	telling->more =
-		connections_walk(telling->table, &telling->at, BATCH, copy, telling);
+	telling->more = connections_walk(telling->table, &telling->at, BATCH, copy, telling);
 }
 
 static bool

@@ -62,16 +62,16 @@ firewall_trace_connection(struct worker *worker, const struct passage *passage,
 	const struct connection *connection, unsigned side)
 {
 	const struct rule *rule =
-		connection->rule != 0 ? rule_table_get(&passage->firewall->all->rules,
-						connection->rule)
-				      : NULL;
+		connection->rule != 0
+			? rule_table_get(&passage->firewall->all->rules, connection->rule)
+			: NULL;
 	const char *by = connection->rule == 0 ? "the default"
-			 : rule != NULL	       ? rule->match.name
+			 : rule != NULL        ? rule->match.name
 					       : "a rule that is gone";
 
 	trace_step(worker, passage->packet, passage->ingress, "%s a known connection%s%s, by %s%s",
 		passage->kind == FLOW_QUOTED ? "an error about"
-		: side == 0		     ? "of"
+		: side == 0                  ? "of"
 					     : "a reply of",
 		connection->protocol == IPPROTO_TCP ? ", " : "",
 		connection->protocol == IPPROTO_TCP ? tcp_state_name(connection->tcp.state) : "",

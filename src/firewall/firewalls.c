@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define SHARD_LIMIT (1u << 22)
-#define SLICE 1000          /* places looked at between two turns of a worker */
+#define SLICE 1000 /* places looked at between two turns of a worker */
 #define SLICES_PER_POLL 64
 #define EXPIRE_SLICE 4096
 #define BY_DEVICE_BYTES (ID_INDEX_COUNT * sizeof(struct firewall *))
@@ -124,8 +124,8 @@ look_at_slice(struct worker *worker, void *argument)
 	struct slice *slice = argument;
 
 	(void)worker;
-	slice->more = connections_walk(
-		slice->table, &slice->at, SLICE, slice->look, slice->context);
+	slice->more =
+		connections_walk(slice->table, &slice->at, SLICE, slice->look, slice->context);
 }
 
 void
@@ -205,7 +205,8 @@ firewalls_poll(struct weft *weft, uint64_t now)
 		sweep_slice(weft, all);
 }
 
-/* ---- what is over while nothing passes -------------------------------------------------------- */
+/* ---- what is over while nothing passes --------------------------------------------------------
+ */
 
 static void
 expire_slice(struct worker *worker, void *argument)
