@@ -458,6 +458,36 @@ struct weft_rule {
 	uint8_t from_mac[6], from_mac_mask[6];
 	uint8_t to_mac[6], to_mac_mask[6];
 	uint8_t states; /* WEFT_STATE_ bits; 0: NEW */
+	uint32_t mark;  /* libweft's own: 0 */
+};
+
+/*
+ * Network address translation (RFC 3022, RFC 4787, RFC 5382, RFC 5508), of connections: it is
+ * chosen with the first packet, and the others follow. The inside is one of the firewall's ports.
+ * Destinations are translated before the rules are asked, sources after: rules see real
+ * addresses.
+ */
+enum weft_translation_kind {
+	/* What goes from the inside out gets one of `addresses` as its source, all of one host the
+	 * same, and one of `ports` where its own is not free. */
+	WEFT_TRANSLATE_SOURCE,
+	/* What comes to the addresses and ports of `match` goes to one of `addresses` inside, chosen
+	 * by who asks. What comes from the inside itself is sent back there, as if from outside. */
+	WEFT_TRANSLATE_DESTINATION,
+	/* One to one, both ways: addresses[0] is a prefix inside, addresses[1] outside, as long. */
+	WEFT_TRANSLATE_PREFIX,
+};
+
+struct weft_translation {
+	/* its name, and which connections: addresses, sets, protocol, ports, `from` (DESTINATION);
+	 * the rest is not looked at */
+	struct weft_rule match;
+	enum weft_translation_kind kind;
+	const struct weft_prefix *addresses; /* of one family */
+	unsigned n_addresses;
+	/* SOURCE: 0-0: 1,024 to 65,535. DESTINATION: `first` is the port, 0: as it was */
+	struct weft_port_range ports;
+	bool answer; /* ARP for the outside addresses is answered with the MAC of who is inside */
 };
 
 struct weft_firewall_config {
@@ -489,6 +519,13 @@ WEFT_API struct weft_vport *weft_firewall_port_add(
  */
 WEFT_API void weft_firewall_rules(struct weft_change *change, struct weft_device *device,
 	const struct weft_rule *rules, unsigned count);
+
+/*
+ * Gives it these translations, the first that fits is taken, in place of those that it has.
+ * `inside`: the name of one of its ports, NULL: "in". Connections that are there keep theirs.
+ */
+WEFT_API void weft_firewall_translations(struct weft_change *change, struct weft_device *device,
+	const char *inside, const struct weft_translation *translations, unsigned count);
 
 /* ---- vnics ----------------------------------------------------------------------------- */
 

@@ -66,6 +66,9 @@ firewall_free(struct firewall *firewall)
 	if (firewall == NULL)
 		return;
 	rule_list_free(firewall->rules);
+	rule_list_free(firewall->sources);
+	rule_list_free(firewall->destinations);
+	translations_free(firewall->translations);
 	free(atomic_load_explicit(&firewall->live, memory_order_relaxed));
 	free(firewall);
 }
@@ -79,8 +82,11 @@ firewall_new(struct firewalls *all, struct weft_network *network,
 	if (firewall == NULL)
 		return NULL;
 	firewall->rules = rule_list_create(&all->key, &all->rules);
-	if (firewall->rules == NULL) {
-		free(firewall);
+	firewall->sources = rule_list_create(&all->key, &all->rules);
+	firewall->destinations = rule_list_create(&all->key, &all->rules);
+	if (firewall->rules == NULL || firewall->sources == NULL ||
+		firewall->destinations == NULL) {
+		firewall_free(firewall);
 		return NULL;
 	}
 	firewall->all = all;
@@ -226,17 +232,92 @@ weft_firewall_rules(struct weft_change *change, struct weft_device *device,
 		change_failed_with(change);
 }
 
-/* Rules name ports and sets; both are those of after the change. */
-static int
-resolve_port(void *context, const char *name)
+/* ---- translations -----------------------------------------------------------------------------
+ */
+
+struct translations_update {
+	struct firewall *firewall;
+	struct translations *before;
+};
+
+static void
+translations_update_finish(void *object)
 {
-	struct weft_device *device = context;
+	struct translations_update *update = object;
+
+	translations_free(update->before);
+	free(update);
+}
+
+static void
+translations_update_abort(void *object)
+{
+	struct translations_update *update = object;
+
+	translations_free(update->firewall->translations);
+	update->firewall->translations = update->before;
+	free(update);
+}
+
+static const struct change_step translations_update_step = { NULL, translations_update_finish,
+	translations_update_abort };
+
+static int
+find_port(struct weft_device *device, const char *name)
+{
 	struct weft_vport *vport = NULL;
 
 	while ((vport = change_vport_next(device, vport)) != NULL)
 		if (strcmp(vport->name, name) == 0)
 			return firewall_port_of(change_vport_after(vport))->index;
 	return -1;
+}
+
+void
+weft_firewall_translations(struct weft_change *change, struct weft_device *device,
+	const char *inside, const struct weft_translation *wanted, unsigned count)
+{
+	struct translations_update *update;
+	struct translations *made;
+	struct firewall *firewall;
+	int port;
+
+	if (weft_change_failed(change, NULL) || device == NULL ||
+		!device_is(change, device, &firewall_class))
+		return;
+	inside = inside != NULL ? inside : "in";
+	firewall = device->data;
+	port = find_port(device, inside);
+	if (port < 0 && count != 0) {
+		change_fail(change, ENOENT, "firewall %s/%s has no port \"%s\" to translate behind",
+			device->network->name, device->name, inside);
+		return;
+	}
+	if (change_touch(change, device) < 0)
+		return;
+	made = translations_create(inside, wanted, count, firewall->sources, firewall->destinations,
+		change_error(change));
+	if (made == NULL) {
+		change_failed_with(change);
+		return;
+	}
+	made->inside = (unsigned)port;
+	update = malloc(sizeof(*update));
+	if (update == NULL || change_stage(change, &translations_update_step, update) < 0) {
+		change_fail(change, ENOMEM, "out of memory");
+		translations_free(made);
+		free(update);
+		return;
+	}
+	*update = (struct translations_update){ firewall, firewall->translations };
+	firewall->translations = made;
+}
+
+/* Rules name ports and sets; both are those of after the change. */
+static int
+resolve_port(void *context, const char *name)
+{
+	return find_port(context, name);
 }
 
 static const struct address_set *
@@ -279,7 +360,10 @@ prepare(struct weft_device *device, struct weft_change *change, struct weft_erro
 		return error_memory(error);
 	/* discard() frees it */
 	firewall->prepared = live;
-	return rule_list_prepare(firewall->rules, &names, error);
+	if (rule_list_prepare(firewall->rules, &names, error) < 0 ||
+		rule_list_prepare(firewall->sources, &names, error) < 0)
+		return -1;
+	return rule_list_prepare(firewall->destinations, &names, error);
 }
 
 /* Whether what was accepted before may be refused now. */
@@ -313,7 +397,13 @@ commit(struct weft_device *device)
 
 	fill_domain(&firewall->domain, &firewall->config);
 	rule_list_publish(firewall->rules);
+	rule_list_publish(firewall->sources);
+	rule_list_publish(firewall->destinations);
 	live->view = classifier_view(rule_list_classifier(firewall->rules));
+	live->sources = classifier_view(rule_list_classifier(firewall->sources));
+	live->destinations = classifier_view(rule_list_classifier(firewall->destinations));
+	if (firewall->translations != NULL && firewall->translations->count != 0)
+		live->translations = firewall->translations;
 	live->version = before != NULL ? before->version : 0;
 	live->flow_tells = flow_tells(firewall->rules);
 	if (judges_otherwise(live, before)) {
@@ -333,6 +423,8 @@ discard(struct weft_device *device)
 	struct firewall *firewall = device->data;
 
 	rule_list_undo(firewall->rules);
+	rule_list_undo(firewall->sources);
+	rule_list_undo(firewall->destinations);
 	free(firewall->prepared);
 	firewall->prepared = NULL;
 }
@@ -343,6 +435,8 @@ reclaim(struct weft_device *device)
 	struct firewall *firewall = device->data;
 
 	rule_list_reclaim(firewall->rules);
+	rule_list_reclaim(firewall->sources);
+	rule_list_reclaim(firewall->destinations);
 	free(firewall->replaced);
 	firewall->replaced = NULL;
 }

@@ -63,10 +63,12 @@ read_flow(struct passage *passage, const struct hash_key *key)
 	passage->kind = FLOW_OWN;
 	if (unlikely(!flow_read(&passage->flow, &passage->fields, domain))) {
 		passage->kind = FLOW_QUOTED;
-		if (!flow_read_quoted(&passage->flow, passage->packet, &passage->fields, domain)) {
+		if (!flow_read_quoted(&passage->flow, passage->packet, &passage->fields, domain,
+			    &passage->quoted_l4)) {
 			passage->kind = FLOW_NONE;
 			return;
 		}
+		passage->flow = flow_reverse(&passage->flow);
 	}
 	passage->hash = flow_hash(&passage->flow, key);
 }
@@ -76,7 +78,7 @@ read_flow(struct passage *passage, const struct hash_key *key)
 static bool
 hand_over(struct worker *worker, const struct passage *passage, uint64_t hash)
 {
-	unsigned owner = (unsigned)(hash >> 40) % worker->weft->n_workers;
+	unsigned owner = firewall_owner(worker, hash);
 
 	if (likely(owner == worker->index) || passage_is_dry_run(passage))
 		return false;
@@ -123,10 +125,11 @@ enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *pack
 
 /* ---- 5.: what is accepted -------------------------------------------------------------------- */
 
+/* To a port, as it is. */
 static void
-forward(struct worker *worker, struct passage *passage)
+forward(struct worker *worker, struct passage *passage, unsigned to)
 {
-	struct vport *egress = vport_get(worker, passage->live->ports[passage->fields.to]);
+	struct vport *egress = vport_get(worker, passage->live->ports[to]);
 
 	if (unlikely(egress == NULL))
 		drop(worker, passage, DROP_NO_DESTINATION);
@@ -134,6 +137,17 @@ forward(struct worker *worker, struct passage *passage)
 		firewall_send_whole(worker, egress, passage);
 	else
 		vport_send(worker, egress, passage->packet);
+}
+
+/* As what `reply` answers. */
+static void
+forward_translated(
+	struct worker *worker, struct passage *passage, const struct flow *reply, unsigned to)
+{
+	if (!firewall_rewrite(worker, passage, reply))
+		return;
+	if (to != passage->fields.from || firewall_turn(worker, passage))
+		forward(worker, passage, to);
 }
 
 static enum drop_reason
@@ -149,21 +163,28 @@ refusal_reason(enum connection_refusal why)
 	}
 }
 
+/* What is made of a packet that begins something: of whom its answer will come, and to whom go. */
+struct plan {
+	struct fields fields; /* as the rules are to see the packet */
+	struct flow reply;
+	uint64_t reply_hash;
+};
+
 /* False: the packet is gone. */
 static bool
 begin(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
-	const struct rule *rule, const struct tcp_segment *segment)
+	const struct plan *plan, const struct rule *rule, const struct tcp_segment *segment)
 {
 	struct connection_request request = {
 		.domain = &passage->firewall->domain,
 		.flow = passage->flow,
-		.reply = flow_reverse(&passage->flow),
+		.reply = plan->reply,
 		.flow_hash = passage->hash,
-		.reply_hash = passage->hash,
+		.reply_hash = plan->reply_hash,
 		.rule = rule != NULL ? rule->id : 0,
 		.judged = passage->live->version,
 		.from = passage->fields.from,
-		.to = passage->fields.to,
+		.to = plan->fields.to,
 	};
 	struct connection *connection;
 	enum connection_refusal why;
@@ -191,10 +212,10 @@ may_begin(const struct passage *passage, const struct rule *rule, const struct t
 /* ---- 4.: asking the rules -------------------------------------------------------------------- */
 
 static const struct rule *
-find_rule(
-	struct worker *worker, struct firewall_shard *shard, struct passage *passage, uint8_t state)
+find_rule(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct fields *fields, uint8_t state)
 {
-	const struct rule *rule = classifier_find(passage->live->view, &passage->fields, state);
+	const struct rule *rule = classifier_find(passage->live->view, fields, state);
 
 	if (rule != NULL && !passage_is_dry_run(passage)) {
 		rule_count_hit(shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet),
@@ -223,18 +244,51 @@ obey(struct worker *worker, struct passage *passage, const struct rule *rule)
 	return false;
 }
 
+/* A packet that nothing is made of goes on by itself. */
+static void
+meet_single(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	const struct rule *rule =
+		find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_NEW);
+
+	if (obey(worker, passage, rule))
+		forward(worker, passage, passage->fields.to);
+}
+
+/* What a rule accepted: begins a connection, if it can. */
+static void
+meet_first(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct plan *plan, const struct rule *rule, const struct tcp_segment *segment)
+{
+	bool begins = may_begin(passage, rule, segment);
+
+	if (begins && passage->live->translations != NULL &&
+		!firewall_plan_source(
+			worker, shard, passage, &plan->fields, &plan->reply, &plan->reply_hash)) {
+		drop(worker, passage, DROP_NO_TRANSLATION);
+		return;
+	}
+	if (begins && !passage_is_dry_run(passage) &&
+		!begin(worker, shard, passage, plan, rule, segment))
+		return;
+	if (begins && passage->live->translations != NULL)
+		forward_translated(worker, passage, &plan->reply, plan->fields.to);
+	else
+		forward(worker, passage, passage->fields.to);
+}
+
 static void
 meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	const struct tcp_segment *segment)
 {
-	const struct rule *rule = find_rule(worker, shard, passage, WEFT_STATE_NEW);
+	struct plan plan = { passage->fields, flow_reverse(&passage->flow), passage->hash };
+	const struct rule *rule;
 
-	if (!obey(worker, passage, rule))
-		return;
-	if (may_begin(passage, rule, segment) && !passage_is_dry_run(passage) &&
-		!begin(worker, shard, passage, rule, segment))
-		return;
-	forward(worker, passage);
+	if (unlikely(passage->live->translations != NULL))
+		firewall_plan_destination(passage, &plan.fields, &plan.reply);
+	rule = find_rule(worker, shard, passage, &plan.fields, WEFT_STATE_NEW);
+	if (obey(worker, passage, rule))
+		meet_first(worker, shard, passage, &plan, rule, segment);
 }
 
 /* Only rules that name the state are asked; `otherwise`: why it is dropped if none does. */
@@ -242,12 +296,13 @@ static void
 meet_invalid(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	enum drop_reason otherwise)
 {
-	const struct rule *rule = find_rule(worker, shard, passage, WEFT_STATE_INVALID);
+	const struct rule *rule =
+		find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_INVALID);
 
 	if (rule == NULL)
 		drop(worker, passage, otherwise);
 	else if (obey(worker, passage, rule))
-		forward(worker, passage);
+		forward(worker, passage, passage->fields.to);
 }
 
 static bool
@@ -279,8 +334,11 @@ static void
 first_fields(struct connection *connection, const struct passage *passage, unsigned side,
 	struct fields *fields)
 {
-	struct flow flow = connection_flow(connection, 0);
+	struct flow flow = connection_flow(connection, 0), reply = connection_flow(connection, 1);
 
+	/* with its destination translated, and its source not yet */
+	memcpy(flow.to_ip, reply.from_ip, sizeof(flow.to_ip));
+	flow.to_port = reply.from_port;
 	flow_fields(&flow, fields);
 	fields->from = connection->from;
 	fields->to = connection->to;
@@ -342,14 +400,28 @@ find_connection(struct firewall_shard *shard, const struct passage *passage, uns
 	return NULL;
 }
 
-/* Each side's packets come in by its port; errors about them by the other. */
+/* Each side's packets come in by its port, and so do errors about what it was sent. */
 static bool
 comes_from_its_side(
 	const struct passage *passage, const struct connection *connection, unsigned side)
 {
-	bool first = (side == 0) == (passage->kind == FLOW_OWN);
+	return likely(passage->fields.from == (side == 0 ? connection->from : connection->to));
+}
 
-	return likely(passage->fields.from == (first ? connection->from : connection->to));
+/* To the other side. */
+static void
+forward_known(struct worker *worker, struct passage *passage, const struct connection *connection,
+	unsigned side)
+{
+	unsigned to = side == 0 ? connection->to : connection->from;
+	struct flow reply;
+
+	if (likely(!(connection->flags & CONNECTION_TRANSLATED))) {
+		forward(worker, passage, to);
+		return;
+	}
+	reply = connection_flow(connection, !side);
+	forward_translated(worker, passage, &reply, to);
 }
 
 static void
@@ -364,13 +436,13 @@ meet_known(struct worker *worker, struct firewall_shard *shard, struct passage *
 		verdict = connection_pass(shard->connections, connection, side, segment,
 			rte_pktmbuf_pkt_len(passage->packet), worker->now);
 	if (likely(verdict == TCP_PASS)) {
-		forward(worker, passage);
+		forward_known(worker, passage, connection, side);
 		return;
 	}
 	if (passage_is_traced(passage))
 		firewall_trace_verdict(worker, passage, verdict);
 	if (verdict == TCP_BAD_SYN) {
-		forward(worker, passage);
+		forward_known(worker, passage, connection, side);
 	} else if (verdict == TCP_RESTART) {
 		connection_end(shard->connections, connection, CONNECTION_REPLACED);
 		meet_stranger(worker, shard, passage, segment);
@@ -379,7 +451,7 @@ meet_known(struct worker *worker, struct firewall_shard *shard, struct passage *
 	}
 }
 
-/* An ICMP error about a packet of a connection that is, or is not, there. */
+/* An ICMP error about a packet to `side` of a connection that is, or is not, there. */
 static void
 meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	struct connection *connection, unsigned side)
@@ -390,11 +462,11 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
 		return;
 	}
-	rule = find_rule(worker, shard, passage, WEFT_STATE_RELATED);
+	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
 	if (rule == NULL && passage_is_traced(passage))
 		firewall_trace_connection(worker, passage, connection, side);
 	if (rule == NULL || obey(worker, passage, rule))
-		forward(worker, passage);
+		forward_known(worker, passage, connection, side);
 }
 
 static void
@@ -404,8 +476,13 @@ judge(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 	struct connection *connection;
 	unsigned side = 0;
 
+	if (unlikely(passage->live->translations != NULL)) {
+		firewall_hear(passage);
+		if (passage->kind == FLOW_NONE && firewall_answer(worker, passage))
+			return;
+	}
 	if (unlikely(passage->kind == FLOW_NONE)) {
-		meet_new(worker, shard, passage, NULL);
+		meet_single(worker, shard, passage);
 		return;
 	}
 	if (passage->kind == FLOW_OWN && passage->flow.protocol == IPPROTO_TCP) {

@@ -8,6 +8,7 @@
 
 #include "base/rate.h"
 #include "firewall/firewall.h"
+#include "firewall/translation.h"
 #include "graph/engine.h"
 #include "packet/reassemble.h"
 
@@ -43,6 +44,9 @@ struct firewall_live {
 	uint8_t otherwise;              /* enum weft_rule_action */
 	bool keep, accept_invalid;
 	bool flow_tells; /* no rule looks at what a flow does not tell of its first packet */
+	/* NULL: nothing is translated */
+	const struct translations *translations;
+	const struct classifier_view *sources, *destinations; /* which translation */
 };
 
 /* A firewall; weft_device.data. */
@@ -51,9 +55,13 @@ struct firewall {
 	struct firewalls *all;
 	struct connection_domain domain;
 	struct rate reject_rate;
+	/* Bytes of the MAC of whoever was last heard on the inside port, translations->answers: as
+	 * edit_mac_word() has them. */
+	_Atomic uint64_t inside_mac;
 	/* control side */
 	struct weft_firewall_config config; /* as the open change, or the last one, wants it */
-	struct rule_list *rules;
+	struct rule_list *rules, *sources, *destinations;
+	struct translations *translations; /* as the open change, or the last one, wants them */
 	struct firewall_live *prepared, *replaced;
 };
 
@@ -105,7 +113,7 @@ const struct address_set *address_set_staged(struct weft_network *network, const
 enum flow_kind {
 	FLOW_NONE,   /* of no connection */
 	FLOW_OWN,    /* the packet's */
-	FLOW_QUOTED, /* of which an ICMP error tells */
+	FLOW_QUOTED, /* the answer to what an ICMP error quotes: comes from where the error does */
 };
 
 /* A packet on its way through. */
@@ -118,10 +126,23 @@ struct passage {
 	struct flow flow;
 	uint64_t hash;           /* of the flow */
 	uint8_t kind;            /* enum flow_kind: of `flow` */
+	uint16_t quoted_l4;      /* FLOW_QUOTED: where the quoted transport header is */
 	enum drop_reason reason; /* of what is refused */
 };
 
 void firewall_input(struct worker *worker, struct rte_mbuf **packets, unsigned count);
+static inline unsigned
+firewall_owner(const struct worker *worker, uint64_t hash)
+{
+	return (unsigned)(hash >> 40) % worker->weft->n_workers;
+}
+
+static inline bool
+firewall_is_own(const struct worker *worker, uint64_t hash)
+{
+	return firewall_owner(worker, hash) == worker->index;
+}
+
 /* Worker: the connection was judged by rules of before, and those of now refuse it. */
 bool firewall_refuses(const struct firewall *firewall, struct connection *connection);
 
@@ -136,6 +157,25 @@ passage_is_traced(const struct passage *passage)
 {
 	return unlikely(packet_meta(passage->packet)->trace != 0);
 }
+
+/* ---- translation (firewall_translate.c) ------------------------------------------------------ */
+
+/* Before the rules are asked: fields->to_ip, to_port and to become those of whom it is for, and
+ * so does `reply`, the answer to the first packet of a connection. */
+void firewall_plan_destination(
+	const struct passage *passage, struct fields *fields, struct flow *reply);
+/* After them: whom the reply will be for, and its hash. False: no address and port is free. */
+bool firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
+	const struct passage *passage, const struct fields *fields, struct flow *reply,
+	uint64_t *reply_hash);
+/* Makes of the passage's packet what `reply` answers. False: it is gone. */
+bool firewall_rewrite(struct worker *worker, struct passage *passage, const struct flow *reply);
+/* The packet goes back to where it came from: turns its MACs round. False: it is gone. */
+bool firewall_turn(struct worker *worker, struct passage *passage);
+/* Notes who is inside. */
+void firewall_hear(const struct passage *passage);
+/* True: it was ARP for an outside address, which has been answered. */
+bool firewall_answer(struct worker *worker, struct passage *passage);
 
 /* ---- fragments (firewall_fragment.c) --------------------------------------------------------- */
 
@@ -163,6 +203,8 @@ void firewall_trace_connection(struct worker *worker, const struct passage *pass
 /* rule NULL: the firewall's default. */
 void firewall_trace_rule(
 	struct worker *worker, const struct passage *passage, const struct rule *rule);
+/* What the packet has become. */
+void firewall_trace_rewrite(struct worker *worker, const struct passage *passage);
 void firewall_trace_verdict(
 	struct worker *worker, const struct passage *passage, enum tcp_verdict verdict);
 /* Tells of what a rule with `log` has judged, if its rate allows. */

@@ -94,6 +94,15 @@ firewall_trace_verdict(
 	trace_step(worker, passage->packet, passage->ingress, "%s", words[verdict]);
 }
 
+void
+firewall_trace_rewrite(struct worker *worker, const struct passage *passage)
+{
+	char text[TRACE_DESCRIBE_SIZE];
+
+	packet_describe(passage->packet, text, sizeof(text));
+	trace_step(worker, passage->packet, passage->ingress, "translated: %s", text);
+}
+
 /* ---- telling ----------------------------------------------------------------------------------
  */
 

@@ -210,7 +210,7 @@ quote_transport(const struct quote *quote, struct flow *flow)
 
 bool
 flow_read_quoted(struct flow *flow, const struct rte_mbuf *packet, const struct fields *fields,
-	uint32_t domain)
+	uint32_t domain, uint16_t *l4)
 {
 	struct quote quote = { .packet = packet };
 
@@ -221,6 +221,7 @@ flow_read_quoted(struct flow *flow, const struct rte_mbuf *packet, const struct 
 	*flow = (struct flow){ .domain = domain, .family = fields->family };
 	if (!(flow->family == 4 ? quote_ip4(&quote, flow) : quote_ip6(&quote, flow)))
 		return false;
+	*l4 = (uint16_t)quote.at;
 	/* an error about a packet goes to who sent it */
 	return memcmp(flow->from_ip, fields->to_ip, sizeof(flow->from_ip)) == 0 &&
 	       quote_transport(&quote, flow);

@@ -49,9 +49,9 @@ uint64_t flow_hash(const struct flow *flow, const struct hash_key *key);
  * The flow that an ICMP error is about, as the packet that it quotes had it (RFC 792, 4443): from
  * whom the error goes to. False: it is no error, goes to somebody else than who sent what it
  * quotes, or what it quotes is malformed, too short, of no flow, or a fragment but the first.
- * `packet` has passed fields_read() as `fields`.
+ * `packet` has passed fields_read() as `fields`. `l4`: where the quoted transport header is.
  */
 bool flow_read_quoted(struct flow *flow, const struct rte_mbuf *packet, const struct fields *fields,
-	uint32_t domain);
+	uint32_t domain, uint16_t *l4);
 
 #endif

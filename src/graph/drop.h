@@ -85,7 +85,9 @@
 		"its source has as many connections as one may have") \
 	X(DROP_BAD_TRANSPORT, "bad-transport", \
 		"the transport header is cut off, or says what cannot be") \
-	X(DROP_NO_MEMORY, "no-memory", "there was no memory for its connection")
+	X(DROP_NO_MEMORY, "no-memory", "there was no memory for its connection") \
+	X(DROP_NO_TRANSLATION, "no-translation", \
+		"no address and port is free to translate it to")
 
 enum drop_reason {
 #define DROP_CONSTANT(constant, name, text) constant,

@@ -59,13 +59,14 @@ read_flows(struct reading *reading, const struct rte_mbuf *packet)
 {
 	const struct fields *fields = &reading->fields;
 	struct flow flow;
+	uint16_t l4;
 
 	if (flow_read(&flow, fields, 1)) {
 		must(flow.family == fields->family && flow.protocol == fields->protocol);
 		must(!fields_is_icmp(fields) || flow.from_port == 0 || flow.to_port == 0);
 		reading->flow = flow;
 	}
-	if (!flow_read_quoted(&flow, packet, fields, 1))
+	if (!flow_read_quoted(&flow, packet, fields, 1, &l4))
 		return;
 	must(fields_is_icmp(fields) && reading->flow.family == 0);
 	must(flow.family == fields->family && memcmp(flow.from_ip, fields->to_ip, 16) == 0);

@@ -17,11 +17,12 @@ read_flow(size_t length, bool quoted)
 	for (size_t piece = 14; piece <= 140; piece++) {
 		struct rte_mbuf *packet = fixture_chain(frame, length, piece);
 		struct flow now;
+		uint16_t l4;
 		bool has;
 
 		memset(&now, 0xa5, sizeof(now));
 		assert_int_equal(fields_read(packet, &fields), FIELDS_OK);
-		has = quoted ? flow_read_quoted(&now, packet, &fields, DOMAIN)
+		has = quoted ? flow_read_quoted(&now, packet, &fields, DOMAIN, &l4)
 			     : flow_read(&now, &fields, DOMAIN);
 		rte_pktmbuf_free(packet);
 		if (piece > 14) {
