@@ -67,8 +67,10 @@ void firewall_read(const struct weft_device *device, struct firewall_info *info)
 void firewall_classifier(const struct weft_device *device, struct classifier_state *state);
 
 struct firewall_rule {
-	const struct rule *rule; /* as long as the lock is held */
-	struct rule_count count; /* of all workers, since the rule has its name */
+	const struct rule *rule;     /* as long as the lock is held */
+	const struct rule *shadowed; /* by this earlier one, which takes all of its packets; NULL:
+				      * by none that is known */
+	struct rule_count count;     /* of all workers, since the rule has its name */
 };
 
 /* In their order. look() false: stop. */

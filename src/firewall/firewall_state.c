@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Looking at firewalls, their rules and connections, and ending some of these. */
 #include "firewall/firewall_objects.h"
+#include "firewall/rule_cover.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -34,12 +35,14 @@ firewall_each_rule(const struct weft_device *device,
 {
 	const struct firewall *firewall = device->data;
 	const struct weft *weft = device->network->weft;
+	const struct classifier_view *view = classifier_view(rule_list_classifier(firewall->rules));
 	const struct rule_counters *counters[WORKER_LIMIT];
 	struct firewall_rule one;
 
 	for (unsigned i = 0; i < weft->n_workers; i++)
 		counters[i] = firewall->all->shards[i].counters;
 	for (unsigned i = 0; (one.rule = rule_list_at(firewall->rules, i)) != NULL; i++) {
+		one.shadowed = rule_shadow(view, one.rule);
 		rule_counters_sum(counters, weft->n_workers, one.rule->id, &one.count);
 		if (!look(context, &one))
 			return;
