@@ -503,8 +503,8 @@ struct weft_firewall_config {
 };
 
 /*
- * A stateful firewall, transparent: what comes in by one of its two ports and is accepted goes
- * out by the other, unchanged.
+ * A stateful firewall. Transparent: what comes in by one of its two ports and is accepted goes
+ * out by the other, unchanged but for translation. Or routed: weft_firewall_guard().
  */
 WEFT_API struct weft_device *weft_firewall_add(struct weft_change *change,
 	struct weft_network *network, const char *name, const struct weft_firewall_config *config);
@@ -512,6 +512,15 @@ WEFT_API void weft_firewall_update(struct weft_change *change, struct weft_devic
 	const struct weft_firewall_config *config);
 WEFT_API struct weft_vport *weft_firewall_port_add(
 	struct weft_change *change, struct weft_device *device, const char *name);
+/*
+ * Routed: the firewall judges what a router sends out of this port of its, by the zones of where
+ * it came in and where it goes out; rules name zones as they name ports. What stays in a zone, or
+ * is of the router itself, or for it, is not judged; nor is what comes in by a port that the
+ * firewall does not guard. zone NULL: it does not guard the port any more. Such a firewall needs
+ * no ports of its own. Before it is removed it must guard nothing.
+ */
+WEFT_API void weft_firewall_guard(struct weft_change *change, struct weft_device *device,
+	struct weft_vport *port, const char *zone);
 /*
  * Gives it these rules, in this order, in place of those that it has. Rules that stay as they
  * are cost little; one that has the name of one before keeps its counters. Every packet is

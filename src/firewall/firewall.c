@@ -69,6 +69,8 @@ firewall_free(struct firewall *firewall)
 	rule_list_free(firewall->sources);
 	rule_list_free(firewall->destinations);
 	translations_free(firewall->translations);
+	for (unsigned i = 0; i < firewall->zones.count; i++)
+		free(firewall->zones.names[i]);
 	free(atomic_load_explicit(&firewall->live, memory_order_relaxed));
 	free(firewall);
 }
@@ -213,6 +215,54 @@ weft_firewall_port_add(struct weft_change *change, struct weft_device *device, c
 	return vport;
 }
 
+/* ---- zones ------------------------------------------------------------------------------------
+ */
+
+static int
+find_zone(const struct firewall_zones *zones, const char *name)
+{
+	for (unsigned i = 0; i < zones->count; i++)
+		if (strcmp(zones->names[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* Zones stay, for an aborted change, too: one that nothing is in matches nothing. */
+static int
+obtain_zone(struct weft_change *change, struct firewall_zones *zones, const char *name)
+{
+	int zone = find_zone(zones, name);
+
+	if (zone >= 0)
+		return zone;
+	if (zones->count == RULE_PORTS)
+		return change_fail(change, ENOSPC, "a firewall has at most %u zones", RULE_PORTS);
+	zones->names[zones->count] = strdup(name);
+	if (zones->names[zones->count] == NULL)
+		return change_fail(change, ENOMEM, "out of memory");
+	return (int)zones->count++;
+}
+
+void
+weft_firewall_guard(struct weft_change *change, struct weft_device *device, struct weft_vport *port,
+	const char *zone)
+{
+	struct firewall *firewall;
+	int index;
+
+	if (weft_change_failed(change, NULL) || device == NULL || port == NULL ||
+		!device_is(change, device, &firewall_class))
+		return;
+	if (zone == NULL) {
+		vport_guard(change, port, NULL, 0);
+		return;
+	}
+	firewall = device->data;
+	index = obtain_zone(change, &firewall->zones, zone);
+	if (index >= 0 && change_touch(change, device) == 0)
+		vport_guard(change, port, device, (uint8_t)index);
+}
+
 /* ---- rules ------------------------------------------------------------------------------------
  */
 
@@ -317,7 +367,11 @@ weft_firewall_translations(struct weft_change *change, struct weft_device *devic
 static int
 resolve_port(void *context, const char *name)
 {
-	return find_port(context, name);
+	struct weft_device *device = context;
+	const struct firewall *firewall = device->data;
+
+	return firewall->zones.count != 0 ? find_zone(&firewall->zones, name)
+					  : find_port(device, name);
 }
 
 static const struct address_set *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The virtual firewall: transparent between two vports, stateful.
+ * The virtual firewall: stateful, transparent between two vports, or routed: as the guard
+ * (graph/vport.h) of vports of another device, which are its zones.
  *
  * What happens to a packet (numbers as in firewall_input.c)
  *	1. It is read (fields.h). What is malformed is dropped: bad-ip-header, bad-ip-checksum,

@@ -83,7 +83,7 @@ firewall_send_whole(struct worker *worker, struct vport *egress, struct passage 
 		packet_dropped(worker, passage->ingress, no_buffer ? DROP_NO_BUFFER : DROP_FRAGMENT,
 			dry_run);
 	for (unsigned i = 0; i < count; i++)
-		vport_send(worker, egress, fragments[i]);
+		vport_send(worker, egress, fragments[i]); /* with the flags of the datagram */
 }
 
 void

@@ -43,14 +43,18 @@ static bool
 read_fields(struct worker *worker, struct passage *passage)
 {
 	enum fields_result result = fields_read(passage->packet, &passage->fields);
-	const struct firewall_port *port = firewall_port_of(passage->ingress);
 
 	if (unlikely(result != FIELDS_OK)) {
 		drop(worker, passage, reason_of(result));
 		return false;
 	}
-	passage->fields.from = port->index;
-	passage->fields.to = !port->index;
+	if (likely(passage->egress == NULL)) {
+		passage->fields.from = firewall_port_of(passage->ingress)->index;
+		passage->fields.to = !passage->fields.from;
+	} else {
+		passage->fields.from = passage->ingress->guard_index;
+		passage->fields.to = passage->egress->guard_index;
+	}
 	return true;
 }
 
@@ -82,7 +86,11 @@ hand_over(struct worker *worker, const struct passage *passage, uint64_t hash)
 
 	if (likely(owner == worker->index) || passage_is_dry_run(passage))
 		return false;
-	worker_hand_over(worker, owner, passage->ingress->node, passage->packet);
+	if (passage->egress != NULL) {
+		packet_meta(passage->packet)->flags |= PACKET_TO_JUDGE;
+		packet_meta(passage->packet)->flow_hash = passage->egress->id;
+	}
+	worker_hand_over(worker, owner, firewall_node(worker), passage->packet);
 	return true;
 }
 
@@ -97,18 +105,64 @@ make_whole(struct worker *worker, struct firewall_shard *shard, struct passage *
 	return firewall_gather(worker, shard, passage) && read_fields(worker, passage);
 }
 
-/* False: there is nothing to judge (any more). */
-static bool
-enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *packet,
-	struct passage *passage)
+/* Out of a port that nobody guards any more, or unasked: within a zone, from somewhere else. */
+static void
+send_unjudged(struct worker *worker, struct vport *egress, struct rte_mbuf *packet)
 {
-	passage->packet = packet;
+	packet_meta(packet)->flags |= PACKET_JUDGED;
+	vport_send(worker, egress, packet);
+}
+
+/* What a device sends out of a guarded vport. False: there is nothing to judge. */
+static bool
+enter_guard(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
+{
+	struct packet_meta *meta = packet_meta(packet);
+	struct vport *egress = vport_get(worker, meta->flow_hash);
+	struct vport *ingress = vport_get(worker, meta->vport);
+
+	meta->flags &= (uint8_t)~PACKET_TO_JUDGE;
+	meta->flow_hash = 0;
+	if (unlikely(egress == NULL)) {
+		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
+		return false;
+	}
+	if (ingress == NULL || ingress->guard != egress->guard ||
+		ingress->guard_index == egress->guard_index) {
+		send_unjudged(worker, egress, packet);
+		return false;
+	}
+	passage->ingress = ingress;
+	passage->egress = egress;
+	passage->firewall = firewall_by_device(worker, egress->guard);
+	if (unlikely(passage->firewall == NULL)) /* that is for who removed it to care for */
+		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
+	return passage->firewall != NULL;
+}
+
+static bool
+enter_port(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
+{
+	passage->egress = NULL;
 	passage->ingress = vport_get(worker, packet_meta(packet)->vport);
 	if (unlikely(passage->ingress == NULL)) {
 		packet_drop(worker, NULL, DROP_STALE_VPORT, packet);
 		return false;
 	}
 	passage->firewall = firewall_port_of(passage->ingress)->owner;
+	return true;
+}
+
+/* False: there is nothing to judge (any more). */
+static bool
+enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *packet,
+	struct passage *passage)
+{
+	bool guards = unlikely(packet_meta(packet)->flags & PACKET_TO_JUDGE);
+
+	passage->packet = packet;
+	if (!(guards ? enter_guard(worker, packet, passage) : enter_port(worker, packet, passage)))
+		return false;
 	passage->live = firewall_live_of(passage->firewall);
 	if (!read_fields(worker, passage))
 		return false;
@@ -125,12 +179,16 @@ enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *pack
 
 /* ---- 5.: what is accepted -------------------------------------------------------------------- */
 
-/* To a port, as it is. */
+/* Out, as it is; `to`: by which port, where there is no egress already. */
 static void
 forward(struct worker *worker, struct passage *passage, unsigned to)
 {
-	struct vport *egress = vport_get(worker, passage->live->ports[to]);
+	struct vport *egress = passage->egress;
 
+	if (likely(egress == NULL))
+		egress = vport_get(worker, passage->live->ports[to]);
+	else
+		packet_meta(passage->packet)->flags |= PACKET_JUDGED;
 	if (unlikely(egress == NULL))
 		drop(worker, passage, DROP_NO_DESTINATION);
 	else if (unlikely(packet_meta(passage->packet)->flags & PACKET_GATHERED))

@@ -49,6 +49,12 @@ struct firewall_live {
 	const struct classifier_view *sources, *destinations; /* which translation */
 };
 
+/* What a guard calls ports by (vport->guard_index). */
+struct firewall_zones {
+	unsigned count;
+	char *names[RULE_PORTS];
+};
+
 /* A firewall; weft_device.data. */
 struct firewall {
 	struct firewall_live *_Atomic live;
@@ -61,6 +67,7 @@ struct firewall {
 	/* control side */
 	struct weft_firewall_config config; /* as the open change, or the last one, wants it */
 	struct rule_list *rules, *sources, *destinations;
+	struct firewall_zones zones;
 	struct translations *translations; /* as the open change, or the last one, wants them */
 	struct firewall_live *prepared, *replaced;
 };
@@ -94,6 +101,19 @@ void firewalls_close(struct weft *weft);
 void firewalls_poll(struct weft *weft, uint64_t now);
 void firewalls_tick(struct weft *weft, uint64_t now);
 
+static inline struct firewall *
+firewall_by_device(const struct worker *worker, uint32_t id)
+{
+	const struct firewalls *all = firewalls_of(worker->weft);
+	struct firewall *firewall =
+		atomic_load_explicit(&all->by_device[id_index(id)], memory_order_acquire);
+
+	return likely(firewall != NULL && firewall->domain.id == id) ? firewall : NULL;
+}
+
+/* Which node this is. */
+unsigned firewall_node(const struct worker *worker);
+
 /* Control: looks on each worker at all of its connections, a slice between two turns each.
  * look() may end the connection. */
 typedef void (*firewall_look)(
@@ -120,6 +140,7 @@ enum flow_kind {
 struct passage {
 	struct rte_mbuf *packet;
 	struct vport *ingress;
+	struct vport *egress; /* of what is to be judged on its way out; NULL: the other port */
 	struct firewall *firewall;
 	const struct firewall_live *live;
 	struct fields fields;

@@ -56,6 +56,15 @@ address_answer(struct rte_mbuf *answer, const struct passage *passage)
 	return packet_parse(answer) == PARSE_OK;
 }
 
+/* Into the router, as if from whoever the packet was going to. */
+static void
+send_as_next_hop(struct worker *worker, const struct passage *passage, struct rte_mbuf *answer)
+{
+	packet_meta(answer)->vport = passage->egress->id;
+	packet_meta(answer)->flags |= PACKET_JUDGED;
+	worker_enqueue(worker, passage->egress->node, answer);
+}
+
 static void
 answer(struct worker *worker, const struct passage *passage)
 {
@@ -64,10 +73,12 @@ answer(struct worker *worker, const struct passage *passage)
 	if (answer == NULL)
 		return;
 	packet_meta(answer)->trace = 0;
-	if (address_answer(answer, passage))
+	if (!address_answer(answer, passage))
+		rte_pktmbuf_free(answer);
+	else if (passage->egress == NULL)
 		vport_send(worker, passage->ingress, answer);
 	else
-		rte_pktmbuf_free(answer);
+		send_as_next_hop(worker, passage, answer);
 }
 
 void

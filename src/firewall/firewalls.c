@@ -25,6 +25,12 @@ node_of(const struct weft *weft)
 	return node;
 }
 
+unsigned
+firewall_node(const struct worker *worker)
+{
+	return node_of(worker->weft);
+}
+
 struct firewalls *
 firewalls_of(const struct weft *weft)
 {

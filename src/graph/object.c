@@ -546,6 +546,23 @@ vport_update(struct weft_change *change, struct weft_vport *vport, void *context
 	return 0;
 }
 
+int
+vport_guard(struct weft_change *change, struct weft_vport *vport, const struct weft_device *guard,
+	uint8_t index)
+{
+	struct vport *draft;
+
+	if (change_vport_after(vport) == NULL)
+		return change_fail_removed(change, "port", vport->name);
+	draft = change_vport(change, vport);
+	if (draft == NULL)
+		return -1;
+	draft->guard = guard != NULL ? guard->id : 0;
+	draft->guard_node = guard != NULL ? guard->node : 0;
+	draft->guard_index = index;
+	return 0;
+}
+
 /* A removal keeps the draft that the same change had made, so that an abort finds it again. */
 struct vport_removal {
 	struct weft_vport *vport;

@@ -41,6 +41,9 @@ enum packet_gso {
 /* It was put together out of fragments by who only forwards it, and is to be cut again: into IP
  * packets of `header_length` bytes. */
 #define PACKET_GATHERED 0x10
+/* It waits to be judged before it leaves (graph/vport.h); or has been, or is of weft's own. */
+#define PACKET_TO_JUDGE 0x20
+#define PACKET_JUDGED 0x40
 
 #define PACKET_OFFSET_NONE 0xffff
 

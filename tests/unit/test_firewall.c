@@ -813,6 +813,155 @@ test_log(void **state)
 	assert_non_null(strstr(last_log.packet, "10.1.0.1:9 > 10.0.0.1:53 udp"));
 }
 
+/* ---- routed -----------------------------------------------------------------------------------
+ */
+
+/* Ports 0 and 2 of a router are the zone "lan", 1 is "wan", 3 is nobody's. */
+static struct bench_router
+guarded_router(struct weft_device **firewall, const struct weft_firewall_config *config,
+	const struct weft_rule *rules, unsigned count)
+{
+	static const char *const zones[] = { "lan", "wan", "lan" };
+	struct bench_router router = lab_router("red", NULL);
+	struct weft_change *change = weft_change_begin(lab);
+
+	*firewall = weft_firewall_add(change, router.network, "edge", config);
+	for (unsigned i = 0; i < 3; i++)
+		weft_firewall_guard(change, *firewall, router.ports[i], zones[i]);
+	weft_firewall_rules(change, *firewall, rules, count);
+	lab_commit(change);
+	for (unsigned i = 0; i < ROUTER_PORTS; i++) {
+		know(&router, i, 7, 4);
+		know(&router, i, 7, 6);
+	}
+	quiet(&router);
+	return router;
+}
+
+/* A datagram of station 7 behind one port to station 7 behind another. */
+static size_t
+routed_udp(const struct bench_router *router, unsigned from, unsigned to, uint8_t family,
+	uint16_t from_port, uint16_t to_port, uint8_t *frame)
+{
+	char text[64];
+	struct make_ends ends;
+
+	snprintf(text, sizeof(text), family == 4 ? "10.%u.0.7" : "2001:db8:%x::7", to);
+	ends = ends_from_station(router, from, 7, text);
+	return make_udp(frame, &ends, from_port, to_port, "payload", 7);
+}
+
+static void
+expect_routed(const struct bench_router *router, unsigned from, unsigned to, uint8_t family,
+	uint16_t from_port, uint16_t to_port, bool passes)
+{
+	uint8_t frame[MAKE_SIZE];
+
+	put_frame(router, from, frame,
+		routed_udp(router, from, to, family, from_port, to_port, frame));
+	assert_int_equal(lab_drain(router->nics[to]), passes);
+}
+
+static void
+check_routed(uint8_t family)
+{
+	static const char *const lan[] = { "lan" }, *const wan[] = { "wan" };
+	const struct weft_rule rules[] = { { .name = "out", .from = lan, .n_from = 1 },
+		{ .name = "no",
+			.action = WEFT_RULE_REJECT,
+			.from = wan,
+			.n_from = 1,
+			.to_port = &dns_port,
+			.n_to_port = 1 } };
+	struct weft_device *firewall;
+	struct bench_router router = guarded_router(&firewall, DROP_ALL, rules, 2);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	struct weft_change *change;
+	struct firewall_info info;
+	size_t length;
+
+	expect_routed(&router, 1, 0, family, 53, 9, false);
+	assert_int_equal(lab_drops(router.ports[1], DROP_RULE_DEFAULT), 1);
+	expect_routed(&router, 0, 1, family, 9, 53, true);
+	expect_routed(&router, 1, 0, family, 53, 9, true);
+	/* of another port of the zone it is not the reply */
+	expect_routed(&router, 1, 2, family, 53, 9, false);
+	/* within a zone, and by ports that nobody guards, it is not asked */
+	expect_routed(&router, 2, 0, family, 53, 9, true);
+	expect_routed(&router, 3, 0, family, 53, 9, true);
+	expect_routed(&router, 1, 3, family, 53, 9, true);
+	firewall_read(firewall, &info);
+	assert_int_equal(info.connections, 1);
+	/* the router itself answers */
+	put_ping(&router, 1, 7, family == 4 ? "10.1.0.1" : "2001:db8:1::1");
+	assert_int_equal(lab_drain(router.nics[1]), 1);
+	put_ping(&router, 1, 7, family == 4 ? "10.0.0.1" : "2001:db8::1");
+	assert_int_equal(lab_drain(router.nics[1]), 1);
+	/* and carries what the firewall answers */
+	length = routed_udp(&router, 1, 2, family, 9, 53, frame);
+	put_frame(&router, 1, frame, length);
+	lab_expect_nothing(router.nics[2]);
+	assert_true(take_frame(&router, 1, got) > length);
+	assert_memory_equal(got, frame + 6, 6);
+	assert_memory_equal(got + 6, router.macs[1], 6);
+	assert_int_equal(got[14 + (family == 4 ? 20 : 40)], family == 4 ? 3 : 1);
+	assert_memory_equal(got + 14 + (family == 4 ? 12 : 8), frame + 14 + (family == 4 ? 16 : 24),
+		family == 4 ? 4 : 16);
+	/* no more guarding */
+	change = weft_change_begin(lab);
+	for (unsigned i = 0; i < 3; i++)
+		weft_firewall_guard(change, firewall, router.ports[i], NULL);
+	weft_device_remove(change, firewall);
+	lab_commit(change);
+	expect_routed(&router, 1, 0, family, 53, 10, true);
+}
+
+static void
+test_routed(void **state)
+{
+	(void)state;
+	check_routed(4);
+}
+
+static void
+test_routed6(void **state)
+{
+	(void)state;
+	check_routed(6);
+}
+
+/* Fragments, and TCP, through a router. */
+static void
+test_routed_fragments(void **state)
+{
+	static const char *const lan[] = { "lan" };
+	const struct weft_rule rules[] = {
+		{ .name = "out", .from = lan, .n_from = 1, .to_port = &dns_port, .n_to_port = 1 }
+	};
+	struct weft_device *firewall;
+	struct bench_router router = guarded_router(&firewall, DROP_ALL, rules, 1);
+	struct make_ends ends = ends_from_station(&router, 0, 7, "10.1.0.7");
+	static uint8_t frames[PIECES][2048];
+	size_t lengths[PIECES], size;
+	unsigned count = cut(frames, lengths, &ends, 53, 600);
+	uint8_t got[BUFFER];
+
+	(void)state;
+	for (unsigned i = 0; i < count; i++)
+		put_frame(&router, 0, frames[i], lengths[i]);
+	for (unsigned i = 0; i < count; i++) {
+		size = take_frame(&router, 1, got);
+		assert_int_equal(size, lengths[i]);
+		assert_memory_equal(got + 34, frames[i] + 34, size - 34);
+		assert_int_equal(got[22], 63);
+	}
+	count = cut(frames, lengths, &ends, 54, 600);
+	for (unsigned i = 0; i < count; i++)
+		put_frame(&router, 0, frames[i], lengths[i]);
+	lab_expect_nothing(router.nics[1]);
+	assert_int_equal(lab_drops(router.ports[0], DROP_RULE_DEFAULT), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close_routers)
 
 int
@@ -840,6 +989,9 @@ main(void)
 		TEST(test_limits),
 		TEST(test_looking),
 		TEST(test_log),
+		TEST(test_routed),
+		TEST(test_routed6),
+		TEST(test_routed_fragments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
