@@ -11,7 +11,7 @@
  *	them already.
  *
  * Out (numbers as in tunnel_input.c)
- *	1. A super-packet is cut, a partial checksum finished.
+ *	1. A super-packet of TCP stays whole; another is cut, a partial checksum finished.
  *	2. A frame longer than the vport's MTU is dropped (too-long). If it is an IP packet that
  *	   must not be cut, its sender gets an ICMP "too big" that comes from whom it had sent
  *	   to, at most TUNNEL_ICMP_RATE a second for a tunnel.
@@ -25,7 +25,8 @@
  *	   an Ethernet header: else bad-vxlan. Fragments are not put together (RFC 7348, 4.3): the
  *	   router drops them.
  *	2. The VNI is known (unknown-vni), and so is its sender (unknown-remote).
- *	   A super-packet that a kernel's vxlan device left whole goes on as one.
+ *	   A super-packet that a kernel's vxlan device left whole goes on as one, and so does what
+ *	   was one before it was made a bundle (packet/bundle.h).
  *	3. Where congestion was marked, or another ECN, the frame's own header gets the mark (RFC
  *	   6040, 4.2); bad-ecn if it cannot tell.
  *	VLAN tags of the frame stay: the switch's port is an access port, and drops what is tagged
