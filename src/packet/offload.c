@@ -12,6 +12,8 @@
 
 /* A transport header behind this is nobody's; it bounds what finishing has to copy. */
 #define CHECKSUM_REACH PACKET_SMALL_ROOM
+/* What may be put in front of a super-packet on its way: a tunnel's headers, and tags. */
+#define PUSHED_LIMIT 128
 
 /*
  * Where a transport header may begin at the earliest. Whoever finishes the checksum writes into
@@ -88,7 +90,7 @@ gso_from_header(struct rte_mbuf *packet, const struct virtio_net_hdr *header)
 		(meta->offload & PACKET_NEEDS_CHECKSUM))
 		gso = gso == PACKET_GSO_TCP4 ? PACKET_GSO_VXLAN_TCP4 : PACKET_GSO_VXLAN_TCP6;
 	if (!segment_layout(packet, &layout, gso, &cut) ||
-		cut.l4 + cut.l4_length > SEGMENT_HEADERS_LIMIT)
+		cut.l4 + cut.l4_length > SEGMENT_HEADERS_LIMIT - PUSHED_LIMIT)
 		return false;
 	if ((meta->offload & PACKET_NEEDS_CHECKSUM) &&
 		(meta->checksum_start != cut.l4 ||
