@@ -7,7 +7,7 @@
  *
  * Every piece but the last is gso_size bytes long, and with the headers in front the datagram
  * that it would be alone: whoever cuts the bundle, as UDP segmentation has it, needs to know
- * nothing of VXLAN. The datagrams have UDP checksums (RFC 7348, 4.1 permits right ones), since
+ * nothing of VXLAN. The datagrams have UDP checksums (RFC 7348, 5 permits right ones), since
  * UDP segmentation asks for them; they are left undone as long as the bundle is whole.
  */
 #ifndef WEFT_PACKET_BUNDLE_H
