@@ -16,8 +16,8 @@
  *	   must not be cut, its sender gets an ICMP "too big" that comes from whom it had sent
  *	   to, at most TUNNEL_ICMP_RATE a second for a tunnel.
  *	3. In front go a VXLAN header, UDP (from a port that its flow hash chooses of 49,152 to
- *	   65,535; checksum over IPv6, and in bundles, see packet/bundle.h) and IP: DSCP and ECN are
- *those of the frame's own IP header (RFC 6040, normal mode), TTL 64, DF.
+ *	   65,535; with a checksum over IPv6, and where packet/bundle.h makes one) and IP: DSCP
+ *	   and ECN are those of the frame's own IP header (RFC 6040, normal mode), TTL 64, DF.
  *
  * In
  *	1. A whole UDP datagram to the tunnel's address and port, with a VXLAN header that says
