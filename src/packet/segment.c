@@ -34,8 +34,9 @@ gso_fits(const struct packet_layout *layout, enum packet_gso gso)
 	}
 }
 
-bool
-segment_layout_inside(const struct rte_mbuf *packet, const struct packet_layout *outer,
+/* The frame in a VXLAN datagram; offsets are those of the packet. False: none that is whole. */
+static bool
+layout_inside(const struct rte_mbuf *packet, const struct packet_layout *outer,
 	struct packet_layout *inner)
 {
 	unsigned offset = outer->l4 + LAYOUT_UDP_LENGTH + VXLAN_HEADER_LENGTH;
@@ -63,7 +64,7 @@ segment_layout(const struct rte_mbuf *packet, const struct packet_layout *layout
 		*cut = *layout;
 		return gso_fits(cut, gso);
 	}
-	return segment_layout_inside(packet, layout, cut) && gso_fits(cut, packet_gso_inside(gso));
+	return layout_inside(packet, layout, cut) && gso_fits(cut, packet_gso_inside(gso));
 }
 
 void

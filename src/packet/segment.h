@@ -32,10 +32,6 @@ struct segmentation {
 bool segment_layout(const struct rte_mbuf *packet, const struct packet_layout *layout, uint8_t gso,
 	struct packet_layout *cut);
 
-/* The frame in a VXLAN datagram; offsets are those of the packet. False: none that is whole. */
-bool segment_layout_inside(const struct rte_mbuf *packet, const struct packet_layout *outer,
-	struct packet_layout *inner);
-
 /*
  * How the packet is cut, by its own bytes: it may have changed since it came in. The headers stay
  * in the packet, or are copied to `copy`. False: malformed, or more than `limit` segments, or one
