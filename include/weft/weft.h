@@ -471,8 +471,9 @@ enum weft_translation_kind {
 	/* What goes from the inside out gets one of `addresses` as its source, all of one host the
 	 * same, and one of `ports` where its own is not free. */
 	WEFT_TRANSLATE_SOURCE,
-	/* What comes to the addresses and ports of `match` goes to one of `addresses` inside, chosen
-	 * by who asks. What comes from the inside itself is sent back there, as if from outside. */
+	/* What comes to the addresses and ports of `match` goes to one of `addresses` inside,
+	 * chosen by who asks. What comes from the inside itself is sent back there, as if from
+	 * outside. */
 	WEFT_TRANSLATE_DESTINATION,
 	/* One to one, both ways: addresses[0] is a prefix inside, addresses[1] outside, as long. */
 	WEFT_TRANSLATE_PREFIX,

@@ -38,8 +38,8 @@ flow_reverse(const struct flow *flow)
 	return other;
 }
 
-/* What rules look at of a flow's first packet, as far as the flow tells: addresses, ports, a SYN, an
- * echo request; the rest is zero. */
+/* What rules look at of a flow's first packet, as far as the flow tells: addresses, ports, a SYN,
+ * an echo request; the rest is zero. */
 void flow_fields(const struct flow *flow, struct fields *fields);
 
 /* Keyed; the same for both directions, so that both come to one worker. */

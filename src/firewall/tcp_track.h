@@ -134,8 +134,8 @@ enum tcp_verdict tcp_track(
 static inline bool
 tcp_segment_begins(const struct tcp_segment *segment)
 {
-	const uint8_t which = RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG |
-			      RTE_TCP_FIN_FLAG;
+	const uint8_t which =
+		RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG | RTE_TCP_FIN_FLAG;
 
 	return (segment->flags & which) == RTE_TCP_SYN_FLAG;
 }

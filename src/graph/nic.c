@@ -5,6 +5,7 @@
 #include "graph/engine.h"
 #include "graph/probe.h"
 #include "graph/watch.h"
+#include "packet/bundle.h"
 #include "packet/edit.h"
 #include "packet/offload.h"
 #include "packet/parse.h"
@@ -15,6 +16,7 @@
 #define VLAN_VID(tci) ((tci)&0x0fff)
 /* Frames that one super-packet may become: 61,440 bytes in segments of 64. */
 #define SEGMENT_LIMIT 1024
+#define SUPER_OFFLOADS (NIC_OFFLOAD_TSO4 | NIC_OFFLOAD_TSO6 | NIC_OFFLOAD_USO | NIC_OFFLOAD_VXLAN)
 
 void
 nic_queue_ready(struct worker *worker, struct nic_queue *queue)
@@ -262,6 +264,14 @@ make_one_segment(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *p
 	return NULL;
 }
 
+static bool
+takes_bundles(const struct weft_nic *nic)
+{
+	const uint32_t all = NIC_OFFLOAD_USO | NIC_OFFLOAD_CHECKSUM | NIC_OFFLOAD_CHAINS;
+
+	return (nic->offloads & all) == all;
+}
+
 /*
  * Does what the sender left undone and the vnic cannot do. Returns how many packets it has
  * become; 0: dropped and counted.
@@ -275,9 +285,13 @@ finish(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packet,
 	bool no_buffer;
 
 	finished[0] = packet;
-	if (missing & (NIC_OFFLOAD_TSO4 | NIC_OFFLOAD_TSO6 | NIC_OFFLOAD_USO | NIC_OFFLOAD_VXLAN)) {
-		count = offload_segment(
-			&worker->pools, packet, finished, SEGMENT_LIMIT, &no_buffer);
+	if (missing & SUPER_OFFLOADS) {
+		if ((missing & NIC_OFFLOAD_VXLAN) && takes_bundles(nic))
+			count = bundle_make(
+				&worker->pools, packet, finished, SEGMENT_LIMIT, &no_buffer);
+		else
+			count = offload_segment(
+				&worker->pools, packet, finished, SEGMENT_LIMIT, &no_buffer);
 		if (count == 0)
 			nic_receive_drop(
 				worker, nic, no_buffer ? DROP_NO_BUFFER : DROP_BAD_OFFLOAD);

@@ -56,7 +56,7 @@ enum nic_result { NIC_OK = 0, NIC_FAILED = -1, NIC_ABSENT = 1 };
 #define NIC_OFFLOAD_TSO6 0x4
 #define NIC_OFFLOAD_USO 0x8
 #define NIC_OFFLOAD_CHAINS 0x10 /* packets of several segments */
-#define NIC_OFFLOAD_VXLAN 0x20  /* super-packets in VXLAN: no driver has it */
+#define NIC_OFFLOAD_VXLAN 0x20  /* super-packets in VXLAN: no driver has it (packet/bundle.h) */
 
 struct nic_driver {
 	const char *name; /* as in the model: tap, interface, dpdk, memory */

@@ -42,7 +42,7 @@ struct vport {
 	struct weft_nic *nic; /* ATTACHED_NIC, ATTACHED_UPLINK */
 	uint32_t device;      /* id of the device */
 	uint32_t guard;       /* id of the device that judges what goes out here; 0: nobody does */
-	void *context; /* the device type's own per-port data (switch: switch_port) */
+	void *context;        /* the device type's own per-port data (switch: switch_port) */
 	struct weft_vport *object;
 	/* kept beside the rest so that a new version does not lose it */
 	_Atomic uint32_t *watch;

@@ -113,7 +113,8 @@ take_handoff(struct worker *worker, struct rte_mbuf *packet)
 	worker_enqueue(worker, node - 1, packet);
 }
 
-/* Packets that other workers hand over: for vnics whose queue is this worker's, or for its nodes. */
+/* Packets that other workers hand over: for vnics whose queue is this worker's, or for its nodes.
+ */
 static unsigned
 take_handoffs(struct worker *worker)
 {

@@ -104,8 +104,7 @@ worker_enqueue_all(struct worker *worker, unsigned node, struct rte_mbuf **packe
 
 /* Puts a packet before a node of another worker, in order with what this one gave it before.
  * meta->vport says where it came in. */
-void worker_hand_over(
-	struct worker *worker, unsigned to, unsigned node, struct rte_mbuf *packet);
+void worker_hand_over(struct worker *worker, unsigned to, unsigned node, struct rte_mbuf *packet);
 
 /* Counts the drop at the vport (NULL: it is gone), tells trace and capture, frees the packet. */
 void packet_drop(struct worker *worker, struct vport *vport, enum drop_reason reason,

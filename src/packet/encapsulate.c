@@ -54,14 +54,18 @@ write_vxlan(uint8_t *at, uint32_t vni)
 	memcpy(at, header, sizeof(header));
 }
 
-/* RFC 8200, 8.1. */
+/* RFC 8200, 8.1. Of a super-packet only what says that there is one: others are made for what it
+ * is cut into. */
 static uint16_t
-checksum6(const struct rte_mbuf *packet, const struct vxlan_outer *outer, unsigned l4)
+checksum6(struct rte_mbuf *packet, const struct vxlan_outer *outer, unsigned l4)
 {
 	unsigned length = rte_pktmbuf_pkt_len(packet) - l4;
-	uint32_t sum = checksum_fold(checksum_sum_packet(packet, l4, length));
+	uint32_t sum;
 	uint16_t checksum;
 
+	if (packet_meta(packet)->gso != PACKET_GSO_NONE)
+		return 0xffff;
+	sum = checksum_fold(checksum_sum_packet(packet, l4, length));
 	sum += checksum_fold(checksum_sum(outer->source, 16));
 	sum += checksum_fold(checksum_sum(outer->destination, 16));
 	sum += rte_cpu_to_be_16((uint16_t)length) + rte_cpu_to_be_16(IPPROTO_UDP);
@@ -105,6 +109,15 @@ write_outer(struct rte_mbuf *packet, const struct vxlan_outer *outer)
 	meta->flags |= PACKET_PARSED;
 }
 
+/* What is left undone is so behind the new headers. */
+static void
+keep_super(struct packet_meta *meta, unsigned overhead)
+{
+	meta->gso = meta->gso == PACKET_GSO_TCP4 ? PACKET_GSO_VXLAN_TCP4 : PACKET_GSO_VXLAN_TCP6;
+	meta->header_length += (uint16_t)overhead;
+	meta->checksum_start += (uint16_t)overhead;
+}
+
 struct rte_mbuf *
 edit_push_vxlan(
 	struct packet_pools *pools, struct rte_mbuf *packet, const struct vxlan_outer *outer)
@@ -119,7 +132,10 @@ edit_push_vxlan(
 	packet->data_len += (uint16_t)overhead;
 	packet->pkt_len += overhead;
 	meta = packet_meta(packet);
-	meta->offload = 0;
+	if (vxlan_takes_whole(meta->gso))
+		keep_super(meta, overhead);
+	else
+		meta->offload = 0;
 	meta->flow_hash = 0;
 	if (unlikely(meta->log != NULL))
 		meta->log->what |= EDIT_OVERFLOW;

@@ -34,10 +34,19 @@ vxlan_overhead(uint8_t family)
 	return family == 4 ? VXLAN_OVERHEAD4 : VXLAN_OVERHEAD6;
 }
 
+/* Whether edit_push_vxlan() takes a super-packet of this type whole. */
+static inline bool
+vxlan_takes_whole(uint8_t gso)
+{
+	return gso == PACKET_GSO_TCP4 || gso == PACKET_GSO_TCP6;
+}
+
 /*
  * Puts the headers in front. The outer MACs are zero: whoever sends it on a link writes them.
  * IPv4: no fragments (DF), and no UDP checksum; IPv6: with one. The frame's own checksum must
- * be finished, a super-packet cut, and the whole no longer than 65,535 bytes.
+ * be finished, and the whole no longer than 65,535 bytes. A super-packet of TCP that holds
+ * (offload_holds) becomes one in VXLAN, whose UDP checksum is made when it is cut; others must be
+ * cut before.
  */
 struct rte_mbuf *edit_push_vxlan(
 	struct packet_pools *pools, struct rte_mbuf *packet, const struct vxlan_outer *outer);

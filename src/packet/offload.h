@@ -5,9 +5,10 @@
  * the next port cannot.
  *
  * A kernel's vxlan device leaves super-packets to the interface below it. virtio-net has no word
- * for those: they come with the type of what is inside. Here they have types of their own, so
- * that a tunnel's end takes the headers off and has an ordinary super-packet; whoever sends them
- * on as they are cuts them.
+ * for those: they come with the type of what is inside. Here they have types of their own, as
+ * have those that our tunnels make, so that a tunnel's end takes the headers off and has an
+ * ordinary super-packet; whoever sends them on as they are cuts them, or makes bundles of them
+ * (packet/bundle.h).
  */
 #ifndef WEFT_PACKET_OFFLOAD_H
 #define WEFT_PACKET_OFFLOAD_H

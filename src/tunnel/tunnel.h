@@ -11,13 +11,13 @@
  *	them already.
  *
  * Out (numbers as in tunnel_input.c)
- *	1. A super-packet is cut, a partial checksum finished.
+ *	1. A super-packet of TCP stays whole; another is cut, a partial checksum finished.
  *	2. A frame longer than the vport's MTU is dropped (too-long). If it is an IP packet that
  *	   must not be cut, its sender gets an ICMP "too big" that comes from whom it had sent
  *	   to, at most TUNNEL_ICMP_RATE a second for a tunnel.
  *	3. In front go a VXLAN header, UDP (from a port that its flow hash chooses of 49,152 to
- *	   65,535; checksum over IPv6 only) and IP: DSCP and ECN are those of the frame's own IP
- *	   header (RFC 6040, normal mode), TTL 64, DF.
+ *	   65,535; with a checksum over IPv6, and where packet/bundle.h makes one) and IP: DSCP
+ *	   and ECN are those of the frame's own IP header (RFC 6040, normal mode), TTL 64, DF.
  *
  * In
  *	1. A whole UDP datagram to the tunnel's address and port, with a VXLAN header that says
@@ -25,7 +25,8 @@
  *	   an Ethernet header: else bad-vxlan. Fragments are not put together (RFC 7348, 4.3): the
  *	   router drops them.
  *	2. The VNI is known (unknown-vni), and so is its sender (unknown-remote).
- *	   A super-packet that a kernel's vxlan device left whole goes on as one.
+ *	   A super-packet that a kernel's vxlan device left whole goes on as one, and so does what
+ *	   was one before it was made a bundle (packet/bundle.h).
  *	3. Where congestion was marked, or another ECN, the frame's own header gets the mark (RFC
  *	   6040, 4.2); bad-ecn if it cannot tell.
  *	VLAN tags of the frame stay: the switch's port is an access port, and drops what is tagged

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The tunnel's node: frames from the switches go out, datagrams from the router come in. */
+#include "packet/bundle.h"
 #include "packet/edit.h"
 #include "packet/encapsulate.h"
 #include "packet/icmp.h"
@@ -133,7 +134,7 @@ refuse_long(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 
 /* ---- out (3.) -------------------------------------------------------------------------------- */
 
-/* Takes one frame that is as it will be on the wire. */
+/* Takes one frame that is as it will be on the wire, or a super-packet that may stay whole. */
 static void
 send_frame(struct worker *worker, struct vport *vport, const struct tunnel_live *live,
 	struct rte_mbuf *packet)
@@ -187,6 +188,14 @@ send_segments(struct worker *worker, struct vport *vport, const struct tunnel_li
 		send_frame(worker, vport, live, segments[i]);
 }
 
+static bool
+may_stay_whole(const struct tunnel_live *live, const struct rte_mbuf *packet)
+{
+	return vxlan_takes_whole(packet_meta((struct rte_mbuf *)(uintptr_t)packet)->gso) &&
+	       rte_pktmbuf_pkt_len(packet) + vxlan_overhead(live->family) <= LENGTH_LIMIT &&
+	       offload_holds(packet);
+}
+
 static void
 go_out(struct worker *worker, struct vport *vport, const struct tunnel_live *live,
 	struct rte_mbuf *packet)
@@ -203,7 +212,10 @@ go_out(struct worker *worker, struct vport *vport, const struct tunnel_live *liv
 		return;
 	}
 	if (packet_meta(packet)->gso != PACKET_GSO_NONE) {
-		send_segments(worker, vport, live, packet);
+		if (may_stay_whole(live, packet))
+			send_frame(worker, vport, live, packet);
+		else
+			send_segments(worker, vport, live, packet);
 		return;
 	}
 	packet = offload_finish_checksum(&worker->pools, packet);
@@ -370,21 +382,21 @@ come_in(struct worker *worker, struct vport *vport, const struct tunnel_live *li
 			packet);
 }
 
-/* Several datagrams that the kernel left in one: of VXLAN each is a frame of its own. */
+/* Several datagrams in one: each has a frame of its own, or what was one super-packet. */
 static void
 come_in_cut(struct worker *worker, struct vport *vport, const struct tunnel_live *live,
 	struct rte_mbuf *packet)
 {
 	bool dry_run = packet_meta(packet)->flags & PACKET_DRY_RUN, no_buffer;
-	struct rte_mbuf *segments[SEGMENT_LIMIT];
+	struct rte_mbuf *parts[SEGMENT_LIMIT];
 	unsigned count =
-		offload_segment(&worker->pools, packet, segments, SEGMENT_LIMIT, &no_buffer);
+		bundle_take_apart(&worker->pools, packet, parts, SEGMENT_LIMIT, &no_buffer);
 
 	if (unlikely(count == 0))
 		packet_dropped(
 			worker, vport, no_buffer ? DROP_NO_BUFFER : DROP_BAD_OFFLOAD, dry_run);
 	for (unsigned i = 0; i < count; i++)
-		come_in(worker, vport, live, segments[i]);
+		come_in(worker, vport, live, parts[i]);
 }
 
 /* ---- the node ----------------------------------------------------------------------------------

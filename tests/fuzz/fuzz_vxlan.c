@@ -6,8 +6,12 @@
  *	be told; or
  *	a datagram, in any pieces, that comes to the tunnel from the network, as it is or made
  *	right as far as the VXLAN header: at most what is behind that comes out.
- * Whatever came in has come out or is a counted drop, and every buffer comes back.
+ * Whatever came in has come out or is a counted drop, and every buffer comes back. What is cut
+ * is the same datagrams whether or not it was a bundle in between, and a bundle of which a bit has
+ * flipped (where, hdr_len says, of which nobody else takes notice) is taken apart into what it is
+ * cut into.
  */
+#include "../bundle_oracle.h"
 #include "fuzz_packet.h"
 #include "graph/engine.h"
 #include "packet/checksum.h"
@@ -151,6 +155,63 @@ nothing_else(unsigned tunnel)
 		require((i | 1) == (tunnel | 1) || take(i, &length) == 0, "it came to others");
 }
 
+/* ---- bundles ----------------------------------------------------------------------------------
+ */
+
+static void
+flip_a_bit(struct rte_mbuf *packet, uint16_t where)
+{
+	unsigned offset = where / 8 % rte_pktmbuf_pkt_len(packet);
+
+	while (offset >= rte_pktmbuf_data_len(packet)) {
+		offset -= rte_pktmbuf_data_len(packet);
+		packet = packet->next;
+	}
+	*rte_pktmbuf_mtod_offset(packet, uint8_t *, offset) ^= (uint8_t)(1 << where % 8);
+}
+
+/* A super-packet in VXLAN, which stays. */
+static void
+check_making(struct rte_mbuf *packet, uint16_t where)
+{
+	struct rte_mbuf *bundles[ORACLE_PIECES];
+	unsigned count = oracle_make(packet, bundles);
+
+	for (unsigned i = 0; i < count; i++) {
+		if (packet_meta(bundles[i])->gso == PACKET_GSO_UDP) {
+			oracle_take_apart(bundles[i]);
+			flip_a_bit(bundles[i], where);
+			oracle_take_apart(bundles[i]);
+		}
+		rte_pktmbuf_free(bundles[i]);
+	}
+}
+
+/* What comes out of a tunnel, whatever it is, or goes into one. It stays. */
+static void
+check_bundles(unsigned tunnel, struct rte_mbuf *packet, uint16_t where)
+{
+	struct weft_prefix from = address_of(tunnel), to = address_of(tunnel ^ 1);
+	struct vxlan_outer outer = { .family = from.family,
+		.source_port = 50000,
+		.destination_port = TUNNEL_PORT,
+		.vni = VNI,
+		.source = from.address,
+		.destination = to.address };
+	uint8_t gso = packet_meta(packet)->gso;
+
+	if (gso == PACKET_GSO_UDP) {
+		oracle_take_apart(packet);
+	} else if (packet_gso_is_vxlan(gso)) {
+		check_making(packet, where);
+	} else if (vxlan_takes_whole(gso) && offload_holds(packet)) {
+		packet = edit_push_vxlan(&pools, oracle_copy(packet), &outer);
+		require(packet != NULL, "no room for headers");
+		check_making(packet, where);
+		rte_pktmbuf_free(packet);
+	}
+}
+
 /* ---- a frame through both ---------------------------------------------------------------------
  */
 
@@ -168,6 +229,7 @@ send_through(unsigned tunnel, uint8_t flags, const struct virtio_net_hdr *header
 		rte_pktmbuf_free(packet);
 		return;
 	}
+	check_bundles(tunnel, packet, header->hdr_len);
 	undone = packet_meta(packet)->offload & PACKET_NEEDS_CHECKSUM;
 	super = packet_meta(packet)->gso != PACKET_GSO_NONE;
 	put(remotes[tunnel], packet);
@@ -254,6 +316,7 @@ come_in(unsigned tunnel, uint8_t flags, const struct virtio_net_hdr *header, uin
 		rte_pktmbuf_free(packet);
 		return;
 	}
+	check_bundles(tunnel, packet, header->hdr_len);
 	super = packet_meta(packet)->gso != PACKET_GSO_NONE;
 	put(underlays[tunnel], packet);
 	out = take(tunnel, &got);

@@ -223,3 +223,70 @@ def test_kernel(space, family):
 		assert report["end"]["sum_received"]["bits_per_second"] > 10e6 / harness.PATIENCE
 	reasons = {reason for reason, _ in drops(weftd)}
 	assert not reasons & {"bad-vxlan", "bad-udp", "unknown-vni", "unknown-remote", "bad-offload"}
+
+
+# ---- super-packets
+
+
+def longest_of(ear):
+	frames = ear.receive(0.3)
+	ear.close()
+	assert frames
+	return max(map(len, frames))
+
+
+def bytes_a_packet(weftd, nic="red/web"):
+	"""Of those that the nic's container got."""
+	counters = weftd.show("nics", nic)
+	return counters["in-bytes"] / counters["in-packets"]
+
+
+@pytest.mark.sanitize
+@FAMILIES
+def test_super_packets_stay_whole(space, family):
+	"""One piece over the wire, and one to the other container."""
+	_, two = start_all(space, (1, 2), family=family)
+	one, other = space.namespace("red-1"), space.namespace("red-2")
+	one.reaches("10.0.0.2")
+	ear = space.namespace("wire").packets("to-host1")
+	harness.check_tcp_bytes(one, other, "10.0.0.2")
+	assert longest_of(ear) > 10000
+	assert bytes_a_packet(two) > 3000
+	harness.check_tcp_bytes(other, one, "10.0.0.1")
+	for reason, _ in drops(two):
+		assert reason not in ("bad-offload", "bad-vxlan")
+
+
+@FAMILIES
+@pytest.mark.parametrize("place", [("host1", "wire"), ("wire", "to-host2")], ids=["own", "other"])
+@pytest.mark.parametrize("receiver", ["weft", "tagged weft", "kernel"])
+def test_super_packets_are_cut_on_their_way(space, family, place, receiver):
+	"""By the kernel, where a device sends single datagrams only: their checksums are right."""
+	plug(space, ("host1", "host2"))
+	wire = space.namespace("wire")
+	space.namespace(place[0]).run("ethtool", "-K", place[1], "tx-udp-segmentation", "off", "tx", "off")
+	configs = [host(space, number, [3 - number], family=family) for number in (1, 2)]
+	if receiver == "tagged weft":
+		for config in configs:
+			config["networks"]["provider"]["routers"]["edge"]["ports"]["wan"]["vlan"] = 101
+	daemons = [space.start_weftd(configs[0], "host1", "host1")]
+	if receiver == "kernel":
+		other = kernel_end(space, family)
+	else:
+		daemons.append(space.start_weftd(configs[1], "host2", "host2"))
+		other = space.namespace("red-2")
+	one = space.namespace("red-1")
+	one.reaches("10.0.0.2")
+	ears = [wire.packets("to-host1"), space.namespace("host2").packets("wire")]
+	harness.check_tcp_bytes(one, other, "10.0.0.2")
+	lengths = [longest_of(ear) for ear in ears]
+	assert lengths[1] <= 1518, lengths
+	if place[0] == "wire":
+		assert lengths[0] > 10000, lengths
+	harness.check_tcp_bytes(other, one, "10.0.0.1")
+	for weftd in daemons:
+		assert not {reason for reason, _ in drops(weftd)} & {"bad-offload", "bad-vxlan"}
+	if receiver == "kernel":
+		told = other.run("nstat", "-asz", "UdpInCsumErrors", "Udp6InCsumErrors", "TcpInCsumErrors").stdout
+		counts = [line.split()[1] for line in told.splitlines() if "Csum" in line]
+		assert len(counts) == 3 and set(counts) == {"0"}, told
