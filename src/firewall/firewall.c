@@ -266,6 +266,16 @@ weft_firewall_guard(struct weft_change *change, struct weft_device *device, stru
 /* ---- rules ------------------------------------------------------------------------------------
  */
 
+static void
+rules_abort(void *object)
+{
+	struct firewall *firewall = object;
+
+	rule_list_undo(firewall->rules);
+}
+
+static const struct change_step rules_step = { NULL, NULL, rules_abort };
+
 void
 weft_firewall_rules(struct weft_change *change, struct weft_device *device,
 	const struct weft_rule *rules, unsigned count)
@@ -276,7 +286,7 @@ weft_firewall_rules(struct weft_change *change, struct weft_device *device,
 		!device_is(change, device, &firewall_class))
 		return;
 	firewall = device->data;
-	if (change_touch(change, device) < 0)
+	if (change_touch(change, device) < 0 || change_stage(change, &rules_step, firewall) < 0)
 		return;
 	if (rule_list_want(firewall->rules, rules, count, change_error(change)) < 0)
 		change_failed_with(change);
@@ -304,6 +314,8 @@ translations_update_abort(void *object)
 {
 	struct translations_update *update = object;
 
+	rule_list_undo(update->firewall->sources);
+	rule_list_undo(update->firewall->destinations);
 	translations_free(update->firewall->translations);
 	update->firewall->translations = update->before;
 	free(update);
@@ -348,6 +360,8 @@ weft_firewall_translations(struct weft_change *change, struct weft_device *devic
 	made = translations_create(inside, wanted, count, firewall->sources, firewall->destinations,
 		change_error(change));
 	if (made == NULL) {
+		rule_list_undo(firewall->sources);
+		rule_list_undo(firewall->destinations);
 		change_failed_with(change);
 		return;
 	}
@@ -402,6 +416,18 @@ make_live(struct weft_device *device)
 	return live;
 }
 
+static void
+discard(struct weft_device *device)
+{
+	struct firewall *firewall = device->data;
+
+	rule_list_undo(firewall->rules);
+	rule_list_undo(firewall->sources);
+	rule_list_undo(firewall->destinations);
+	free(firewall->prepared);
+	firewall->prepared = NULL;
+}
+
 static int
 prepare(struct weft_device *device, struct weft_change *change, struct weft_error *error)
 {
@@ -412,12 +438,13 @@ prepare(struct weft_device *device, struct weft_change *change, struct weft_erro
 	(void)change;
 	if (live == NULL)
 		return error_memory(error);
-	/* discard() frees it */
 	firewall->prepared = live;
-	if (rule_list_prepare(firewall->rules, &names, error) < 0 ||
-		rule_list_prepare(firewall->sources, &names, error) < 0)
-		return -1;
-	return rule_list_prepare(firewall->destinations, &names, error);
+	if (rule_list_prepare(firewall->rules, &names, error) == 0 &&
+		rule_list_prepare(firewall->sources, &names, error) == 0 &&
+		rule_list_prepare(firewall->destinations, &names, error) == 0)
+		return 0;
+	discard(device);
+	return -1;
 }
 
 /* Whether what was accepted before may be refused now. */
@@ -469,18 +496,6 @@ commit(struct weft_device *device)
 	atomic_store_explicit(&firewall->live, live, memory_order_release);
 	atomic_store_explicit(
 		&firewall->all->by_device[id_index(device->id)], firewall, memory_order_release);
-}
-
-static void
-discard(struct weft_device *device)
-{
-	struct firewall *firewall = device->data;
-
-	rule_list_undo(firewall->rules);
-	rule_list_undo(firewall->sources);
-	rule_list_undo(firewall->destinations);
-	free(firewall->prepared);
-	firewall->prepared = NULL;
 }
 
 static void

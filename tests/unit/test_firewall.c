@@ -655,6 +655,13 @@ test_refusals(void **state)
 	change = weft_change_begin(lab);
 	weft_firewall_rules(change, bench.device, twice, 2);
 	refused(change, "two rules");
+	/* what was wanted of a change that is given up is not done with the next one */
+	change = weft_change_begin(lab);
+	weft_firewall_rules(change, bench.device, &(struct weft_rule){ "no", WEFT_RULE_DROP }, 1);
+	weft_change_abort(change);
+	change = weft_change_begin(lab);
+	weft_firewall_update(change, bench.device, ACCEPT_ALL);
+	lab_commit(change);
 	change = weft_change_begin(lab);
 	weft_address_set_update(change, bench.network, "x", NULL, 0, NULL, 0);
 	refused(change, "no address set");

@@ -631,6 +631,9 @@ test_changes(void **state)
 	weft_firewall_translations(change, bench.device, "in", list, 1);
 	weft_firewall_translations(change, bench.device, "in", NULL, 0);
 	weft_change_abort(change);
+	change = weft_change_begin(lab);
+	weft_firewall_rules(change, bench.device, &(struct weft_rule){ "all" }, 1);
+	lab_commit(change);
 	pass(&bench, IN, OUT, frame, make_udp(frame, &ends, 1001, 2, "", 0), got);
 	assert_address(got, 4, true, "10.1.0.100");
 	/* connections that are there keep theirs */
