@@ -416,6 +416,7 @@ enum weft_rule_action {
 #define WEFT_RULE_FROM_MAC 0x0020
 #define WEFT_RULE_TO_MAC 0x0040
 #define WEFT_RULE_FRAGMENT 0x0080 /* is a fragment: where they are not put together */
+#define WEFT_RULE_IP 0x0100       /* is IPv4 or IPv6 */
 
 struct weft_port_range {
 	uint16_t first, last; /* host order, both included */

@@ -372,6 +372,7 @@ ip_matches(const struct weft_rule *match, const struct fields *fields)
 						  match->tcp_flags_mask) == 0)) &&
 	       (!(looks & WEFT_RULE_DSCP) ||
 		       (fields->family != 0 && match->dscp == fields->dscp)) &&
+	       (!(looks & WEFT_RULE_IP) || fields->family != 0) &&
 	       (!(looks & WEFT_RULE_FRAGMENT) || fields->fragment);
 }
 

@@ -155,7 +155,7 @@ random_single_fields(struct weft_rule *match)
 
 	if (one_in(2))
 		looks |= WEFT_RULE_PROTOCOL;
-	for (unsigned bit = 0; bit < 8; bit++)
+	for (unsigned bit = 0; bit < 9; bit++)
 		if (one_in(14))
 			looks |= (uint16_t)(1u << bit);
 	match->fields = looks;
