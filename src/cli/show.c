@@ -41,8 +41,8 @@ kind_has_filter(const struct kind *kind, const char *name)
 static int
 add_filters(struct query *query, const struct arguments *arguments)
 {
-	static const char *const all[] = { "network", "switch", "router", "port", "vlan", "mac",
-		"reason", "prefix", "family", "address" };
+	static const char *const all[] = { "network", "switch", "router", "firewall", "port",
+		"vlan", "mac", "reason", "prefix", "family", "address", "protocol", "limit" };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		const char *value = arguments_value(arguments, all[i]);
@@ -65,6 +65,18 @@ has_network(const struct kind *kind)
 	return kind_has_filter(kind, "network") && strcmp(kind->name, "networks") != 0;
 }
 
+/* What "red/x" is, where objects have no names of their own. */
+static const char *
+place_filter(const struct kind *kind)
+{
+	static const char *const places[] = { "switch", "firewall" };
+
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (kind_has_filter(kind, places[i]))
+			return places[i];
+	return "router";
+}
+
 /*
  * A name that is wider than an object's own limits the list: "red" to a network, "red/lan" to
  * a switch or a router, where the kind's own names are longer than that.
@@ -78,13 +90,7 @@ add_name(struct query *query, const char *name)
 	if (has_network(query->kind) && slash == NULL) {
 		query_add(&query->path, "network", name);
 	} else if (query->kind->unnamed) {
-		bool routers = !kind_has_filter(query->kind, "switch");
-
-		query_add(&query->path,
-			colon != NULL ? "port"
-			: routers     ? "router"
-				      : "switch",
-			name);
+		query_add(&query->path, colon != NULL ? "port" : place_filter(query->kind), name);
 	} else if (strcmp(query->kind->name, "ports") == 0 && colon == NULL) {
 		network = output_format("%.*s", (int)(slash - name), name);
 		query_add(&query->path, "network", network);

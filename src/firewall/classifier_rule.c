@@ -89,8 +89,8 @@ needs_ip(const struct rule *rule)
 	return match->n_from_ip > 0 || match->n_to_ip > 0 || match->from_set != NULL ||
 	       match->to_set != NULL || match->n_from_port > 0 || match->n_to_port > 0 ||
 	       match->n_icmp > 0 || match->family != 0 ||
-	       (match->fields & (WEFT_RULE_PROTOCOL | WEFT_RULE_TCP_FLAGS | WEFT_RULE_DSCP |
-				       WEFT_RULE_IP));
+	       (match->fields &
+		       (WEFT_RULE_PROTOCOL | WEFT_RULE_TCP_FLAGS | WEFT_RULE_DSCP | WEFT_RULE_IP));
 }
 
 /* What the rule asks of a packet's family and ethertype. */

@@ -59,7 +59,7 @@ extern const struct device_class address_set_class;
 
 struct firewall_info {
 	struct weft_firewall_config config; /* defaults filled in */
-	size_t rules;
+	size_t rules, translations;
 	uint32_t connections;
 };
 

@@ -17,6 +17,7 @@ firewall_read(const struct weft_device *device, struct firewall_info *info)
 	*info = (struct firewall_info){
 		.config = firewall->config,
 		.rules = rule_list_count(firewall->rules),
+		.translations = firewall->translations != NULL ? firewall->translations->count : 0,
 		.connections = atomic_load_explicit(&firewall->domain.count, memory_order_relaxed),
 	};
 }

@@ -314,3 +314,60 @@ def test_export(space):
 	weftd = space.start_weftd(config)
 	text = weftd.weft("export").stdout
 	assert json.loads(weftd.weft("plan", "-", "--json", input=text).stdout)["changes"] == 0
+
+
+def test_seeing(space):
+	"""`show firewalls, rules, connections, address-sets`, `kill`, and what a rule tells."""
+	config = firewalled(space, [*NEIGHBORS,
+		{"name": "web", "accept": "tcp", "from": "out", "to-port": [80, 443], "log": True},
+		{"name": "friends", "accept": "udp", "from-set": "friends"},
+		{"name": "never", "drop": "tcp", "from": "out", "to-port": 80}])
+	config["networks"]["red"]["address-sets"] = {"friends": {"members": ["10.0.0.0/28", "2001:db8::/64"]}}
+	weftd = space.start_weftd(config)
+	inside, outside = space.namespace("in"), space.namespace("out")
+	server = Server(inside, 80)
+	with weftd.events() as events:
+		client = connect(outside, "10.0.0.10", 80, source=("0.0.0.0", 5555))
+		assert echoes(client)
+		harness.wait_until(lambda: any("rule web accepts" in json.dumps(event) for event in events),
+			what="the rule tells")
+	firewall = weftd.show("firewalls", "red/fw")
+	assert (firewall["rules"], firewall["connections"], firewall["default"]) == (5, 1, "drop")
+	assert firewall["ports"] == ["in", "out"]
+	rules = {rule["name"]: rule for rule in weftd.show("rules", firewall="red/fw")}
+	assert list(rules) == ["arp", "nd", "web", "friends", "never"]
+	assert rules["web"]["matched-packets"] == 1 and rules["web"]["last-hit"] is not None
+	assert rules["friends"]["last-hit"] is None
+	assert rules["never"]["shadowed-by"] == "web"
+	assert weftd.show("address-sets")[0]["members"] == 2
+	(connection,) = weftd.show("connections", network="red")
+	assert (connection["from"], connection["to"]) == ("10.0.0.11:5555", "10.0.0.10:80")
+	assert (connection["state"], connection["rule"]) == ("established", "web")
+	assert connection["reply-packets"] > 0
+	assert weftd.show("connections", address="10.0.0.9") == []
+	assert weftd.show("connections", protocol="udp", limit="5") == []
+	for words in (["firewalls"], ["rules", "red/fw"], ["connections", "red/fw"], ["address-sets"]):
+		assert weftd.weft("show", *words).stdout.count("\n") >= 2
+	assert "no packet reaches rule never" in weftd.weft("show", "rules").stdout
+	answer = weftd.weft("kill", check=False)
+	assert answer.returncode == 2 and "which connections" in answer.stderr
+	assert "0 connections ended" in weftd.weft("kill", "red", "--address", "10.0.0.9").stdout
+	assert "1 connection ended" in weftd.weft("kill", "red/fw").stdout
+	assert weftd.show("connections") == []
+	client.close()
+	server.close()
+
+
+def test_explain(space):
+	"""Names the rule, the set's member, the connection, and the translation."""
+	config = yaml.safe_load((harness.ROOT / "examples/firewall.yaml").read_text())
+	weftd = space.start_weftd(config)
+	told = weftd.weft("explain", "red/friend", "to", "203.0.113.2", "tcp/8080").stdout
+	assert "rule web accepts" in told and "203.0.113.0/28 of friends" in told, told
+	assert "translated: 203.0.113.7" in told and "10.1.0.10:80" in told, told
+	told = weftd.weft("explain", "red/stranger", "to", "203.0.113.2", "tcp/8080", check=False).stdout
+	assert "no rule fits: the firewall's default drops" in told, told
+	told = weftd.weft("explain", "red/web", "to", "10.0.0.11", "tcp/5432", check=False).stdout
+	assert "no rule fits: the firewall's default rejects" in told, told
+	# nothing of it was kept
+	assert weftd.show("connections") == []
