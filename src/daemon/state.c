@@ -185,7 +185,8 @@ check_filters(
 			return error_set(error, EINVAL, "%s cannot be limited by %s", kind->name,
 				filters[i].name);
 	if (query->name != NULL && kind->naming == UNNAMED)
-		return error_set(error, EINVAL, "%s have no names: limit them by %s", kind->name,
+		return error_set(error, EINVAL, "%s have no names: limit them by %s%s", kind->name,
+			kind->filters & FILTER_PORT ? "port or " : "",
 			kind->filters & FILTER_DEVICE     ? "switch"
 			: kind->filters & FILTER_FIREWALL ? "firewall"
 			: kind->filters & FILTER_ROUTER   ? "router"

@@ -57,7 +57,7 @@ rule_states(const struct weft_rule *match)
 	return match->states != 0 ? match->states : RULE_STATE_NEW;
 }
 
-/* "tcp from 10.0.0.0/8 to 192.0.2.1 port 80,443": for people; always terminated. */
+/* "tcp in:out from 10.0.0.0/8 to 192.0.2.1 port 80,443": for people; always terminated. */
 void rule_describe(const struct rule *rule, char *text, size_t size);
 
 #endif

@@ -135,8 +135,9 @@ static void
 say_links(struct words *words, const char *what, const char *const *names, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		begin(words, what, i);
-		say(words, "%s", names[i]);
+		if (i == 0)
+			say(words, "%s%s:", words->length > 0 ? " " : "", what);
+		say(words, "%s%s", i > 0 ? "," : "", names[i]);
 	}
 }
 
@@ -216,6 +217,8 @@ rule_describe(const struct rule *rule, char *text, size_t size)
 	text[0] = '\0';
 	if (match->family != 0)
 		say(&words, "ipv%u", match->family);
+	if (match->fields & WEFT_RULE_IP)
+		say(&words, "%sip", words.length > 0 ? " " : "");
 	if (match->fields & WEFT_RULE_ETHERTYPE)
 		say_ethertype(&words, match->ethertype);
 	if (match->fields & WEFT_RULE_PROTOCOL)

@@ -265,7 +265,7 @@ test_describe(void **state)
 		.n_from = 1,
 		.from_set = "bad",
 		.states = WEFT_STATE_NEW | WEFT_STATE_INVALID };
-	assert_described(&match, "ipv4 icmp type 8,3/4 in in from @bad state new,invalid");
+	assert_described(&match, "ipv4 icmp type 8,3/4 in:in from @bad state new,invalid");
 	match = (struct weft_rule){ .name = "a",
 		.fields = WEFT_RULE_PROTOCOL | WEFT_RULE_TCP_FLAGS | WEFT_RULE_DSCP |
 			  WEFT_RULE_VLAN | WEFT_RULE_FROM_MAC | WEFT_RULE_FRAGMENT,
