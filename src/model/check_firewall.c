@@ -82,7 +82,9 @@ check_set_named(struct checker *checker, const struct lyd_node *entry, const cha
 /* ---- addresses ----------------------------------------------------------------------------------
  */
 
-/* The families of a leaf-list's addresses: 4 and 6 as bits; 0: it has none. */
+#define FAMILY_BIT(family) ((family) == 4 ? 1u : 2u)
+
+/* Those of a leaf-list's addresses, a bit each; 0: it has none. */
 static unsigned
 families_of(const struct lyd_node *entry, const char *name)
 {
@@ -92,14 +94,14 @@ families_of(const struct lyd_node *entry, const char *name)
 
 	for (; leaf != NULL; leaf = model_next(leaf))
 		if (value_match(model_value(leaf), &prefix))
-			families |= prefix.family;
+			families |= FAMILY_BIT(prefix.family);
 	return families;
 }
 
 /* `family`: of what the rule is about, 0: any. */
 static void
-check_families(
-	struct checker *checker, const struct lyd_node *entry, unsigned family, const char *about)
+check_families(struct checker *checker, const struct lyd_node *entry, unsigned family,
+	const char *about)
 {
 	unsigned from = families_of(entry, "from-ip"), to = families_of(entry, "to-ip");
 
@@ -110,11 +112,11 @@ check_families(
 	if (from != 0 && to != 0 && (from & to) == 0)
 		check_wrong(checker, model_child(entry, "to-ip"), NULL,
 			"write addresses of one family, or two rules",
-			"from-ip is IPv%u and to-ip IPv%u: nothing is both", from, to);
-	if (family != 0 && from != 0 && (from & family) == 0)
+			"from-ip is IPv%u and to-ip is not: nothing is both", from == 1 ? 4 : 6);
+	if (family != 0 && from != 0 && (from & FAMILY_BIT(family)) == 0)
 		check_wrong(checker, model_child(entry, "from-ip"), NULL, NULL,
 			"%s is IPv%u, from-ip is not", about, family);
-	if (family != 0 && to != 0 && (to & family) == 0)
+	if (family != 0 && to != 0 && (to & FAMILY_BIT(family)) == 0)
 		check_wrong(checker, model_child(entry, "to-ip"), NULL, NULL,
 			"%s is IPv%u, to-ip is not", about, family);
 }
