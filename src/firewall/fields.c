@@ -111,6 +111,16 @@ read_icmp(struct fields *fields, const uint8_t *header)
 		fields->icmp_id = parse_u16(header + 4);
 }
 
+/* Both in one store, for who loads them together. */
+static void
+read_ports(struct fields *fields, const uint8_t *header)
+{
+	uint16_t ports[2] = { parse_u16(header), parse_u16(header + 2) };
+	uint32_t both = ports[0] | (uint32_t)ports[1] << 16;
+
+	memcpy(&fields->from_port, &both, sizeof(both));
+}
+
 /* `header` has least_length() bytes, which is not 0; `room`: from there to the end of the IP
  * packet. */
 static bool
@@ -141,8 +151,7 @@ read_header(struct fields *fields, const uint8_t *header, unsigned room)
 	}
 	if (unlikely(!sound))
 		return false;
-	fields->from_port = parse_u16(header);
-	fields->to_port = parse_u16(header + 2);
+	read_ports(fields, header);
 	fields->has_ports = true;
 	return true;
 }
@@ -178,14 +187,28 @@ read_transport(const struct rte_mbuf *packet, struct fields *fields, unsigned of
 
 /* ---- the network layer -------------------------------------------------------------------- */
 
+/* In one store, as those who go on with it load it: a load of sixteen bytes, of which four have just
+ * been written by themselves, waits until these are in the cache. */
+static void
+put_ip4(uint8_t to[16], const uint8_t *from)
+{
+	typedef uint32_t quad __attribute__((vector_size(16)));
+	quad whole = { 0 };
+	uint32_t four;
+
+	memcpy(&four, from, sizeof(four));
+	whole[0] = four;
+	memcpy(to, &whole, sizeof(whole));
+}
+
 static void
 read_ip4_header(struct fields *fields, const uint8_t *ip)
 {
 	fields->family = 4;
 	fields->dscp = ip[offsetof(struct rte_ipv4_hdr, type_of_service)] >> 2;
 	fields->protocol = ip[offsetof(struct rte_ipv4_hdr, next_proto_id)];
-	memcpy(fields->from_ip, ip + offsetof(struct rte_ipv4_hdr, src_addr), 4);
-	memcpy(fields->to_ip, ip + offsetof(struct rte_ipv4_hdr, dst_addr), 4);
+	put_ip4(fields->from_ip, ip + offsetof(struct rte_ipv4_hdr, src_addr));
+	put_ip4(fields->to_ip, ip + offsetof(struct rte_ipv4_hdr, dst_addr));
 }
 
 static void

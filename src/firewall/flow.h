@@ -8,6 +8,8 @@
 #include "base/hash.h"
 #include "firewall/fields.h"
 
+#include <netinet/in.h>
+
 /*
  * TCP, UDP, UDP-Lite, SCTP, DCCP have ports. ICMP echo has its id as the port of who asks, and 0
  * as that of who answers. Other protocols are told apart by their addresses alone: ports 0.
@@ -23,7 +25,24 @@ struct flow {
 /* The flow of a packet. False: it has none (not IP, a fragment without ports, a transport header
  * that is cut off, an ICMP message other than echo: errors, redirects, router and neighbor
  * discovery). */
-bool flow_read(struct flow *flow, const struct fields *fields, uint32_t domain);
+bool flow_read_slow(struct flow *flow, const struct fields *fields, uint32_t domain);
+
+static inline bool
+flow_read(struct flow *flow, const struct fields *fields, uint32_t domain)
+{
+	/* nearly every packet */
+	if (unlikely(!fields->has_ports ||
+		     (fields->protocol != IPPROTO_TCP && fields->protocol != IPPROTO_UDP)))
+		return flow_read_slow(flow, fields, domain);
+	memcpy(flow->from_ip, fields->from_ip, sizeof(flow->from_ip));
+	memcpy(flow->to_ip, fields->to_ip, sizeof(flow->to_ip));
+	memcpy(&flow->from_port, &fields->from_port, 2 * sizeof(flow->from_port));
+	flow->domain = domain;
+	flow->family = fields->family;
+	flow->protocol = fields->protocol;
+	memset(flow->reserved, 0, sizeof(flow->reserved));
+	return true;
+}
 
 /* The same in the other direction. */
 static inline struct flow
@@ -42,8 +61,37 @@ flow_reverse(const struct flow *flow)
  * an echo request; the rest is zero. */
 void flow_fields(const struct flow *flow, struct fields *fields);
 
+/* An address and a port in one word, which for IPv6 nobody can foresee. */
+static inline uint64_t
+flow_endpoint(
+	const struct flow *flow, const uint8_t *ip, uint16_t port, const struct hash_key *key)
+{
+	uint64_t high, low;
+	uint32_t four;
+
+	if (likely(flow->family == 4)) {
+		memcpy(&four, ip, sizeof(four));
+		return (uint64_t)four << 16 | port;
+	}
+	memcpy(&high, ip, sizeof(high));
+	memcpy(&low, ip + sizeof(high), sizeof(low));
+	return hash_words(key, high, low) ^ port;
+}
+
 /* Keyed; the same for both directions, so that both come to one worker. */
-uint64_t flow_hash(const struct flow *flow, const struct hash_key *key);
+static inline uint64_t
+flow_hash(const struct flow *flow, const struct hash_key *key)
+{
+	uint64_t from = flow_endpoint(flow, flow->from_ip, flow->from_port, key);
+	uint64_t to = flow_endpoint(flow, flow->to_ip, flow->to_port, key);
+	uint64_t least = from < to ? from : to, most = from < to ? to : from;
+
+	/* where endpoints of IPv4 have nothing, but for a domain's upper byte: no two domains that
+	 * live at one time differ in that alone (graph/id.h) */
+	least ^= (uint64_t)(flow->domain << 8 | flow->protocol) << 48;
+	most ^= (uint64_t)(flow->domain >> 8) << 48 ^ (uint64_t)(flow->domain >> 24) << 40;
+	return hash_words(key, least, most);
+}
 
 /*
  * The flow that an ICMP error is about, as the packet that it quotes had it (RFC 792, 4443): from
