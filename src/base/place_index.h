@@ -157,4 +157,18 @@ place_probe_next(struct place_probe *probe, uint32_t *number)
 	}
 }
 
+/* The number that the hash most likely belongs to, of its bucket; PLACE_NONE: only a probe can
+ * tell. */
+static inline uint32_t
+place_bucket_guess(const struct place_bucket *bucket, uint64_t hash)
+{
+	unsigned slots = place_bucket_find(bucket, place_tag(hash));
+	uint32_t number;
+
+	if (slots == 0)
+		return PLACE_NONE;
+	number = bucket->words[__builtin_ctz(slots)] ^ place_mark(hash);
+	return number >> PLACE_INDEX_BITS == 0 ? number : PLACE_NONE;
+}
+
 #endif

@@ -174,7 +174,7 @@ enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *pack
 		return true;
 	if (worker->weft->n_workers > 1 && hand_over(worker, passage, passage->hash))
 		return false;
-	connection_fast_prefetch(shard->connections, passage->hash);
+	passage->bucket = connection_fast_prefetch(shard->connections, passage->hash);
 	return true;
 }
 
@@ -587,7 +587,7 @@ judge_all(struct worker *worker, struct firewall_shard *shard, struct passage *p
 	for (unsigned i = 0; i < count; i++)
 		if (likely(passages[i].kind != FLOW_NONE))
 			passages[i].candidate = connection_fast_candidate(
-				shard->connections, passages[i].hash);
+				shard->connections, passages[i].bucket, passages[i].hash);
 	for (unsigned i = 0; i < count; i++)
 		judge(worker, shard, &passages[i]);
 }

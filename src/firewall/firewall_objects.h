@@ -146,7 +146,9 @@ struct passage {
 	struct fields fields;
 	struct flow flow;
 	uint64_t hash;           /* of the flow */
-	struct connection *candidate; /* that the hash leads to: connection_fast_find() */
+	/* where the hash leads to: connection_fast.h */
+	const struct place_bucket *bucket;
+	struct connection *candidate;
 	uint8_t kind;            /* enum flow_kind: of `flow` */
 	uint16_t quoted_l4;      /* FLOW_QUOTED: where the quoted transport header is */
 	enum drop_reason reason; /* of what is refused */
