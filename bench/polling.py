@@ -132,7 +132,7 @@ class Weft(Contestant):
 			*options, frames, *then])
 		self.ready = self.process.stdout.readline().split()
 		if not self.ready:
-			raise RuntimeError(f"switch_bench {' '.join(options)} did not start")
+			raise RuntimeError(f"switch_bench {' '.join(map(str, options))} did not start")
 		self.hertz = int(self.ready[1])
 		self.pause()
 
@@ -178,11 +178,11 @@ class OpenVSwitchDpdk(Contestant):
 	WARM_UP = 120 # seconds at most
 
 	@staticmethod
-	def start(folder):
+	def start(folder, memory=MEMORY_MB):
 		return benchlib.OpenVSwitch(folder, dpdk=True, options=[
 			"dpdk-init=true", f"dpdk-lcore-mask={1 << CONTROL_CORE:#x}",
 			f"pmd-cpu-mask={1 << CORE:#x}", "max-idle=3600000",
-			f"dpdk-extra=--no-pci -m {MEMORY_MB} "
+			f"dpdk-extra=--no-pci -m {memory} "
 			f"{'' if HUGEPAGES else '--no-shconf --legacy-mem --no-huge'}"])
 
 	def __init__(self, folder, frames, pairs):

@@ -36,7 +36,7 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
-#define MEMORY_MB 512
+#define MEMORY_MB 512 /* for each file */
 #define CHAIN_LIMIT 16
 #define IN "net_pcap0"
 #define OUT "net_null0"
@@ -328,7 +328,7 @@ main(int argc, char **argv)
 	const struct options options = read_options(argc, argv);
 	const struct weft_options engine = {
 		.workers = options.generator ? 0 : 1,
-		.memory_mb = MEMORY_MB,
+		.memory_mb = options.answers != NULL ? 2 * MEMORY_MB : MEMORY_MB,
 		.hugepages = options.hugepages,
 	};
 	struct weft_error error;
