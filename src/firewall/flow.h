@@ -22,6 +22,10 @@ struct flow {
 	uint8_t reserved[2]; /* zero */
 };
 
+/* Words are put together out of neighbours. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "flow_rest()");
+_Static_assert(sizeof(struct flow) == 44, "no gaps");
+
 /* The flow of a packet. False: it has none (not IP, a fragment without ports, a transport header
  * that is cut off, an ICMP message other than echo: errors, redirects, router and neighbor
  * discovery). */
@@ -30,17 +34,21 @@ bool flow_read_slow(struct flow *flow, const struct fields *fields, uint32_t dom
 static inline bool
 flow_read(struct flow *flow, const struct fields *fields, uint32_t domain)
 {
+	uint32_t ports, kind;
+	uint64_t rest;
+
 	/* nearly every packet */
 	if (unlikely(!fields->has_ports ||
 		     (fields->protocol != IPPROTO_TCP && fields->protocol != IPPROTO_UDP)))
 		return flow_read_slow(flow, fields, domain);
 	memcpy(flow->from_ip, fields->from_ip, sizeof(flow->from_ip));
 	memcpy(flow->to_ip, fields->to_ip, sizeof(flow->to_ip));
-	memcpy(&flow->from_port, &fields->from_port, 2 * sizeof(flow->from_port));
-	flow->domain = domain;
-	flow->family = fields->family;
-	flow->protocol = fields->protocol;
-	memset(flow->reserved, 0, sizeof(flow->reserved));
+	/* in one store each, for flow_rest() and who looks at the rest */
+	memcpy(&ports, &fields->from_port, sizeof(ports));
+	rest = ports | (uint64_t)domain << 32;
+	memcpy(&flow->from_port, &rest, sizeof(rest));
+	kind = fields->family | (uint32_t)fields->protocol << 8;
+	memcpy(&flow->family, &kind, sizeof(kind));
 	return true;
 }
 
@@ -61,18 +69,47 @@ flow_reverse(const struct flow *flow)
  * an echo request; the rest is zero. */
 void flow_fields(const struct flow *flow, struct fields *fields);
 
-/* An address and a port in one word, which for IPv6 nobody can foresee. */
+/* The addresses of an IPv4 flow in one word; turned by half of it they are the other direction's. */
 static inline uint64_t
-flow_endpoint(
-	const struct flow *flow, const uint8_t *ip, uint16_t port, const struct hash_key *key)
+flow_ends(const struct flow *flow)
+{
+	uint32_t from, to;
+
+	memcpy(&from, flow->from_ip, sizeof(from));
+	memcpy(&to, flow->to_ip, sizeof(to));
+	return from | (uint64_t)to << 32;
+}
+
+static inline uint64_t
+flow_ends_turned(uint64_t ends)
+{
+	return ends << 32 | ends >> 32;
+}
+
+/* Ports and, above them, the domain. */
+static inline uint64_t
+flow_rest(const struct flow *flow)
+{
+	uint64_t rest;
+
+	memcpy(&rest, &flow->from_port, sizeof(rest));
+	return rest;
+}
+
+static inline uint64_t
+flow_rest_turned(uint64_t rest)
+{
+	uint32_t ports = (uint32_t)rest;
+
+	return (rest >> 32 << 32) | (uint32_t)(ports << 16 | ports >> 16);
+}
+
+/* An address of IPv6 and a port in one word, which nobody can foresee. */
+static inline uint64_t
+flow_endpoint6(const uint8_t *ip, uint16_t port, const struct hash_key *key)
 {
 	uint64_t high, low;
-	uint32_t four;
 
-	if (likely(flow->family == 4)) {
-		memcpy(&four, ip, sizeof(four));
-		return (uint64_t)four << 16 | port;
-	}
 	memcpy(&high, ip, sizeof(high));
 	memcpy(&low, ip + sizeof(high), sizeof(low));
 	return hash_words(key, high, low) ^ port;
@@ -82,15 +119,19 @@ flow_endpoint(
 static inline uint64_t
 flow_hash(const struct flow *flow, const struct hash_key *key)
 {
-	uint64_t from = flow_endpoint(flow, flow->from_ip, flow->from_port, key);
-	uint64_t to = flow_endpoint(flow, flow->to_ip, flow->to_port, key);
-	uint64_t least = from < to ? from : to, most = from < to ? to : from;
+	/* domains that live at one time do not differ in the upper byte alone: graph/id.h */
+	uint64_t whose = (uint64_t)(flow->domain ^ (uint32_t)flow->protocol << 24) << 32;
+	uint64_t ends = flow_ends(flow), turned = flow_ends_turned(ends);
+	uint64_t rest = flow_rest(flow), rest_turned = flow_rest_turned(rest), from, to;
+	/* all ones for one of both directions: a branch would be foretold every other time */
+	uint64_t turn = 0 - (uint64_t)((turned < ends) | ((turned == ends) & (rest_turned < rest)));
 
-	/* where endpoints of IPv4 have nothing, but for a domain's upper byte: no two domains that
-	 * live at one time differ in that alone (graph/id.h) */
-	least ^= (uint64_t)(flow->domain << 8 | flow->protocol) << 48;
-	most ^= (uint64_t)(flow->domain >> 8) << 48 ^ (uint64_t)(flow->domain >> 24) << 40;
-	return hash_words(key, least, most);
+	if (likely(flow->family == 4))
+		return hash_words(key, ends ^ ((ends ^ turned) & turn),
+			(uint32_t)(rest ^ ((rest ^ rest_turned) & turn)) | whose);
+	from = flow_endpoint6(flow->from_ip, flow->from_port, key);
+	to = flow_endpoint6(flow->to_ip, flow->to_port, key);
+	return hash_words(key, from < to ? from : to, (from < to ? to : from) ^ whose);
 }
 
 /*
