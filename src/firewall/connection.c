@@ -186,7 +186,7 @@ connection_prefetch(const struct connection_table *table, uint64_t hash)
 void
 connection_prefetch_found(struct connection_table *table, uint64_t hash)
 {
-	connection_fast_candidate(table, place_index_bucket(&table->index, hash), hash);
+	connection_fast_candidate(table, place_index_bucket(&table->index, hash), hash, true);
 }
 
 struct connection *

@@ -24,7 +24,7 @@ connection_fast_prefetch(const struct connection_table *table, uint64_t hash)
  * to be found out. For connection_fast_find(). */
 static inline struct connection *
 connection_fast_candidate(
-	struct connection_table *table, const struct place_bucket *bucket, uint64_t hash)
+	struct connection_table *table, const struct place_bucket *bucket, uint64_t hash, bool tcp)
 {
 	uint32_t number = place_bucket_guess(bucket, hash);
 	struct connection *connection = &table->connections[number / 2];
@@ -32,7 +32,8 @@ connection_fast_candidate(
 	if (unlikely(number == PLACE_NONE))
 		return NULL;
 	__builtin_prefetch(connection, 1);
-	__builtin_prefetch(&connection->tcp, 1);
+	if (tcp)
+		__builtin_prefetch(&connection->tcp, 1);
 	if (number / 2 >= table->wide_base)
 		__builtin_prefetch(&table->wide[number / 2 - table->wide_base]);
 	return connection;

@@ -587,7 +587,8 @@ judge_all(struct worker *worker, struct firewall_shard *shard, struct passage *p
 	for (unsigned i = 0; i < count; i++)
 		if (likely(passages[i].kind != FLOW_NONE))
 			passages[i].candidate = connection_fast_candidate(
-				shard->connections, passages[i].bucket, passages[i].hash);
+				shard->connections, passages[i].bucket, passages[i].hash,
+				passages[i].flow.protocol == IPPROTO_TCP);
 	for (unsigned i = 0; i < count; i++)
 		judge(worker, shard, &passages[i]);
 }
