@@ -178,7 +178,6 @@ opening_time(struct lab *lab, uint32_t first, uint32_t count, unsigned packets, 
 
 struct beginning {
 	double fresh, steady; /* a second */
-	double bytes;
 };
 
 static struct beginning
@@ -189,7 +188,6 @@ begin_many(struct weft *weft, const struct setup *setup)
 	struct setup limited = *setup;
 	struct lab *lab = lab_open(weft, setup, sinks);
 	double made = opening_time(lab, 0, CONNECTIONS_MOST, 2, false);
-	struct connection_table_state state;
 	struct beginning result;
 	struct firewall_info info;
 
@@ -198,8 +196,6 @@ begin_many(struct weft *weft, const struct setup *setup)
 	firewall_read(lab->device, &info);
 	if (info.connections != CONNECTIONS_MOST)
 		fail("not all connections have begun");
-	connection_table_state(firewalls_of(weft)->shards[0].connections, &state);
-	result.bytes = (double)state.bytes / state.connections;
 	lab_close(lab);
 
 	limited.connection_limit = STEADY;
@@ -228,21 +224,21 @@ print_beginning(struct weft *weft)
 	};
 
 	printf("\n| connections that begin: packet and reply | rules | a million into an empty "
-	       "table, thousands/s | each in place of one not yet answered (TCP: not yet open), thousands/s | bytes each |\n"
+	       "table, thousands/s | each in place of one not yet answered (TCP: not yet open), "
+	       "thousands/s | bytes each |\n"
 	       "| --- | --- | --- | --- | --- |\n");
 	for (unsigned i = 0; i < RTE_DIM(rows); i++) {
-		double fresh[ROUNDS_MAX], steady[ROUNDS_MAX], bytes[ROUNDS_MAX];
+		double fresh[ROUNDS_MAX], steady[ROUNDS_MAX];
 
 		for (unsigned round = 0; round < rounds; round++) {
 			struct beginning result = begin_many(weft, &rows[i]);
 
 			fresh[round] = result.fresh;
 			steady[round] = result.steady;
-			bytes[round] = result.bytes;
 		}
-		printf("| IPv%u, %s | %u | %.0f | %.0f | %.0f |\n", rows[i].family,
+		printf("| IPv%u, %s | %u | %.0f | %.0f |\n", rows[i].family,
 			protocol_name(&rows[i]), rows[i].rules, median(fresh) / 1e3,
-			median(steady) / 1e3, median(bytes));
+			median(steady) / 1e3);
 		fflush(stdout);
 	}
 }

@@ -43,8 +43,8 @@ add_rules(struct weft_change *change, struct weft_device *device, unsigned count
 		fail("RULES");
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(names[i], sizeof(names[i]), "r%u", i);
-		hosts[i] = (struct weft_prefix){ 4, 32,
-			{ 172, 16, (uint8_t)(i >> 8), (uint8_t)i } };
+		hosts[i] =
+			(struct weft_prefix){ 4, 32, { 172, 16, (uint8_t)(i >> 8), (uint8_t)i } };
 		rules[i] = (struct weft_rule){ .name = names[i],
 			.action = WEFT_RULE_ACCEPT,
 			.from_ip = &hosts[i],

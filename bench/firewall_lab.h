@@ -41,7 +41,8 @@ struct setup {
 };
 
 /* One side's frames: all but addresses, client's port, IPv4 checksum. */
-struct template {
+struct template
+{
 	uint8_t bytes[FRAME_MOST];
 	uint32_t sum; /* of the IPv4 header as it is */
 };
@@ -183,12 +184,12 @@ put_frame(const struct lab *lab, unsigned side, uint32_t connection, uint8_t *fr
 
 	memcpy(frame, template->bytes, FRAME_MOST);
 	if (lab->setup.family == 4) {
-		uint32_t sum = template->sum + (from & 0xffff) + (from >> 16) + (to & 0xffff) +
-			       (to >> 16);
+		uint32_t sum =
+			template->sum + (from & 0xffff) + (from >> 16) + (to & 0xffff) + (to >> 16);
 		uint16_t folded;
 
 		sum = (sum & 0xffff) + (sum >> 16);
-		folded = (uint16_t)~(sum + (sum >> 16));
+		folded = (uint16_t) ~(sum + (sum >> 16));
 		memcpy(frame + 24, &folded, 2);
 		memcpy(frame + 26, &from, 4);
 		memcpy(frame + 30, &to, 4);
@@ -317,8 +318,7 @@ add_firewall(struct weft_change *change, struct lab *lab)
 
 	lab->device = weft_firewall_add(change, lab->network, "between", &config);
 	for (unsigned side = 0; side < 2; side++)
-		lab->ports[side] =
-			weft_firewall_port_add(change, lab->device, side ? "out" : "in");
+		lab->ports[side] = weft_firewall_port_add(change, lab->device, side ? "out" : "in");
 	set_rules(change, lab, lab->setup.rules, 0);
 }
 
@@ -395,8 +395,8 @@ make_burst(struct worker *worker, struct lab *lab, struct rte_mbuf **packets)
 	for (unsigned i = 0; i < lab->burst; i++) {
 		uint32_t which = lab->order[lab->next++ & (ORDER - 1)];
 
-		fill_packet(lab, lab->side,
-			(uint32_t)((uint64_t)which * lab->connections >> 32), packets[i]);
+		fill_packet(lab, lab->side, (uint32_t)((uint64_t)which * lab->connections >> 32),
+			packets[i]);
 	}
 }
 

@@ -86,8 +86,8 @@ bounce_burst(uint16_t in, uint16_t out)
 	uint16_t count = rte_eth_rx_burst(in, 0, packets, NIC_BURST);
 	uint16_t sent = rte_eth_tx_burst(out, 0, packets, count);
 
-	atomic_store_explicit(&bounced,
-		atomic_load_explicit(&bounced, memory_order_relaxed) + sent, memory_order_relaxed);
+	atomic_store_explicit(&bounced, atomic_load_explicit(&bounced, memory_order_relaxed) + sent,
+		memory_order_relaxed);
 }
 
 static void *
@@ -193,8 +193,8 @@ add_rules(struct weft_change *change, struct weft_device *device, unsigned count
 		fail("no memory");
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(names[i], sizeof(names[i]), "r%u", i);
-		hosts[i] = (struct weft_prefix){ 4, 32,
-			{ 172, 16, (uint8_t)(i >> 8), (uint8_t)i } };
+		hosts[i] =
+			(struct weft_prefix){ 4, 32, { 172, 16, (uint8_t)(i >> 8), (uint8_t)i } };
 		rules[i] = (struct weft_rule){ .name = names[i],
 			.action = WEFT_RULE_ACCEPT,
 			.from_ip = &hosts[i],

@@ -15,7 +15,7 @@
  *	A packet of a connection reads one line of the index and, of the connection, one line, or
  *	two if it is TCP; it writes those of the connection. Callers with a vector prefetch
  *	the former for all of it (connection_prefetch), then the latter
- *	(connection_prefetch_found), then look.
+ *	(connection_prefetch_found), then look. connection_fast.h has the same inline.
  *
  * Ids
  *	A connection's id is its place and a generation; of one that is gone it is never again

@@ -9,8 +9,8 @@
 
 #include "firewall/connection_private.h"
 
-/* Where connection_fast_candidate() will look for the hash, on its way into the cache; as long as no
- * connection comes or goes. */
+/* Where connection_fast_candidate() will look for the hash, on its way into the cache; as long as
+ * no connection comes or goes. */
 static inline const struct place_bucket *
 connection_fast_prefetch(const struct connection_table *table, uint64_t hash)
 {

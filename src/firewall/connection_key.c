@@ -109,8 +109,8 @@ difference(const uint8_t *address, const uint8_t *other)
 }
 
 static uint64_t
-side_differs(const struct connection_wide *wide, unsigned side, const struct flow *flow,
-	uint32_t ports)
+side_differs(
+	const struct connection_wide *wide, unsigned side, const struct flow *flow, uint32_t ports)
 {
 	uint32_t own = flow->from_port | (uint32_t)flow->to_port << 16;
 

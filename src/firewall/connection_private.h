@@ -114,8 +114,9 @@ void connection_key_set(struct connection_table *table, struct connection *conne
 bool connection_key_is_wide(const struct connection_table *table,
 	const struct connection *connection, const struct flow *flow, unsigned *side);
 
-_Static_assert(offsetof(struct connection, domain) == offsetof(struct connection, ports) + 4 &&
-		       offsetof(struct connection, flags) == offsetof(struct connection, protocol) + 1,
+_Static_assert(
+	offsetof(struct connection, domain) == offsetof(struct connection, ports) + 4 &&
+		offsetof(struct connection, flags) == offsetof(struct connection, protocol) + 1,
 	"connection_key_is()");
 
 static inline bool

@@ -186,8 +186,8 @@ read_transport(const struct rte_mbuf *packet, struct fields *fields, unsigned of
 
 /* ---- the network layer -------------------------------------------------------------------- */
 
-/* In one store, as those who go on with it load it: a load of sixteen bytes, of which four have just
- * been written by themselves, waits until these are in the cache. */
+/* In one store, as those who go on with it load it: a load of sixteen bytes, of which four have
+ * just been written by themselves, waits until these are in the cache. */
 static void
 put_ip4(uint8_t to[16], const uint8_t *from)
 {

@@ -446,8 +446,8 @@ firewall_refuses(const struct firewall *firewall, struct connection *connection)
 static struct connection *
 find_connection(struct firewall_shard *shard, const struct passage *passage, unsigned *side)
 {
-	struct connection *connection = connection_fast_find(shard->connections,
-		passage->candidate, &passage->flow, passage->hash, side);
+	struct connection *connection = connection_fast_find(
+		shard->connections, passage->candidate, &passage->flow, passage->hash, side);
 
 	if (likely(connection == NULL || connection->judged == passage->live->version))
 		return connection;
@@ -586,9 +586,9 @@ judge_all(struct worker *worker, struct firewall_shard *shard, struct passage *p
 	/* all, before the first is judged: as many as the processor can wait for at once */
 	for (unsigned i = 0; i < count; i++)
 		if (likely(passages[i].kind != FLOW_NONE))
-			passages[i].candidate = connection_fast_candidate(
-				shard->connections, passages[i].bucket, passages[i].hash,
-				passages[i].flow.protocol == IPPROTO_TCP);
+			passages[i].candidate =
+				connection_fast_candidate(shard->connections, passages[i].bucket,
+					passages[i].hash, passages[i].flow.protocol == IPPROTO_TCP);
 	for (unsigned i = 0; i < count; i++)
 		judge(worker, shard, &passages[i]);
 }

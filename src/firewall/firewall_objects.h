@@ -145,7 +145,7 @@ struct passage {
 	const struct firewall_live *live;
 	struct fields fields;
 	struct flow flow;
-	uint64_t hash;           /* of the flow */
+	uint64_t hash; /* of the flow */
 	/* where the hash leads to: connection_fast.h */
 	const struct place_bucket *bucket;
 	struct connection *candidate;

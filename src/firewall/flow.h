@@ -69,7 +69,7 @@ flow_reverse(const struct flow *flow)
  * an echo request; the rest is zero. */
 void flow_fields(const struct flow *flow, struct fields *fields);
 
-/* The addresses of an IPv4 flow in one word; turned by half of it they are the other direction's. */
+/* The addresses of an IPv4 flow in one word; turned by half of it those of the other direction. */
 static inline uint64_t
 flow_ends(const struct flow *flow)
 {
