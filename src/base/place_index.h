@@ -69,10 +69,10 @@ static inline struct place_bucket *
 place_index_bucket(const struct place_index *index, uint64_t hash)
 {
 	uint32_t bucket = (uint32_t)hash & (index->round - 1);
+	/* without a branch, which nobody can foretell: those that are divided take one bit more */
+	uint32_t divided = 0u - (bucket < index->split);
 
-	if (bucket < index->split)
-		bucket = (uint32_t)hash & (index->round * 2 - 1);
-	return &index->buckets[bucket];
+	return &index->buckets[bucket | ((uint32_t)hash & index->round & divided)];
 }
 
 static inline void
@@ -155,6 +155,20 @@ place_probe_next(struct place_probe *probe, uint32_t *number)
 		probe->bucket = &probe->index->lines[probe->bucket->more - 1];
 		probe->slots = place_bucket_find(probe->bucket, probe->tag);
 	}
+}
+
+/* The number that the hash most likely belongs to, of its bucket; PLACE_NONE: only a probe can
+ * tell. */
+static inline uint32_t
+place_bucket_guess(const struct place_bucket *bucket, uint64_t hash)
+{
+	unsigned slots = place_bucket_find(bucket, place_tag(hash));
+	uint32_t number;
+
+	if (slots == 0)
+		return PLACE_NONE;
+	number = bucket->words[__builtin_ctz(slots)] ^ place_mark(hash);
+	return number >> PLACE_INDEX_BITS == 0 ? number : PLACE_NONE;
 }
 
 #endif

@@ -2,7 +2,7 @@
 #include "firewall/connection.h"
 
 #include "base/reserve.h"
-#include "firewall/connection_private.h"
+#include "firewall/connection_fast.h"
 
 #include <netinet/in.h>
 
@@ -180,23 +180,13 @@ place_next(const struct connection_table *table, uint32_t place, uint32_t end)
 void
 connection_prefetch(const struct connection_table *table, uint64_t hash)
 {
-	place_index_prefetch(&table->index, hash);
+	connection_fast_prefetch(table, hash);
 }
 
 void
-connection_prefetch_found(const struct connection_table *table, uint64_t hash)
+connection_prefetch_found(struct connection_table *table, uint64_t hash)
 {
-	struct place_probe probe = place_index_probe(&table->index, hash);
-	uint32_t number;
-
-	if (place_probe_next(&probe, &number)) {
-		const struct connection *connection = &table->connections[number / 2];
-
-		__builtin_prefetch(connection, 1);
-		__builtin_prefetch(&connection->tcp, 1);
-		if (number / 2 >= table->wide_base)
-			__builtin_prefetch(&table->wide[number / 2 - table->wide_base]);
-	}
+	connection_fast_candidate(table, place_index_bucket(&table->index, hash), hash, true);
 }
 
 struct connection *
@@ -323,6 +313,7 @@ connection_end(
 	if (timing_wheel_has(&table->wheel, connection->place))
 		timing_wheel_remove(&table->wheel, connection->place);
 	connection_leave(table, connection);
+	connection->domain = 0; /* of no flow: connection_fast_find() */
 	place_give(table, connection->place);
 	table->ended_ever++;
 }
@@ -334,23 +325,5 @@ enum tcp_verdict
 connection_pass(struct connection_table *table, struct connection *connection, unsigned side,
 	const struct tcp_segment *segment, uint32_t bytes, uint64_t now)
 {
-	bool settle = false;
-
-	if (segment != NULL) {
-		enum tcp_verdict verdict = tcp_track(&connection->tcp, side, segment);
-
-		if (unlikely(verdict != TCP_PASS))
-			return verdict;
-		settle = connection->tcp.state != connection->phase;
-	}
-	connection->packets[side]++;
-	connection->bytes[side] += bytes;
-	connection->seen = (uint32_t)connection_tick(now);
-	if (unlikely(side == 1 && !(connection->flags & CONNECTION_ANSWERED))) {
-		connection->flags |= CONNECTION_ANSWERED;
-		settle = true;
-	}
-	if (unlikely(settle))
-		connection_settle(table, connection);
-	return TCP_PASS;
+	return connection_fast_pass(table, connection, side, segment, bytes, now);
 }

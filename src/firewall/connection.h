@@ -15,7 +15,7 @@
  *	A packet of a connection reads one line of the index and, of the connection, one line, or
  *	two if it is TCP; it writes those of the connection. Callers with a vector prefetch
  *	the former for all of it (connection_prefetch), then the latter
- *	(connection_prefetch_found), then look.
+ *	(connection_prefetch_found), then look. connection_fast.h has the same inline.
  *
  * Ids
  *	A connection's id is its place and a generation; of one that is gone it is never again
@@ -66,7 +66,7 @@ enum connection_timeout {
  * single words, relaxed. It lives as long as `count` is not 0. */
 struct connection_domain {
 	struct weft_network *network;
-	uint32_t id;                                    /* flow.domain */
+	uint32_t id;                                    /* flow.domain; not 0 */
 	_Atomic uint32_t limit;                         /* of the domain's connections */
 	_Atomic uint32_t source_limit;                  /* of one source's; 0: none */
 	_Atomic uint32_t timeouts[CONNECTION_TIMEOUTS]; /* seconds */
@@ -126,7 +126,7 @@ void connection_table_free(struct connection_table *table);
 /* Brings the line of the index that connection_find() will read for the hash into the cache. */
 void connection_prefetch(const struct connection_table *table, uint64_t hash);
 /* When that has come: the connection that it leads to. */
-void connection_prefetch_found(const struct connection_table *table, uint64_t hash);
+void connection_prefetch_found(struct connection_table *table, uint64_t hash);
 /* NULL: there is none. `side`: from which the packet is. */
 struct connection *connection_find(
 	struct connection_table *table, const struct flow *flow, uint64_t hash, unsigned *side);

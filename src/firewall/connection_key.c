@@ -6,9 +6,6 @@
  */
 #include "firewall/connection_private.h"
 
-/* x86 and ARM run with the lower half first; elsewhere both words are to be put together. */
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "connection_key_is()");
-
 static bool
 is_reverse(const struct flow *flow, const struct flow *reply)
 {
@@ -100,18 +97,41 @@ connection_flow(const struct connection *connection, unsigned side)
 	return flow;
 }
 
+/* 0: both are the same. */
+static uint64_t
+difference(const uint8_t *address, const uint8_t *other)
+{
+	uint64_t words[2], others[2];
+
+	memcpy(words, address, sizeof(words));
+	memcpy(others, other, sizeof(others));
+	return (words[0] ^ others[0]) | (words[1] ^ others[1]);
+}
+
+static uint64_t
+side_differs(
+	const struct connection_wide *wide, unsigned side, const struct flow *flow, uint32_t ports)
+{
+	uint32_t own = flow->from_port | (uint32_t)flow->to_port << 16;
+
+	return difference(wide->from_ip[side], flow->from_ip) |
+	       difference(wide->to_ip[side], flow->to_ip) | (ports ^ own);
+}
+
 bool
 connection_key_is_wide(const struct connection_table *table, const struct connection *connection,
 	const struct flow *flow, unsigned *side)
 {
-	for (*side = 0; *side < 2; ++*side) {
-		struct flow there = { 0 };
+	const struct connection_wide *wide = wide_of(table, connection);
+	uint64_t forth, back;
+	uint32_t ports;
 
-		wide_flow(table, connection, *side, &there);
-		if (there.from_port == flow->from_port && there.to_port == flow->to_port &&
-			memcmp(there.from_ip, flow->from_ip, sizeof(there.from_ip)) == 0 &&
-			memcmp(there.to_ip, flow->to_ip, sizeof(there.to_ip)) == 0)
-			return true;
-	}
-	return false;
+	if (unlikely(connection->domain != flow->domain || connection->protocol != flow->protocol ||
+		     !(connection->flags & CONNECTION_SIX) != (flow->family == 4)))
+		return false;
+	memcpy(&ports, connection->ports, sizeof(ports));
+	forth = side_differs(wide, 0, flow, ports);
+	back = side_differs(wide, 1, flow, connection->ends[1]);
+	*side = forth != 0;
+	return forth == 0 || back == 0;
 }

@@ -114,31 +114,30 @@ void connection_key_set(struct connection_table *table, struct connection *conne
 bool connection_key_is_wide(const struct connection_table *table,
 	const struct connection *connection, const struct flow *flow, unsigned *side);
 
+_Static_assert(
+	offsetof(struct connection, domain) == offsetof(struct connection, ports) + 4 &&
+		offsetof(struct connection, flags) == offsetof(struct connection, protocol) + 1,
+	"connection_key_is()");
+
 static inline bool
 connection_key_is(const struct connection_table *table, const struct connection *connection,
 	const struct flow *flow, unsigned *side)
 {
-	uint64_t ends, from_to, to_from;
-	uint32_t ports, out, back, from, to;
+	uint64_t ends, rest, own_ends = flow_ends(flow), own_rest = flow_rest(flow);
+	uint16_t kind;
 	bool forth;
 
-	if (unlikely(connection->domain != flow->domain || connection->protocol != flow->protocol ||
-		     !(connection->flags & CONNECTION_SIX) != (flow->family == 4)))
-		return false;
-	if (unlikely(connection->flags & CONNECTION_WIDE))
-		return connection_key_is_wide(table, connection, flow, side);
+	memcpy(&kind, &connection->protocol, sizeof(kind));
 	memcpy(&ends, connection->ends, sizeof(ends));
-	memcpy(&ports, connection->ports, sizeof(ports));
-	memcpy(&from, flow->from_ip, sizeof(from));
-	memcpy(&to, flow->to_ip, sizeof(to));
-	from_to = from | (uint64_t)to << 32;
-	to_from = to | (uint64_t)from << 32;
-	out = flow->from_port | (uint32_t)flow->to_port << 16;
-	back = flow->to_port | (uint32_t)flow->from_port << 16;
+	memcpy(&rest, connection->ports, sizeof(rest));
+	if (unlikely(kind & CONNECTION_WIDE << 8))
+		return connection_key_is_wide(table, connection, flow, side);
 	/* without a branch by the side, which nobody can foretell */
-	forth = ((ends ^ from_to) | (ports ^ out)) == 0;
+	forth = ((ends ^ own_ends) | (rest ^ own_rest)) == 0;
 	*side = !forth;
-	return forth | (((ends ^ to_from) | (ports ^ back)) == 0);
+	return (forth | (((ends ^ flow_ends_turned(own_ends)) |
+				 (rest ^ flow_rest_turned(own_rest))) == 0)) &&
+	       (uint8_t)kind == flow->protocol && flow->family == 4;
 }
 
 static inline bool

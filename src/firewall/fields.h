@@ -46,7 +46,7 @@ struct fields {
 	uint8_t from, to;            /* which ports of the firewall; the caller's to set */
 	bool has_ports; /* TCP, UDP, UDP-Lite, SCTP, DCCP: ports. ICMP: type and code */
 	bool fragment;  /* a fragment, the first one included */
-	uint8_t from_mac[6], to_mac[6];
+	uint8_t to_mac[6], from_mac[6]; /* in the order of a frame */
 	uint8_t from_ip[16], to_ip[16]; /* IPv4: the first four bytes, the rest zero */
 };
 

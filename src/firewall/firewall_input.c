@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The firewall's node; the numbers are those of firewall.h. */
+#include "firewall/connection_fast.h"
 #include "firewall/firewall_objects.h"
 #include "packet/icmp.h"
 #include "packet/parse.h"
@@ -173,7 +174,7 @@ enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *pack
 		return true;
 	if (worker->weft->n_workers > 1 && hand_over(worker, passage, passage->hash))
 		return false;
-	connection_prefetch(shard->connections, passage->hash);
+	passage->bucket = connection_fast_prefetch(shard->connections, passage->hash);
 	return true;
 }
 
@@ -445,8 +446,8 @@ firewall_refuses(const struct firewall *firewall, struct connection *connection)
 static struct connection *
 find_connection(struct firewall_shard *shard, const struct passage *passage, unsigned *side)
 {
-	struct connection *connection =
-		connection_find(shard->connections, &passage->flow, passage->hash, side);
+	struct connection *connection = connection_fast_find(
+		shard->connections, passage->candidate, &passage->flow, passage->hash, side);
 
 	if (likely(connection == NULL || connection->judged == passage->live->version))
 		return connection;
@@ -491,7 +492,7 @@ meet_known(struct worker *worker, struct firewall_shard *shard, struct passage *
 	if (unlikely(passage_is_traced(passage)))
 		firewall_trace_connection(worker, passage, connection, side);
 	if (likely(!passage_is_dry_run(passage)))
-		verdict = connection_pass(shard->connections, connection, side, segment,
+		verdict = connection_fast_pass(shard->connections, connection, side, segment,
 			rte_pktmbuf_pkt_len(passage->packet), worker->now);
 	if (likely(verdict == TCP_PASS)) {
 		forward_known(worker, passage, connection, side);
@@ -578,6 +579,20 @@ enter_all(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *
 	return n;
 }
 
+static void
+judge_all(struct worker *worker, struct firewall_shard *shard, struct passage *passages,
+	unsigned count)
+{
+	/* all, before the first is judged: as many as the processor can wait for at once */
+	for (unsigned i = 0; i < count; i++)
+		if (likely(passages[i].kind != FLOW_NONE))
+			passages[i].candidate =
+				connection_fast_candidate(shard->connections, passages[i].bucket,
+					passages[i].hash, passages[i].flow.protocol == IPPROTO_TCP);
+	for (unsigned i = 0; i < count; i++)
+		judge(worker, shard, &passages[i]);
+}
+
 void
 firewall_input(struct worker *worker, struct rte_mbuf **packets, unsigned count)
 {
@@ -588,11 +603,7 @@ firewall_input(struct worker *worker, struct rte_mbuf **packets, unsigned count)
 		unsigned n = enter_all(worker, shard, packets + from,
 			RTE_MIN((unsigned)VECTOR, count - from), passages);
 
-		for (unsigned i = 0; i < n; i++)
-			if (likely(passages[i].kind != FLOW_NONE))
-				connection_prefetch_found(shard->connections, passages[i].hash);
-		for (unsigned i = 0; i < n; i++)
-			judge(worker, shard, &passages[i]);
+		judge_all(worker, shard, passages, n);
 	}
 	firewall_expire_fragments(worker, shard);
 	connections_expire(shard->connections, worker->now, EXPIRE_PER_PACKET * count);

@@ -145,7 +145,10 @@ struct passage {
 	const struct firewall_live *live;
 	struct fields fields;
 	struct flow flow;
-	uint64_t hash;           /* of the flow */
+	uint64_t hash; /* of the flow */
+	/* where the hash leads to: connection_fast.h */
+	const struct place_bucket *bucket;
+	struct connection *candidate;
 	uint8_t kind;            /* enum flow_kind: of `flow` */
 	uint16_t quoted_l4;      /* FLOW_QUOTED: where the quoted transport header is */
 	enum drop_reason reason; /* of what is refused */

@@ -4,7 +4,6 @@
 #include "packet/icmp.h"
 #include "packet/ip.h"
 
-#include <netinet/in.h>
 #include <rte_tcp.h>
 
 #define ICMP_HEADER_LENGTH 8
@@ -36,7 +35,7 @@ set_echo(struct flow *flow, uint8_t type, uint16_t id)
 }
 
 bool
-flow_read(struct flow *flow, const struct fields *fields, uint32_t domain)
+flow_read_slow(struct flow *flow, const struct fields *fields, uint32_t domain)
 {
 	*flow = (struct flow){
 		.domain = domain,
@@ -79,36 +78,6 @@ flow_fields(const struct flow *flow, struct fields *fields)
 	fields->to_port = flow->to_port;
 	if (flow->protocol == IPPROTO_TCP)
 		fields->tcp_flags = RTE_TCP_SYN_FLAG;
-}
-
-/* ---- hashing ----------------------------------------------------------------------------------
- */
-
-/* An address and a port in one word, which for IPv6 nobody can foresee. */
-static inline uint64_t
-endpoint(const struct flow *flow, const uint8_t *ip, uint16_t port, const struct hash_key *key)
-{
-	uint64_t high, low;
-	uint32_t four;
-
-	if (likely(flow->family == 4)) {
-		memcpy(&four, ip, sizeof(four));
-		return (uint64_t)four << 16 | port;
-	}
-	memcpy(&high, ip, sizeof(high));
-	memcpy(&low, ip + sizeof(high), sizeof(low));
-	return hash_words(key, high, low) ^ port;
-}
-
-uint64_t
-flow_hash(const struct flow *flow, const struct hash_key *key)
-{
-	uint64_t from = endpoint(flow, flow->from_ip, flow->from_port, key);
-	uint64_t to = endpoint(flow, flow->to_ip, flow->to_port, key);
-	uint64_t least = from < to ? from : to, most = from < to ? to : from;
-
-	return hash_words(key, hash_words(key, least, most),
-		(uint64_t)flow->domain << 16 | (uint64_t)flow->family << 8 | flow->protocol);
 }
 
 /* ---- of what an ICMP error quotes -------------------------------------------------------------

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "firewall/tcp_track.h"
-#include "packet/parse.h"
 
-#include <netinet/in.h>
-#include <rte_branch_prediction.h>
 #include <rte_tcp.h>
 
-#define HEADER_LEAST 20u
+#define HEADER_LEAST TCP_HEADER_LEAST
 #define HEADER_LIMIT 60u
 #define SCALE_LIMIT 14 /* RFC 7323, 2.3: what is more counts as that */
 
@@ -61,41 +58,14 @@ tcp_segment_options(struct tcp_segment *segment, const uint8_t *header, unsigned
 	}
 }
 
-static uint32_t
-read_u32(const uint8_t *bytes)
-{
-	uint32_t value;
-
-	memcpy(&value, bytes, sizeof(value));
-	return rte_be_to_cpu_32(value);
-}
-
 bool
-tcp_segment_read(
+tcp_segment_read_options(
 	struct tcp_segment *segment, const struct rte_mbuf *packet, const struct fields *fields)
 {
+	unsigned length = fields->l4_length - segment->length;
 	uint8_t copy[HEADER_LIMIT];
-	const uint8_t *header;
-	unsigned length;
+	const uint8_t *header = rte_pktmbuf_read(packet, fields->l4, length, copy);
 
-	if (fields->protocol != IPPROTO_TCP || fields->l4 == PACKET_OFFSET_NONE || fields->fragment)
-		return false;
-	header = rte_pktmbuf_read(packet, fields->l4, HEADER_LEAST, copy);
-	if (header == NULL)
-		return false;
-	length = (header[12] >> 4) * 4u;
-	if (length < HEADER_LEAST || length > fields->l4_length)
-		return false;
-	*segment = (struct tcp_segment){
-		.sequence = read_u32(header + 4),
-		.acknowledgment = read_u32(header + 8),
-		.length = fields->l4_length - length,
-		.window = parse_u16(header + 14),
-		.flags = header[13],
-	};
-	if (likely(!(segment->flags & RTE_TCP_SYN_FLAG)))
-		return true;
-	header = rte_pktmbuf_read(packet, fields->l4, length, copy);
 	if (header == NULL)
 		return false;
 	tcp_segment_options(segment, header, length);

@@ -233,8 +233,10 @@ advance(struct tcp_track *track, unsigned side, const struct tcp_segment *segmen
 	if (segment->flags & RTE_TCP_FIN_FLAG)
 		sender->flags |= TCP_SIDE_FIN;
 	/* whoever speaks so has not lost the connection */
-	track->sides[0].flags &= (uint8_t)~TCP_SIDE_SYN_AGAIN;
-	track->sides[1].flags &= (uint8_t)~TCP_SIDE_SYN_AGAIN;
+	if (unlikely((sender->flags | receiver->flags) & TCP_SIDE_SYN_AGAIN)) {
+		sender->flags &= (uint8_t)~TCP_SIDE_SYN_AGAIN;
+		receiver->flags &= (uint8_t)~TCP_SIDE_SYN_AGAIN;
+	}
 }
 
 static enum tcp_verdict

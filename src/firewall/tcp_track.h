@@ -52,8 +52,12 @@
 #define WEFT_FIREWALL_TCP_TRACK_H
 
 #include "firewall/fields.h"
+#include "packet/parse.h"
 
+#include <netinet/in.h>
 #include <rte_tcp.h>
+
+#define TCP_HEADER_LEAST 20u
 
 enum tcp_state {
 	TCP_STATE_NONE,         /* nothing has been seen */
@@ -120,10 +124,40 @@ struct tcp_segment {
 	uint16_t mss;                      /* of a SYN; 0: none said */
 };
 
+/* The rest of tcp_segment_read(), of a SYN. */
+bool tcp_segment_read_options(
+	struct tcp_segment *segment, const struct rte_mbuf *packet, const struct fields *fields);
+
 /* Of a sound TCP packet (fields_read() said so) that is no fragment; lengths are those of the IP
  * header: padding is no data. False: it is something else. */
-bool tcp_segment_read(
-	struct tcp_segment *segment, const struct rte_mbuf *packet, const struct fields *fields);
+static inline bool
+tcp_segment_read(
+	struct tcp_segment *segment, const struct rte_mbuf *packet, const struct fields *fields)
+{
+	uint8_t copy[TCP_HEADER_LEAST];
+	uint32_t numbers[2];
+	const uint8_t *header;
+	unsigned length;
+
+	if (fields->protocol != IPPROTO_TCP || fields->l4 == PACKET_OFFSET_NONE || fields->fragment)
+		return false;
+	header = rte_pktmbuf_read(packet, fields->l4, sizeof(copy), copy);
+	if (unlikely(header == NULL))
+		return false;
+	length = (header[12] >> 4) * 4u;
+	if (unlikely(length < sizeof(copy) || length > fields->l4_length))
+		return false;
+	memcpy(numbers, header + 4, sizeof(numbers));
+	*segment = (struct tcp_segment){
+		.sequence = rte_be_to_cpu_32(numbers[0]),
+		.acknowledgment = rte_be_to_cpu_32(numbers[1]),
+		.length = fields->l4_length - length,
+		.window = parse_u16(header + 14),
+		.flags = header[13],
+	};
+	return likely(!(segment->flags & RTE_TCP_SYN_FLAG)) ||
+	       tcp_segment_read_options(segment, packet, fields);
+}
 
 /* `side`: 0: from who began. A verdict other than TCP_PASS has changed nothing, but for what
  * TCP_BAD_SYN remembers. */
