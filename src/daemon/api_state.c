@@ -10,7 +10,8 @@
 #define PREFIX_LENGTH 11 /* of "weft-state:" */
 
 static const char *const filters[] = { "network", "switch", "router", "port", "vlan", "mac",
-	"reason", "prefix", "family", "address", "firewall", "protocol", "limit", "content", "depth", NULL };
+	"reason", "prefix", "family", "address", "firewall", "protocol", "limit", "content",
+	"depth", NULL };
 
 static void
 unknown_filter(struct api_call *call, const char *name)

@@ -100,8 +100,8 @@ families_of(const struct lyd_node *entry, const char *name)
 
 /* `family`: of what the rule is about, 0: any. */
 static void
-check_families(struct checker *checker, const struct lyd_node *entry, unsigned family,
-	const char *about)
+check_families(
+	struct checker *checker, const struct lyd_node *entry, unsigned family, const char *about)
 {
 	unsigned from = families_of(entry, "from-ip"), to = families_of(entry, "to-ip");
 
