@@ -409,6 +409,7 @@ make_live(struct weft_device *device)
 	if (live == NULL)
 		return NULL;
 	live->otherwise = (uint8_t)firewall->config.otherwise;
+	live->config = firewall->config;
 	live->keep = firewall->config.keep;
 	live->accept_invalid = firewall->config.accept_invalid;
 	while ((object = change_vport_next(device, object)) != NULL)

@@ -47,6 +47,7 @@ struct firewall_live {
 	/* NULL: nothing is translated */
 	const struct translations *translations;
 	const struct classifier_view *sources, *destinations; /* which translation */
+	struct weft_firewall_config config;                   /* for looking */
 };
 
 /* What a guard calls ports by (vport->guard_index). */

@@ -13,11 +13,13 @@ void
 firewall_read(const struct weft_device *device, struct firewall_info *info)
 {
 	const struct firewall *firewall = device->data;
+	/* what is staged may be given up meanwhile */
+	const struct firewall_live *live = firewall_live_of(firewall);
 
 	*info = (struct firewall_info){
-		.config = firewall->config,
+		.config = live->config,
 		.rules = rule_list_count(firewall->rules),
-		.translations = firewall->translations != NULL ? firewall->translations->count : 0,
+		.translations = live->translations != NULL ? live->translations->count : 0,
 		.connections = atomic_load_explicit(&firewall->domain.count, memory_order_relaxed),
 	};
 }
