@@ -339,6 +339,14 @@ def test_seeing(space):
 	assert rules["web"]["matched-packets"] == 1 and rules["web"]["last-hit"] is not None
 	assert rules["friends"]["last-hit"] is None
 	assert rules["never"]["shadowed-by"] == "web"
+	metrics = weftd.api("/metrics").splitlines()
+	firewall_labels = 'network="red",firewall="fw"'
+	assert f"weft_firewall_connections{{{firewall_labels}}} 1" in metrics
+	assert f"weft_firewall_rules{{{firewall_labels}}} 5" in metrics
+	assert f'weft_rule_matched_packets_total{{{firewall_labels},rule="web"}} 1' in metrics
+	assert f'weft_rule_matched_bytes_total{{{firewall_labels},rule="web"}} ' \
+		f'{rules["web"]["matched-bytes"]}' in metrics
+	assert not any('rule="friends"' in line for line in metrics)
 	assert weftd.show("address-sets")[0]["members"] == 2
 	(connection,) = weftd.show("connections", network="red")
 	assert (connection["from"], connection["to"]) == ("10.0.0.11:5555", "10.0.0.10:80")
