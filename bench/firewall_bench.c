@@ -16,6 +16,8 @@
 #include "base/clock.h"
 
 #include <rte_cycles.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define PACKETS (1u << 20) /* a round */
 #define ROUNDS_MAX 99
@@ -40,6 +42,40 @@ median(double *values)
 {
 	qsort(values, rounds, sizeof(*values), compare);
 	return values[rounds / 2];
+}
+
+static struct weft *
+engine(void)
+{
+	const struct weft_options options = { .memory_mb = 512 };
+	struct weft_error error;
+	struct weft *weft = weft_open(&options, &error);
+
+	if (weft == NULL)
+		fail(error.text);
+	ghz = (double)rte_get_tsc_hz() / 1e9;
+	return weft;
+}
+
+/* In a process of its own: the state table keeps the size that it once had. */
+static void
+apart(void (*print)(struct weft *weft, const void *argument), const void *argument)
+{
+	pid_t child;
+	int status;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		struct weft *weft = engine();
+
+		print(weft, argument);
+		fflush(stdout);
+		weft_close(weft);
+		_exit(0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+		fail("a process of its own");
 }
 
 static void
@@ -98,8 +134,9 @@ protocol_name(const struct setup *setup)
 }
 
 static void
-print_established_row(struct weft *weft, const struct setup *setup)
+print_established_row(struct weft *weft, const void *argument)
 {
+	const struct setup *setup = argument;
 	static const char *const names[] = { "switch", "router, 1 route a way", "firewall" };
 	struct lab *lab = lab_open(weft, setup, sinks);
 
@@ -116,7 +153,7 @@ print_established_row(struct weft *weft, const struct setup *setup)
 }
 
 static void
-print_established(struct weft *weft)
+print_established(void)
 {
 	static const struct setup rows[] = {
 		{ SWITCH, 4, IPPROTO_UDP, 0, 0 },
@@ -138,11 +175,11 @@ print_established(struct weft *weft)
 	printf("| through | packets | rules | 1 connection | 1,024 | 65,536 | 1,048,576 |\n"
 	       "| --- | --- | --- | --- | --- | --- | --- |\n");
 	for (unsigned i = 0; i < RTE_DIM(rows); i++)
-		print_established_row(weft, &rows[i]);
+		apart(print_established_row, &rows[i]);
 }
 
 static void
-print_bursts(struct weft *weft)
+print_bursts(struct weft *weft, const void *argument)
 {
 	static const unsigned bursts[] = { 1, 8, 32, 64, 128, 256 };
 	static const struct setup setup = { FIREWALL, 4, IPPROTO_TCP, 10000, 0 };
@@ -178,6 +215,7 @@ opening_time(struct lab *lab, uint32_t first, uint32_t count, unsigned packets, 
 
 struct beginning {
 	double fresh, steady; /* a second */
+	double bytes;
 };
 
 static struct beginning
@@ -188,6 +226,7 @@ begin_many(struct weft *weft, const struct setup *setup)
 	struct setup limited = *setup;
 	struct lab *lab = lab_open(weft, setup, sinks);
 	double made = opening_time(lab, 0, CONNECTIONS_MOST, 2, false);
+	struct connection_table_state state;
 	struct beginning result;
 	struct firewall_info info;
 
@@ -196,6 +235,8 @@ begin_many(struct weft *weft, const struct setup *setup)
 	firewall_read(lab->device, &info);
 	if (info.connections != CONNECTIONS_MOST)
 		fail("not all connections have begun");
+	connection_table_state(firewalls_of(weft)->shards[0].connections, &state);
+	result.bytes = (double)state.bytes / state.connections;
 	lab_close(lab);
 
 	limited.connection_limit = STEADY;
@@ -212,7 +253,24 @@ begin_many(struct weft *weft, const struct setup *setup)
 }
 
 static void
-print_beginning(struct weft *weft)
+print_beginning_row(struct weft *weft, const void *argument)
+{
+	double fresh[ROUNDS_MAX], steady[ROUNDS_MAX], bytes[ROUNDS_MAX];
+	const struct setup *setup = argument;
+
+	for (unsigned round = 0; round < rounds; round++) {
+		struct beginning result = begin_many(weft, setup);
+
+		fresh[round] = result.fresh;
+		steady[round] = result.steady;
+		bytes[round] = result.bytes;
+	}
+	printf("| IPv%u, %s | %u | %.0f | %.0f | %.0f |\n", setup->family, protocol_name(setup),
+		setup->rules, median(fresh) / 1e3, median(steady) / 1e3, median(bytes));
+}
+
+static void
+print_beginning(void)
 {
 	static const struct setup rows[] = {
 		{ FIREWALL, 4, IPPROTO_TCP, 1, 0 },
@@ -227,20 +285,8 @@ print_beginning(struct weft *weft)
 	       "table, thousands/s | each in place of one not yet answered (TCP: not yet open), "
 	       "thousands/s | bytes each |\n"
 	       "| --- | --- | --- | --- | --- |\n");
-	for (unsigned i = 0; i < RTE_DIM(rows); i++) {
-		double fresh[ROUNDS_MAX], steady[ROUNDS_MAX];
-
-		for (unsigned round = 0; round < rounds; round++) {
-			struct beginning result = begin_many(weft, &rows[i]);
-
-			fresh[round] = result.fresh;
-			steady[round] = result.steady;
-		}
-		printf("| IPv%u, %s | %u | %.0f | %.0f |\n", rows[i].family,
-			protocol_name(&rows[i]), rows[i].rules, median(fresh) / 1e3,
-			median(steady) / 1e3);
-		fflush(stdout);
-	}
+	for (unsigned i = 0; i < RTE_DIM(rows); i++)
+		apart(print_beginning_row, &rows[i]);
 }
 
 /* ------------------------------------------------------------------------------------------------
@@ -261,22 +307,14 @@ profile(struct weft *weft, char **words)
 int
 main(int argc, char **argv)
 {
-	const struct weft_options options = { .memory_mb = 512 };
-	struct weft_error error;
-	struct weft *weft = weft_open(&options, &error);
-
-	if (weft == NULL)
-		fail(error.text);
-	ghz = (double)rte_get_tsc_hz() / 1e9;
 	if (argc == 6 && strcmp(argv[1], "-p") == 0)
-		profile(weft, argv + 2);
+		profile(engine(), argv + 2);
 	if (argc > 1)
 		rounds = (unsigned)atoi(argv[1]);
 	if (rounds == 0 || rounds > ROUNDS_MAX)
 		fail("ROUNDS");
-	print_established(weft);
-	print_bursts(weft);
-	print_beginning(weft);
-	weft_close(weft);
+	print_established();
+	apart(print_bursts, NULL);
+	print_beginning();
 	return 0;
 }

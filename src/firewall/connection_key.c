@@ -29,7 +29,8 @@ connection_key_flags(const struct connection_request *request)
 static struct connection_wide *
 wide_of(const struct connection_table *table, const struct connection *connection)
 {
-	return &table->wide[connection->place - table->wide_base];
+	/* its place, without the line that it is noted in */
+	return &table->wide[connection - table->connections - table->wide_base];
 }
 
 static void
