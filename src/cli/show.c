@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CONNECTIONS_TOLD 1000 /* by weftd, unless --limit says so */
+
 /* What is asked for. */
 struct query {
 	const struct kind *kind;
@@ -136,6 +138,17 @@ data_of(const struct query *query, const json_t *body)
 	return kept;
 }
 
+/* Of connections no more are told than asked for: then there may be others. */
+static void
+tell_limit(const struct cli *cli, const struct query *query, size_t rows)
+{
+	const char *limit = arguments_value(cli->arguments, "limit");
+
+	if (kind_has_filter(query->kind, "limit") &&
+		rows == (limit != NULL ? strtoul(limit, NULL, 10) : CONNECTIONS_TOLD))
+		fprintf(stderr, "the first %zu; there may be more: --limit N\n", rows);
+}
+
 static void
 print(struct cli *cli, const struct query *query, json_t *data, bool watching)
 {
@@ -150,6 +163,8 @@ print(struct cli *cli, const struct query *query, json_t *data, bool watching)
 		table_print(table, stdout);
 		if (table_rows(table) == 0)
 			fprintf(watching ? stdout : stderr, "no %s\n", query->kind->name);
+		else if (!watching)
+			tell_limit(cli, query, table_rows(table));
 		table_free(table);
 	}
 }

@@ -32,6 +32,7 @@
 	(FILTER_NETWORK | FILTER_FIREWALL | FILTER_ADDRESS | FILTER_PREFIX | FILTER_PROTOCOL)
 
 #define CONNECTIONS_TOLD 1000 /* unless a limit is asked for */
+#define CONNECTIONS_MOST 100000
 
 enum naming {
 	NAMED,   /* by a selector */
@@ -239,9 +240,11 @@ read_limit(struct state_view *view, const char *text, struct weft_error *error)
 
 	errno = 0;
 	view->connections.limit = strtoull(text, &end, 10);
-	if (errno == 0 && *end == '\0' && text[0] >= '1' && text[0] <= '9')
+	if (errno == 0 && *end == '\0' && text[0] >= '1' && text[0] <= '9' &&
+		view->connections.limit <= CONNECTIONS_MOST)
 		return 0;
-	return error_set(error, EINVAL, "'%.100s' is not a number of connections", text);
+	return error_set(error, EINVAL, "'%.100s' is not a number of connections from 1 to %u",
+		text, CONNECTIONS_MOST);
 }
 
 int
@@ -253,6 +256,9 @@ state_read_connection_query(
 		return -1;
 	if (query->limit != NULL && read_limit(view, query->limit, error) < 0)
 		return -1;
+	if (query->address != NULL && query->prefix != NULL)
+		return error_set(error, EINVAL,
+			"connections are limited by an address, or by a prefix, not by both");
 	if (read_addresses(view, query, error) < 0)
 		return -1;
 	view->connections.filter.address = view->address.family != 0 ? view->address : view->prefix;

@@ -354,6 +354,10 @@ def test_seeing(space):
 	assert connection["reply-packets"] > 0
 	assert weftd.show("connections", address="10.0.0.9") == []
 	assert weftd.show("connections", protocol="udp", limit="5") == []
+	for wrong in ({"address": "10.0.0.9", "prefix": "10.0.0.0/8"}, {"limit": "0"}, {"limit": "200000"},
+			{"protocol": "quic"}, {"firewall": "red/fv"}):
+		with pytest.raises(harness.ApiError):
+			weftd.show("connections", **wrong)
 	for words in (["firewalls"], ["rules", "red/fw"], ["connections", "red/fw"], ["address-sets"]):
 		assert weftd.weft("show", *words).stdout.count("\n") >= 2
 	assert "no packet reaches rule never" in weftd.weft("show", "rules").stdout
