@@ -125,14 +125,14 @@ class Contestant:
 
 
 class Weft(Contestant):
-	"""bench/switch_bench.c; options -g: the generator and the sink alone."""
+	"""bench/switch_bench.c; options -g: the generator and the sink alone. `then`: what follows."""
 
-	def __init__(self, frames, *options):
+	def __init__(self, frames, *options, then=()):
 		self.begin(["taskset", "-c", CORE, SWITCH_BENCH, *(["-H"] if HUGEPAGES else []),
-			*options, frames])
+			*options, frames, *then])
 		self.ready = self.process.stdout.readline().split()
 		if not self.ready:
-			raise RuntimeError(f"switch_bench {' '.join(options)} did not start")
+			raise RuntimeError(f"switch_bench {' '.join(map(str, options))} did not start")
 		self.hertz = int(self.ready[1])
 		self.pause()
 
@@ -177,12 +177,16 @@ class OpenVSwitchDpdk(Contestant):
 
 	WARM_UP = 120 # seconds at most
 
-	def __init__(self, folder, frames, pairs):
-		self.switch = benchlib.OpenVSwitch(folder, dpdk=True, options=[
+	@staticmethod
+	def start(folder, memory=MEMORY_MB):
+		return benchlib.OpenVSwitch(folder, dpdk=True, options=[
 			"dpdk-init=true", f"dpdk-lcore-mask={1 << CONTROL_CORE:#x}",
 			f"pmd-cpu-mask={1 << CORE:#x}", "max-idle=3600000",
-			f"dpdk-extra=--no-pci -m {MEMORY_MB} "
+			f"dpdk-extra=--no-pci -m {memory} "
 			f"{'' if HUGEPAGES else '--no-shconf --legacy-mem --no-huge'}"])
+
+	def __init__(self, folder, frames, pairs):
+		self.switch = self.start(folder)
 		self.folder = folder
 		self.pid = self.switch.switch.pid
 		self.switch.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
@@ -190,17 +194,20 @@ class OpenVSwitchDpdk(Contestant):
 			"other_config:mac-aging-time=3600")
 		self.add_port("out", "net_null0,no-rx=1")
 		self.add_stations("br0", "out", pairs)
-		# It begins with a low limit of flows, and lowers it when it takes a busy machine, or a
-		# pause, for a slow revalidation: all flows fit, and no revalidation comes in between
-		self.switch.appctl("upcall/set-flow-limit", 1000000)
-		self.switch.appctl("revalidator/pause")
+		self.hold_still()
 		self.add_port("in", f"net_pcap0,rx_pcap={frames},infinite_rx=1")
 		self.warm_up()
 		self.pause()
 
-	def add_port(self, name, devargs):
+	def hold_still(self):
+		"""It begins with a low limit of flows, and lowers it when it takes a busy machine, or a
+		pause, for a slow revalidation: all flows fit, and no revalidation comes in between."""
+		self.switch.appctl("upcall/set-flow-limit", 1000000)
+		self.switch.appctl("revalidator/pause")
+
+	def add_port(self, name, devargs, number=0):
 		self.switch.vsctl("add-port", "br0", name, "--", "set", "Interface", name, "type=dpdk",
-			f"options:dpdk-devargs={devargs}")
+			f"options:dpdk-devargs={devargs}", *([f"ofport_request={number}"] if number else []))
 		error = self.switch.vsctl("get", "Interface", name, "error").stdout.strip()
 		if error != "[]":
 			raise RuntimeError(f"Open vSwitch: {name}: {error}")

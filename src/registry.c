@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every device type and vnic driver that libweft has: one line each. */
+#include "firewall/firewall.h"
 #include "graph/engine.h"
 #include "nic/drivers.h"
 #include "nic/tap.h"
@@ -11,6 +12,8 @@ static const struct device_class *const classes[] = {
 	&switch_class,
 	&router_class,
 	&tunnel_class,
+	&firewall_class,
+	&address_set_class,
 	NULL,
 };
 

@@ -131,7 +131,8 @@ WEFT_API bool weft_change_failed(const struct weft_change *change, struct weft_e
 
 struct weft_network_config {
 	uint32_t mac_limit; /* learned MACs in all switches of the network; 0: default (65,536) */
-	uint32_t neighbor_limit; /* neighbours of all its routers; 0: default (16,384) */
+	uint32_t neighbor_limit;   /* neighbours of all its routers; 0: default (16,384) */
+	uint32_t connection_limit; /* of all its firewalls; 0: default (1,048,576) */
 };
 
 /* An address with the length of its network's prefix, or a prefix. */
@@ -373,6 +374,169 @@ WEFT_API void weft_tunnel_update(struct weft_change *change, struct weft_device 
 /* vni: 1..16,777,215. The vport is named VNI.REMOTE, an IPv6 address with '-' for ':'. */
 WEFT_API struct weft_vport *weft_tunnel_remote_add(struct weft_change *change,
 	struct weft_device *device, uint32_t vni, const struct weft_prefix *remote);
+
+/* ---- firewalls ------------------------------------------------------------------------- */
+
+/*
+ * A named set of addresses of a network, for rules of its firewalls. Prefixes that lie in one
+ * another or are there twice are one; large ones can be changed by what comes and goes.
+ */
+WEFT_API void weft_address_set_add(struct weft_change *change, struct weft_network *network,
+	const char *name, const struct weft_prefix *members, size_t count);
+/* Both lists may be empty. What is to come and is there already, or is to go and is not there,
+ * is no error. */
+WEFT_API void weft_address_set_update(struct weft_change *change, struct weft_network *network,
+	const char *name, const struct weft_prefix *come, size_t n_come,
+	const struct weft_prefix *go, size_t n_go);
+/* No rule may name it any more after the change. */
+WEFT_API void weft_address_set_remove(
+	struct weft_change *change, struct weft_network *network, const char *name);
+
+enum weft_rule_action {
+	WEFT_RULE_ACCEPT,
+	WEFT_RULE_DROP,   /* in silence */
+	WEFT_RULE_REJECT, /* TCP: reset; else ICMP: administratively prohibited */
+};
+
+/*
+ * What a packet is to the state table. Packets of connections that were accepted, and replies to
+ * them, ask no rule. Where no rule names the state, what is RELATED is accepted, as its connection
+ * was, and what is INVALID is dropped.
+ */
+#define WEFT_STATE_NEW 0x1     /* may begin a connection, or is of none by its nature (ARP) */
+#define WEFT_STATE_RELATED 0x2 /* an ICMP error about a live connection */
+#define WEFT_STATE_INVALID 0x4 /* of no connection, and cannot begin one; or out of its window */
+
+/* Which single fields a rule looks at; bits of weft_rule.fields. */
+#define WEFT_RULE_ETHERTYPE 0x0001
+#define WEFT_RULE_PROTOCOL 0x0002
+#define WEFT_RULE_TCP_FLAGS 0x0004
+#define WEFT_RULE_DSCP 0x0008
+#define WEFT_RULE_VLAN 0x0010
+#define WEFT_RULE_FROM_MAC 0x0020
+#define WEFT_RULE_TO_MAC 0x0040
+#define WEFT_RULE_FRAGMENT 0x0080 /* is a fragment: where they are not put together */
+#define WEFT_RULE_IP 0x0100       /* is IPv4 or IPv6 */
+
+struct weft_port_range {
+	uint16_t first, last; /* host order, both included */
+};
+
+struct weft_icmp_type {
+	uint8_t type;
+	int16_t code; /* -1: any */
+};
+
+/*
+ * A rule: what it does with packets that fit all that it says. All zero fits every packet. Of
+ * each list one entry has to fit; an empty list fits everything. An entry of the other family
+ * never fits.
+ */
+struct weft_rule {
+	const char *name; /* one of its own in its firewall */
+	enum weft_rule_action action;
+	bool stateless;    /* WEFT_RULE_ACCEPT: packet by packet, no connection is made */
+	bool log;          /* tells of what it judges, at most log_rate a second */
+	uint32_t log_rate; /* 0: 10 */
+
+	const char *const *from, *const *to; /* names of the firewall's ports */
+	unsigned n_from, n_to;
+	uint8_t family; /* 4, 6; 0: whatever the rest says */
+	const struct weft_prefix *from_ip, *to_ip;
+	unsigned n_from_ip, n_to_ip;
+	const char *from_set, *to_set; /* NULL: none. As further entries of from_ip, to_ip */
+	const struct weft_port_range *from_port, *to_port; /* of what has_ports */
+	unsigned n_from_port, n_to_port;
+	const struct weft_icmp_type *icmp; /* of the family's ICMP */
+	unsigned n_icmp;
+
+	uint16_t fields; /* WEFT_RULE_ bits */
+	uint16_t ethertype;
+	uint8_t protocol;
+	uint8_t tcp_flags, tcp_flags_mask; /* set ones, of those that are looked at */
+	uint8_t dscp;
+	uint16_t vlan; /* 0: untagged */
+	uint8_t from_mac[6], from_mac_mask[6];
+	uint8_t to_mac[6], to_mac_mask[6];
+	uint8_t states; /* WEFT_STATE_ bits; 0: NEW */
+	uint32_t mark;  /* libweft's own: 0 */
+};
+
+/*
+ * Network address translation (RFC 3022, RFC 4787, RFC 5382, RFC 5508), of connections: it is
+ * chosen with the first packet, and the others follow. The inside is one of the firewall's ports.
+ * Destinations are translated before the rules are asked, sources after: rules see real
+ * addresses.
+ */
+enum weft_translation_kind {
+	/* What goes from the inside out gets one of `addresses` as its source, all of one host the
+	 * same, and one of `ports` where its own is not free. */
+	WEFT_TRANSLATE_SOURCE,
+	/* What comes to the addresses and ports of `match` goes to one of `addresses` inside,
+	 * chosen by who asks. What comes from the inside itself is sent back there, as if from
+	 * outside. */
+	WEFT_TRANSLATE_DESTINATION,
+	/* One to one, both ways: addresses[0] is a prefix inside, addresses[1] outside, as long. */
+	WEFT_TRANSLATE_PREFIX,
+};
+
+struct weft_translation {
+	/* its name, and which connections: addresses, sets, protocol, ports, `from` (DESTINATION);
+	 * the rest is not looked at */
+	struct weft_rule match;
+	enum weft_translation_kind kind;
+	const struct weft_prefix *addresses; /* of one family */
+	unsigned n_addresses;
+	/* SOURCE: 0-0: 1,024 to 65,535. DESTINATION: `first` is the port, 0: as it was */
+	struct weft_port_range ports;
+	bool answer; /* ARP for the outside addresses is answered with the MAC of who is inside */
+};
+
+struct weft_firewall_config {
+	enum weft_rule_action otherwise; /* what no rule fits; WEFT_RULE_ACCEPT makes connections */
+	uint32_t connection_limit;       /* of this firewall; 0: default (262,144) */
+	uint32_t source_limit;           /* of one source address; 0: no limit */
+	bool keep;                       /* connections live on that new rules would refuse */
+	bool accept_invalid; /* packets that are of no connection are judged by the rules as new */
+	/* seconds; 0: default */
+	uint32_t tcp_timeout, tcp_opening_timeout, tcp_closing_timeout; /* 7,440 240 240 */
+	uint32_t udp_timeout, udp_reply_timeout;                        /* 30 180 */
+	uint32_t icmp_timeout, other_timeout;                           /* 30 600 */
+};
+
+/*
+ * A stateful firewall. Transparent: what comes in by one of its two ports and is accepted goes
+ * out by the other, unchanged but for translation. Or routed: weft_firewall_guard().
+ */
+WEFT_API struct weft_device *weft_firewall_add(struct weft_change *change,
+	struct weft_network *network, const char *name, const struct weft_firewall_config *config);
+WEFT_API void weft_firewall_update(struct weft_change *change, struct weft_device *device,
+	const struct weft_firewall_config *config);
+WEFT_API struct weft_vport *weft_firewall_port_add(
+	struct weft_change *change, struct weft_device *device, const char *name);
+/*
+ * Routed: the firewall judges what a router sends out of this port of its, by the zones of where
+ * it came in and where it goes out; rules name zones as they name ports. What stays in a zone, or
+ * is of the router itself, or for it, is not judged; nor is what comes in by a port that the
+ * firewall does not guard. zone NULL: it does not guard the port any more. Such a firewall needs
+ * no ports of its own. Before it is removed it must guard nothing.
+ */
+WEFT_API void weft_firewall_guard(struct weft_change *change, struct weft_device *device,
+	struct weft_vport *port, const char *zone);
+/*
+ * Gives it these rules, in this order, in place of those that it has. Rules that stay as they
+ * are cost little; one that has the name of one before keeps its counters. Every packet is
+ * judged by all of the rules before, or by all of those after the commit.
+ */
+WEFT_API void weft_firewall_rules(struct weft_change *change, struct weft_device *device,
+	const struct weft_rule *rules, unsigned count);
+
+/*
+ * Gives it these translations, the first that fits is taken, in place of those that it has.
+ * `inside`: the name of one of its ports, NULL: "in". Connections that are there keep theirs.
+ */
+WEFT_API void weft_firewall_translations(struct weft_change *change, struct weft_device *device,
+	const char *inside, const struct weft_translation *translations, unsigned count);
 
 /* ---- vnics ----------------------------------------------------------------------------- */
 

@@ -43,6 +43,7 @@ enum cli_exit command_confirm(struct cli *cli);
 enum cli_exit command_doctor(struct cli *cli);
 enum cli_exit command_down(struct cli *cli);
 enum cli_exit command_explain(struct cli *cli);
+enum cli_exit command_kill(struct cli *cli);
 enum cli_exit command_ping(struct cli *cli);
 enum cli_exit command_traceroute(struct cli *cli);
 enum cli_exit command_export(struct cli *cli);

@@ -29,16 +29,29 @@ static const struct option show_options[] = {
 	{ "switch", 's', "NETWORK/SWITCH", false, WORD_SWITCH, "macs, drops: of this switch" },
 	{ "router", 0, "NETWORK/ROUTER", false, WORD_ROUTER,
 		"routes, neighbors, leases, drops: of this router" },
+	{ "firewall", 0, "NETWORK/FIREWALL", false, WORD_FIREWALL,
+		"rules, connections: of this firewall" },
 	{ "port", 'p', "NETWORK/DEVICE:PORT", false, WORD_PORT,
 		"macs, drops, neighbors, leases: of this port; routes: by it" },
 	{ "vlan", 'v', "VLAN", false, WORD_NONE, "macs: in this VLAN" },
 	{ "mac", 'm', "MAC", false, WORD_NONE, "macs, neighbors: this address" },
 	{ "address", 'a', "ADDRESS", false, WORD_NONE,
-		"routes: which one it takes; neighbors: who has it" },
-	{ "prefix", 0, "PREFIX", false, WORD_NONE, "routes: to exactly this prefix" },
+		"routes: which one it takes; neighbors: who has it; connections: of it" },
+	{ "prefix", 0, "PREFIX", false, WORD_NONE,
+		"routes: to exactly this prefix; connections: of its addresses" },
+	{ "protocol", 0, "PROTOCOL", false, WORD_NONE, "connections: tcp, udp, icmp, a number" },
+	{ "limit", 0, "N", false, WORD_NONE, "connections: so many at most (1,000)" },
 	{ "family", 0, "4|6", false, WORD_NONE, "routes: of this version of IP" },
 	{ "reason", 'r', "REASON", false, WORD_NONE, "drops: for this reason" },
 	{ "exact", 'x', NULL, false, WORD_NONE, "all digits of numbers, no units" },
+	{ 0 },
+};
+
+static const struct option kill_options[] = {
+	{ "address", 'a', "ADDRESS", false, WORD_NONE, "of this address, either way" },
+	{ "prefix", 0, "PREFIX", false, WORD_NONE, "of its addresses" },
+	{ "protocol", 0, "PROTOCOL", false, WORD_NONE, "tcp, udp, icmp, a number" },
+	{ "all", 0, NULL, false, WORD_NONE, "all that there are" },
 	{ 0 },
 };
 
@@ -115,7 +128,8 @@ const struct command commands[] = {
 	{ "show", "what there is and how it does", "OBJECT [NAME]", 0, 2, { WORD_KIND, WORD_NAME },
 		show_options, command_show,
 		"OBJECT is one of networks, switches, routers, routes, neighbors, ports, nics,\n"
-		"uplinks, links, tunnels, macs, drops, workers, history, system. Without NAME a\n"
+		"uplinks, links, tunnels, firewalls, rules, connections, address-sets, macs,\n"
+		"leases, drops, workers, history, system. Without NAME a\n"
 		"table of all; with NAME all about one. `show nics red` lists those of a network; "
 		"`show\n"
 		"ports red/lan`, macs and drops those of a switch, `show routes red/r1`, ports,\n"
@@ -142,6 +156,11 @@ const struct command commands[] = {
 		"Three echo requests with each TTL from 1 on; * stands for no answer.\n"
 		"Exit status 1: the address itself did not answer.",
 		"weft traceroute red/r1 192.0.2.1" },
+	{ "kill", "end connections of firewalls", "[NETWORK[/FIREWALL]]", 0, 1, { WORD_NETWORK },
+		kill_options, command_kill,
+		"Those that fit all that is said; their next packets are judged as of no\n"
+		"connection. `show connections` lists them.",
+		"weft kill red/fw --address 10.0.0.7" },
 	{ "capture", "record packets, as pcapng", "PORT... [FILTER...]", 1, ANY,
 		{ WORD_PORT, WORD_FILTER }, capture_options, command_capture,
 		"Until Ctrl-C, or N packets. PORT is network/device:port, or "

@@ -18,6 +18,7 @@ enum word {
 	WORD_NETWORK,
 	WORD_SWITCH,
 	WORD_ROUTER,
+	WORD_FIREWALL,
 	WORD_PORT,
 	WORD_NIC,
 	WORD_NUMBER, /* of the history */

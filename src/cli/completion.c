@@ -197,6 +197,9 @@ offer_word(const struct position *at, enum word word)
 	case WORD_ROUTER:
 		offer_names(at, "routers", "");
 		return;
+	case WORD_FIREWALL:
+		offer_names(at, "firewalls", "");
+		return;
 	case WORD_PORT:
 		offer_names(at, "ports", "");
 		return;

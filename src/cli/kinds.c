@@ -299,6 +299,48 @@ role_cell(const json_t *object, enum style *style)
 				      : NULL);
 }
 
+/* ---- firewalls ------------------------------------------------------------------------------- */
+
+static char *
+last_hit_cell(const json_t *object, enum style *style)
+{
+	const json_t *last = json_object_get(object, "last-hit");
+	char text[OUTPUT_NUMBER];
+
+	if (json_is_number(last)) {
+		output_duration(json_number_value(last), text);
+		return output_format("%s ago", text);
+	}
+	*style = STYLE_WARN;
+	return copy("never");
+}
+
+static void
+shadow_note(struct table *table, const json_t *object)
+{
+	const char *shadow = answer_text(object, "shadowed-by");
+	const char *name = answer_text(object, "name");
+	const char *firewall = answer_text(object, "firewall");
+	char *text;
+
+	if (shadow == NULL)
+		return;
+	text = output_format("%s: no packet reaches rule %s: rule %s before it takes all of them",
+		firewall ? firewall : "?", name ? name : "?", shadow);
+	table_note(table, STYLE_WARN, text);
+	free(text);
+}
+
+/* As it is on the other side: "192.0.2.1:5000 > 198.51.100.7:80" */
+static char *
+translated_cell(const json_t *object, enum style *style)
+{
+	const char *from = answer_text(object, "reply-from"), *to = answer_text(object, "reply-to");
+
+	(void)style;
+	return from != NULL && to != NULL ? output_format("%s > %s", to, from) : NULL;
+}
+
 const struct kind kinds[] = {
 	{ "networks", "network", "tenants, each with its devices", false, false,
 		{ { "NETWORK", "name", NULL, NULL }, { "DEVICES", "devices", NULL, NULL },
@@ -368,6 +410,37 @@ const struct kind kinds[] = {
 			{ "MTU", "mtu", NULL, NULL }, { "VNIS", "vnis", NULL, NULL },
 			{ "REMOTES", NULL, remotes_cell, NULL }, { "IN", "in-packets", NULL, NULL },
 			{ "OUT", "out-packets", NULL, NULL }, { "DROPS", "drops", NULL, NULL } },
+		{ "network" }, NULL },
+	{ "firewalls", "firewall", "stateful firewalls", false, false,
+		{ { "FIREWALL", "name", NULL, NULL }, { "ROUTER", "router", NULL, "router" },
+			{ "PORTS", "ports", NULL, NULL }, { "DEFAULT", "default", NULL, NULL },
+			{ "RULES", "rules", NULL, NULL },
+			{ "TRANSLATIONS", "translations", NULL, NULL },
+			{ "CONNECTIONS", "connections", NULL, NULL },
+			{ "LIMIT", "connection-limit", NULL, NULL } },
+		{ "network" }, NULL },
+	{ "rules", "rule", "what firewalls let through, in order, and what it has matched", false,
+		true,
+		{ { "FIREWALL", "firewall", NULL, NULL }, { "#", "number", NULL, NULL },
+			{ "RULE", "name", NULL, NULL }, { "ACTION", "action", NULL, NULL },
+			{ "MATCH", "match", NULL, NULL },
+			{ "PACKETS", "matched-packets", NULL, NULL },
+			{ "BYTES", "matched-bytes", NULL, NULL },
+			{ "LAST", NULL, last_hit_cell, NULL } },
+		{ "network", "firewall" }, shadow_note },
+	{ "connections", "connection", "what firewalls know of", false, true,
+		{ { "FIREWALL", "firewall", NULL, NULL }, { "PROTOCOL", "protocol", NULL, NULL },
+			{ "FROM", "from", NULL, NULL }, { "TO", "to", NULL, NULL },
+			{ "TRANSLATED", NULL, translated_cell, "reply-from" },
+			{ "STATE", "state", NULL, NULL }, { "RULE", "rule", NULL, NULL },
+			{ "PACKETS", "packets", NULL, NULL },
+			{ "REPLIES", "reply-packets", NULL, NULL },
+			{ "BYTES", "bytes", NULL, NULL },
+			{ "REPLY BYTES", "reply-bytes", NULL, NULL }, { "AGE", "age", NULL, NULL },
+			{ "EXPIRES", "expires", NULL, NULL } },
+		{ "network", "firewall", "address", "prefix", "protocol", "limit" }, NULL },
+	{ "address-sets", "address-set", "named sets of addresses, for rules", false, true,
+		{ { "SET", "name", NULL, NULL }, { "MEMBERS", "members", NULL, NULL } },
 		{ "network" }, NULL },
 	{ "macs", "mac", "addresses that switches have learned", false, true,
 		{ { "SWITCH", "switch", NULL, NULL }, { "VLAN", "vlan", NULL, NULL },

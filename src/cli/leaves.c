@@ -30,6 +30,9 @@ leaf_format(const char *leaf)
 		enum leaf_format format;
 	} names[] = {
 		{ "packets", LEAF_COUNT },
+		{ "bytes", LEAF_BYTES },
+		{ "connections", LEAF_COUNT },
+		{ "members", LEAF_COUNT },
 		{ "turns", LEAF_COUNT },
 		{ "sleeps", LEAF_COUNT },
 		{ "count", LEAF_COUNT },
@@ -41,6 +44,7 @@ leaf_format(const char *leaf)
 		{ "unknown-vlan", LEAF_COUNT },
 		{ "age", LEAF_DURATION },
 		{ "heard", LEAF_DURATION },
+		{ "last-hit", LEAF_DURATION },
 		{ "ageing-time", LEAF_DURATION },
 		{ "uptime", LEAF_DURATION },
 		{ "confirm-left", LEAF_DURATION },

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CONNECTIONS_TOLD 1000 /* by weftd, unless --limit says so */
+
 /* What is asked for. */
 struct query {
 	const struct kind *kind;
@@ -41,8 +43,8 @@ kind_has_filter(const struct kind *kind, const char *name)
 static int
 add_filters(struct query *query, const struct arguments *arguments)
 {
-	static const char *const all[] = { "network", "switch", "router", "port", "vlan", "mac",
-		"reason", "prefix", "family", "address" };
+	static const char *const all[] = { "network", "switch", "router", "firewall", "port",
+		"vlan", "mac", "reason", "prefix", "family", "address", "protocol", "limit" };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		const char *value = arguments_value(arguments, all[i]);
@@ -65,6 +67,18 @@ has_network(const struct kind *kind)
 	return kind_has_filter(kind, "network") && strcmp(kind->name, "networks") != 0;
 }
 
+/* What "red/x" is, where objects have no names of their own. */
+static const char *
+place_filter(const struct kind *kind)
+{
+	static const char *const places[] = { "switch", "firewall" };
+
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (kind_has_filter(kind, places[i]))
+			return places[i];
+	return "router";
+}
+
 /*
  * A name that is wider than an object's own limits the list: "red" to a network, "red/lan" to
  * a switch or a router, where the kind's own names are longer than that.
@@ -78,13 +92,7 @@ add_name(struct query *query, const char *name)
 	if (has_network(query->kind) && slash == NULL) {
 		query_add(&query->path, "network", name);
 	} else if (query->kind->unnamed) {
-		bool routers = !kind_has_filter(query->kind, "switch");
-
-		query_add(&query->path,
-			colon != NULL ? "port"
-			: routers     ? "router"
-				      : "switch",
-			name);
+		query_add(&query->path, colon != NULL ? "port" : place_filter(query->kind), name);
 	} else if (strcmp(query->kind->name, "ports") == 0 && colon == NULL) {
 		network = output_format("%.*s", (int)(slash - name), name);
 		query_add(&query->path, "network", network);
@@ -130,6 +138,17 @@ data_of(const struct query *query, const json_t *body)
 	return kept;
 }
 
+/* Of connections no more are told than asked for: then there may be others. */
+static void
+tell_limit(const struct cli *cli, const struct query *query, size_t rows)
+{
+	const char *limit = arguments_value(cli->arguments, "limit");
+
+	if (kind_has_filter(query->kind, "limit") &&
+		rows == (limit != NULL ? strtoul(limit, NULL, 10) : CONNECTIONS_TOLD))
+		fprintf(stderr, "the first %zu; there may be more: --limit N\n", rows);
+}
+
 static void
 print(struct cli *cli, const struct query *query, json_t *data, bool watching)
 {
@@ -144,6 +163,8 @@ print(struct cli *cli, const struct query *query, json_t *data, bool watching)
 		table_print(table, stdout);
 		if (table_rows(table) == 0)
 			fprintf(watching ? stdout : stderr, "no %s\n", query->kind->name);
+		else if (!watching)
+			tell_limit(cli, query, table_rows(table));
 		table_free(table);
 	}
 }

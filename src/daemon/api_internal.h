@@ -50,6 +50,7 @@ void api_streams(struct api_call *call);    /* /streams/... */
 void api_explain(struct api_call *call, const json_t *input);
 void api_test(struct api_call *call, const json_t *input);
 void api_ping(struct api_call *call, const json_t *input);
+void api_kill(struct api_call *call, const json_t *input);
 
 /* A step of a trace, as docs/api.md has it; packet: its number, 0: of `weft explain`. */
 struct trace_event;

@@ -211,6 +211,7 @@ static const struct operation {
 	{ "explain", api_explain },
 	{ "test", api_test },
 	{ "ping", api_ping },
+	{ "kill", api_kill },
 	{ "shutdown", shutdown_daemon },
 };
 

@@ -10,7 +10,8 @@
 #define PREFIX_LENGTH 11 /* of "weft-state:" */
 
 static const char *const filters[] = { "network", "switch", "router", "port", "vlan", "mac",
-	"reason", "prefix", "family", "address", "content", "depth", NULL };
+	"reason", "prefix", "family", "address", "firewall", "protocol", "limit", "content",
+	"depth", NULL };
 
 static void
 unknown_filter(struct api_call *call, const char *name)
@@ -43,6 +44,9 @@ api_state(struct api_call *call)
 		.prefix = target_parameter(target, "prefix"),
 		.family = target_parameter(target, "family"),
 		.address = target_parameter(target, "address"),
+		.firewall = target_parameter(target, "firewall"),
+		.protocol = target_parameter(target, "protocol"),
+		.limit = target_parameter(target, "limit"),
 	};
 	struct weft_error error = { 0 };
 	json_t *objects;

@@ -4,7 +4,8 @@
  *	1. what will be attached elsewhere, or to nothing, is detached
  *	2. what is gone is removed, users before what they use
  *	3. what is new is made, what differs is updated, and attached
- *	4. static MACs, which need the ports of vnics, and peerings, which need the ports of both
+ *	4. static MACs, which need the ports of vnics, peerings, which need the ports of both, and
+ *	   what firewalls do, which needs their ports, those of routers, and sets
  *
  * A port of a switch is defined by its entry under the switch, by the vnic of its name that has
  * no declared one, by the port of a router that is on the switch, or by the VNI that leads there
@@ -191,6 +192,8 @@ make_port(struct job *job, const struct plan_item *item)
 {
 	if (carry_out_is_router_port(item))
 		carry_out_make_router_port(job, item);
+	else if (carry_out_is_firewall_port(item))
+		carry_out_make_firewall_port(job, item);
 	else
 		make_switch_port(job, item);
 }
@@ -203,6 +206,10 @@ remove_port(struct job *job, const struct plan_item *item)
 
 	if (carry_out_is_router_port(item)) {
 		carry_out_remove_router_port(job, item);
+		return;
+	}
+	if (carry_out_is_firewall_port(item)) {
+		weft_vport_remove(job->change, carry_out_end(job, item->network, item->name));
 		return;
 	}
 	if (!carry_out_split(item->name, device, &port))
@@ -318,6 +325,7 @@ network_config(const struct lyd_node *node)
 	return (struct weft_network_config){
 		.mac_limit = (uint32_t)model_number(quota, "macs", 0),
 		.neighbor_limit = (uint32_t)model_number(quota, "neighbors", 0),
+		.connection_limit = (uint32_t)model_number(quota, "connections", 0),
 	};
 }
 
@@ -331,7 +339,8 @@ make_network(struct job *job, const struct plan_item *item)
 		return;
 	}
 	old = network_config(item->before);
-	if (old.mac_limit != new.mac_limit || old.neighbor_limit != new.neighbor_limit)
+	if (old.mac_limit != new.mac_limit || old.neighbor_limit != new.neighbor_limit ||
+		old.connection_limit != new.connection_limit)
 		weft_network_update(job->change, weft_network_find(job->weft, item->name), &new);
 }
 
@@ -427,6 +436,8 @@ release(struct job *job, const struct plan_item *item)
 		release_link(job, item);
 	else if (is_kind(item, "tunnel"))
 		carry_out_release_tunnel(job, item);
+	else if (is_kind(item, "firewall"))
+		carry_out_release_firewall(job, item);
 	else if (item->after == NULL)
 		return;
 	else if (carry_out_is_router_port(item))
@@ -458,6 +469,9 @@ goes_with_its_place(struct job *job, const struct plan_item *item)
 	if (is_kind(item, "route"))
 		return model_entry(name_map_get(&job->after.networks, item->network), "routers",
 			       device) == NULL;
+	if (carry_out_is_firewall_port(item))
+		return model_entry(name_map_get(&job->after.networks, item->network), "firewalls",
+			       device) == NULL;
 	/* a router's port leaves one on a switch behind, which stays */
 	return (is_kind(item, "port") || is_kind(item, "static-mac")) &&
 	       !carry_out_is_router_port(item) &&
@@ -479,7 +493,10 @@ take_away(struct job *job, const struct plan_item *item)
 		carry_out_remove_route(job, item);
 	else if (is_kind(item, "vni"))
 		carry_out_remove_vni(job, item);
-	else if (is_kind(item, "switch") || is_kind(item, "router") || is_kind(item, "tunnel"))
+	else if (is_kind(item, "address-set"))
+		carry_out_remove_address_set(job, item);
+	else if (is_kind(item, "switch") || is_kind(item, "router") || is_kind(item, "tunnel") ||
+		 is_kind(item, "firewall"))
 		weft_device_remove(job->change, carry_out_device(job, item->network, item->name));
 	else if (is_kind(item, "network"))
 		weft_network_remove(job->change, weft_network_find(job->weft, item->name));
@@ -499,6 +516,8 @@ make(struct job *job, const struct plan_item *item)
 		{ "switch", make_switch },
 		{ "router", carry_out_make_router },
 		{ "tunnel", carry_out_make_tunnel },
+		{ "address-set", carry_out_make_address_set },
+		{ "firewall", carry_out_make_firewall },
 		{ "port", make_port },
 		{ "vni", carry_out_make_vni },
 		{ "nic", make_nic },
@@ -509,6 +528,22 @@ make(struct job *job, const struct plan_item *item)
 	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
 		if (is_kind(item, makers[i].kind))
 			makers[i].make(job, item);
+}
+
+/* What needs all others to be made. */
+static void
+finish(struct job *job, const struct plan_item *item)
+{
+	if (is_kind(item, "static-mac"))
+		make_static_mac(job, item);
+	if (carry_out_is_router_port(item)) {
+		carry_out_make_peer(job, item);
+		carry_out_guard_port(job, item);
+	}
+	if (is_kind(item, "firewall")) {
+		carry_out_make_policy(job, item);
+		carry_out_guard(job, item);
+	}
 }
 
 static void
@@ -525,12 +560,9 @@ run_passes(struct job *job, const struct plan *plan)
 	for (item = plan->items; item < end; item++)
 		if (item->operation != PLAN_DELETE)
 			make(job, item);
-	for (item = plan->items; item < end; item++) {
-		if (item->operation != PLAN_DELETE && is_kind(item, "static-mac"))
-			make_static_mac(job, item);
-		if (item->operation != PLAN_DELETE && carry_out_is_router_port(item))
-			carry_out_make_peer(job, item);
-	}
+	for (item = plan->items; item < end; item++)
+		if (item->operation != PLAN_DELETE)
+			finish(job, item);
 }
 
 void

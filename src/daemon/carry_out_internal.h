@@ -66,4 +66,20 @@ const struct lyd_node *carry_out_vni_on(
 	const struct lyd_node *network, const char *device, const char *name);
 void carry_out_read_vni_port(const struct lyd_node *vni, struct weft_switch_port_config *config);
 
+/* ---- firewalls ---------------------------------------------------------------------------- */
+
+void carry_out_make_address_set(struct job *job, const struct plan_item *item);
+void carry_out_remove_address_set(struct job *job, const struct plan_item *item);
+void carry_out_make_firewall(struct job *job, const struct plan_item *item);
+/* Whether a "port" is one of a firewall. */
+bool carry_out_is_firewall_port(const struct plan_item *item);
+void carry_out_make_firewall_port(struct job *job, const struct plan_item *item);
+/* Its rules and translations; when its ports and all sets are made. */
+void carry_out_make_policy(struct job *job, const struct plan_item *item);
+/* It does not guard the ports of a router that it will not guard any more. */
+void carry_out_release_firewall(struct job *job, const struct plan_item *item);
+/* It guards its router's ports, when they are made; and a port that the router gets. */
+void carry_out_guard(struct job *job, const struct plan_item *item);
+void carry_out_guard_port(struct job *job, const struct plan_item *item);
+
 #endif

@@ -5,13 +5,12 @@
  */
 #include "daemon/metrics.h"
 
-#include "daemon/state_internal.h"
+#include "daemon/metrics_internal.h"
 #include "router/router.h"
 #include "switch/switch.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,24 +40,10 @@ struct router_sample {
 	uint32_t routers, routes4, routes6, neighbors, neighbor_limit;
 };
 
-/* A growing array of any of these. */
-struct samples {
-	void *list;
-	size_t count, capacity, size; /* size: of one */
-};
-
-struct metrics {
-	struct daemon *daemon;
-	bool no_memory;
-	struct samples ports, nics, switches, networks, routed;
-	FILE *out;
-};
-
 /* ---- collecting ------------------------------------------------------------------------------ */
 
-/* The next one, all zero, with its labels; NULL without memory. */
-static void *
-sample_add(struct metrics *metrics, struct samples *samples, char *labels)
+void *
+metrics_add(struct metrics *metrics, struct samples *samples, char *labels)
 {
 	if (samples->count == samples->capacity && labels != NULL) {
 		size_t capacity = samples->capacity > 0 ? samples->capacity * 2 : 64;
@@ -102,9 +87,8 @@ put_label(FILE *out, const char *name, const char *value)
 	fputc('"', out);
 }
 
-/* name, value, name, value, ..., NULL; a pair whose value is NULL is left out. */
-static char *
-make_labels(const char *name, ...)
+char *
+metrics_labels(const char *name, ...)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -136,9 +120,9 @@ static void
 collect_port(struct metrics *metrics, const struct weft_vport *vport)
 {
 	const struct weft_device *device = vport->device;
-	char *labels = make_labels("network", device->network->name, "device", device->name, "port",
-		vport->name, NULL);
-	struct port_sample *sample = sample_add(metrics, &metrics->ports, labels);
+	char *labels = metrics_labels("network", device->network->name, "device", device->name,
+		"port", vport->name, NULL);
+	struct port_sample *sample = metrics_add(metrics, &metrics->ports, labels);
 
 	if (sample == NULL)
 		return;
@@ -156,10 +140,12 @@ collect_device(struct metrics *metrics, const struct weft_device *device)
 
 	TAILQ_FOREACH(vport, &device->vports, entry)
 	collect_port(metrics, vport);
+	if (device->class == &firewall_class)
+		metrics_collect_firewall(metrics, device);
 	if (device->class != &switch_class)
 		return;
-	labels = make_labels("network", device->network->name, "switch", device->name, NULL);
-	sample = sample_add(metrics, &metrics->switches, labels);
+	labels = metrics_labels("network", device->network->name, "switch", device->name, NULL);
+	sample = metrics_add(metrics, &metrics->switches, labels);
 	switch_read(device, &info);
 	if (sample != NULL)
 		*sample = (struct limit_sample){ labels, info.macs, info.mac_limit };
@@ -168,10 +154,10 @@ collect_device(struct metrics *metrics, const struct weft_device *device)
 static void
 collect_nic(struct metrics *metrics, const struct weft_nic *nic)
 {
-	char *labels = nic->uplink
-			       ? make_labels("uplink", nic->name, NULL)
-			       : make_labels("network", nic->network->name, "nic", nic->name, NULL);
-	struct nic_sample *sample = sample_add(metrics, &metrics->nics, labels);
+	char *labels =
+		nic->uplink ? metrics_labels("uplink", nic->name, NULL)
+			    : metrics_labels("network", nic->network->name, "nic", nic->name, NULL);
+	struct nic_sample *sample = metrics_add(metrics, &metrics->nics, labels);
 
 	if (sample == NULL)
 		return;
@@ -185,8 +171,8 @@ collect_nic(struct metrics *metrics, const struct weft_nic *nic)
 static void
 collect_routers(struct metrics *metrics, const struct weft_network *network)
 {
-	char *labels = make_labels("network", network->name, NULL);
-	struct router_sample *sample = sample_add(metrics, &metrics->routed, labels);
+	char *labels = metrics_labels("network", network->name, NULL);
+	struct router_sample *sample = metrics_add(metrics, &metrics->routed, labels);
 	const struct weft_device *device;
 	struct router_info info;
 
@@ -209,8 +195,8 @@ collect_routers(struct metrics *metrics, const struct weft_network *network)
 static void
 collect_network(struct metrics *metrics, struct weft_network *network)
 {
-	char *labels = make_labels("network", network->name, NULL);
-	struct limit_sample *sample = sample_add(metrics, &metrics->networks, labels);
+	char *labels = metrics_labels("network", network->name, NULL);
+	struct limit_sample *sample = metrics_add(metrics, &metrics->networks, labels);
 	const struct weft_device *device;
 	const struct weft_nic *nic;
 
@@ -241,24 +227,18 @@ collect(struct metrics *metrics)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static void
-put_head(FILE *out, const char *name, const char *type, const char *help)
+void
+metrics_head(FILE *out, const char *name, const char *type, const char *help)
 {
 	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-struct column {
-	const char *name, *help;
-	size_t offset;
-};
-
-/* Counters of 64 bits that lie in each sample. */
-static void
-put_columns(FILE *out, const struct column *columns, size_t n, const struct samples *samples,
-	bool (*wanted)(const void *sample))
+void
+metrics_columns(FILE *out, const char *type, const struct metrics_column *columns, size_t n,
+	const struct samples *samples, bool (*wanted)(const void *sample))
 {
 	for (size_t i = 0; i < n; i++) {
-		put_head(out, columns[i].name, "counter", columns[i].help);
+		metrics_head(out, columns[i].name, type, columns[i].help);
 		for (size_t k = 0; k < samples->count; k++) {
 			const char *sample = (const char *)samples->list + k * samples->size;
 
@@ -283,7 +263,7 @@ put_drops(FILE *out, const char *name, const char *labels, const struct vport_dr
 static void
 put_ports(const struct metrics *metrics)
 {
-	static const struct column columns[] = {
+	static const struct metrics_column columns[] = {
 		{ "weft_port_in_packets_total", "Packets that came into the device at the port.",
 			offsetof(struct port_sample, counters.in_packets) },
 		{ "weft_port_in_bytes_total", "Bytes of these packets.",
@@ -296,9 +276,9 @@ put_ports(const struct metrics *metrics)
 	const struct port_sample *ports = metrics->ports.list;
 	const char *dropped = "weft_port_dropped_packets_total";
 
-	put_columns(
-		metrics->out, columns, sizeof(columns) / sizeof(columns[0]), &metrics->ports, NULL);
-	put_head(metrics->out, dropped, "counter", "Packets that were dropped at the port.");
+	metrics_columns(metrics->out, "counter", columns, sizeof(columns) / sizeof(columns[0]),
+		&metrics->ports, NULL);
+	metrics_head(metrics->out, dropped, "counter", "Packets that were dropped at the port.");
 	for (size_t i = 0; i < metrics->ports.count; i++)
 		put_drops(metrics->out, dropped, ports[i].labels, &ports[i].drops);
 }
@@ -322,7 +302,7 @@ put_status(const struct metrics *metrics, const char *name, const char *help,
 {
 	const struct nic_sample *nics = metrics->nics.list;
 
-	put_head(metrics->out, name, "gauge", help);
+	metrics_head(metrics->out, name, "gauge", help);
 	for (size_t i = 0; i < metrics->nics.count; i++) {
 		if (!wanted(&nics[i]))
 			continue;
@@ -339,7 +319,7 @@ put_nic_drops(const struct metrics *metrics, const char *name, const char *help,
 {
 	const struct nic_sample *nics = metrics->nics.list;
 
-	put_head(metrics->out, name, "counter", help);
+	metrics_head(metrics->out, name, "counter", help);
 	for (size_t i = 0; i < metrics->nics.count; i++)
 		if (wanted(&nics[i]))
 			put_drops(metrics->out, name, nics[i].labels, &nics[i].drops);
@@ -348,7 +328,7 @@ put_nic_drops(const struct metrics *metrics, const char *name, const char *help,
 static void
 put_nics(const struct metrics *metrics)
 {
-	static const struct column columns[] = {
+	static const struct metrics_column columns[] = {
 		{ "weft_uplink_in_packets_total", "Packets that weft sent to the uplink.",
 			offsetof(struct nic_sample, counters.in_packets) },
 		{ "weft_uplink_in_bytes_total", "Bytes of these packets.",
@@ -364,8 +344,8 @@ put_nics(const struct metrics *metrics)
 		"Packets that were dropped at the nic and at no port.", is_nic);
 	put_status(
 		metrics, "weft_uplink_status", "Whether the uplink is as configured.", is_uplink);
-	put_columns(metrics->out, columns, sizeof(columns) / sizeof(columns[0]), &metrics->nics,
-		is_uplink);
+	metrics_columns(metrics->out, "counter", columns, sizeof(columns) / sizeof(columns[0]),
+		&metrics->nics, is_uplink);
 	put_nic_drops(metrics, "weft_uplink_dropped_packets_total",
 		"Packets that were dropped at the uplink and at no port.", is_uplink);
 }
@@ -375,10 +355,10 @@ put_limits(FILE *out, const struct samples *samples, const char *macs, const cha
 {
 	const struct limit_sample *list = samples->list;
 
-	put_head(out, macs, "gauge", "MACs that are learned.");
+	metrics_head(out, macs, "gauge", "MACs that are learned.");
 	for (size_t i = 0; i < samples->count; i++)
 		fprintf(out, "%s{%s} %" PRIu32 "\n", macs, list[i].labels, list[i].macs);
-	put_head(out, limit, "gauge", "MACs that may be learned.");
+	metrics_head(out, limit, "gauge", "MACs that may be learned.");
 	for (size_t i = 0; i < samples->count; i++)
 		fprintf(out, "%s{%s} %" PRIu32 "\n", limit, list[i].labels, list[i].limit);
 }
@@ -404,7 +384,7 @@ put_routed(FILE *out, const struct samples *samples)
 
 	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
 		if (gauges[i].help != NULL)
-			put_head(out, gauges[i].name, "gauge", gauges[i].help);
+			metrics_head(out, gauges[i].name, "gauge", gauges[i].help);
 		for (size_t k = 0; k < samples->count; k++) {
 			const char *sample = (const char *)samples->list + k * samples->size;
 
@@ -427,7 +407,7 @@ static void
 put_worker_counts(
 	FILE *out, const struct weft *weft, const char *name, const char *help, size_t offset)
 {
-	put_head(out, name, "counter", help);
+	metrics_head(out, name, "counter", help);
 	for (unsigned i = 0; i < weft->n_workers; i++) {
 		const char *worker = (const char *)weft->workers[i];
 
@@ -448,7 +428,7 @@ put_workers(FILE *out, const struct weft *weft)
 		offsetof(struct worker, turns));
 	put_worker_counts(out, weft, "weft_worker_sleeps_total", "Times that it fell asleep.",
 		offsetof(struct worker, sleeps));
-	put_head(out, dropped, "counter", "Packets whose port or nic was gone.");
+	metrics_head(out, dropped, "counter", "Packets whose port or nic was gone.");
 	for (unsigned i = 0; i < weft->n_workers; i++) {
 		struct vport_drops drops = { 0 };
 		char label[32];
@@ -457,7 +437,7 @@ put_workers(FILE *out, const struct weft *weft)
 		snprintf(label, sizeof(label), "worker=\"%u\"", i);
 		put_drops(out, dropped, label, &drops);
 	}
-	put_head(out, busy, "counter", "Time that it was not asleep.");
+	metrics_head(out, busy, "counter", "Time that it was not asleep.");
 	for (unsigned i = 0; i < weft->n_workers; i++)
 		fprintf(out, "%s{worker=\"%u\"} %.6f\n", busy, i, busy_seconds(weft->workers[i]));
 }
@@ -465,7 +445,7 @@ put_workers(FILE *out, const struct weft *weft)
 static void
 put_one(FILE *out, const char *name, const char *help, double value)
 {
-	put_head(out, name, "gauge", help);
+	metrics_head(out, name, "gauge", help);
 	fprintf(out, "%s %.15g\n", name, value);
 }
 
@@ -475,7 +455,7 @@ put_daemon(FILE *out, struct daemon *daemon)
 	struct config_status status = { 0 };
 
 	config_history(daemon->config, NULL, 0, &status);
-	put_head(out, "weft_build_info", "gauge", "Always 1; what this weft is.");
+	metrics_head(out, "weft_build_info", "gauge", "Always 1; what this weft is.");
 	fprintf(out, "weft_build_info{version=\"%s\"} 1\n", WEFT_VERSION);
 	put_one(out, "weft_uptime_seconds", "Since weftd was started.", state_uptime(daemon));
 	put_one(out, "weft_resident_memory_bytes", "Memory of the process.",
@@ -496,6 +476,7 @@ put_all(const struct metrics *metrics)
 	put_routed(metrics->out, &metrics->routed);
 	put_ports(metrics);
 	put_nics(metrics);
+	metrics_put_firewalls(metrics);
 }
 
 char *
@@ -512,6 +493,7 @@ metrics_text(struct daemon *daemon)
 	char *text = NULL;
 	size_t size = 0;
 
+	metrics_prepare_firewalls(&metrics);
 	collect(&metrics);
 	metrics.out = metrics.no_memory ? NULL : open_memstream(&text, &size);
 	if (metrics.out != NULL) {
@@ -526,5 +508,7 @@ metrics_text(struct daemon *daemon)
 	samples_free(&metrics.switches);
 	samples_free(&metrics.networks);
 	samples_free(&metrics.routed);
+	samples_free(&metrics.firewalls);
+	samples_free(&metrics.rules);
 	return text;
 }

@@ -2,6 +2,7 @@
 #include "daemon/notices.h"
 
 #include "daemon/events.h"
+#include "firewall/firewall.h"
 #include "graph/engine.h"
 #include "graph/punt.h"
 
@@ -113,6 +114,27 @@ take_notice(void *context, struct weft *weft, enum punt_reason reason, struct rt
 		tell(context, reason, &notice, &names);
 }
 
+/* Of a rule that is to tell: how often is its own to say, so no more is left out here. */
+static void
+take_log(void *context, struct weft *weft, enum punt_reason reason, struct rte_mbuf *packet)
+{
+	static const char *const verbs[] = {
+		[WEFT_RULE_ACCEPT] = "accepts",
+		[WEFT_RULE_DROP] = "drops",
+		[WEFT_RULE_REJECT] = "rejects",
+	};
+	struct daemon *daemon = context;
+	struct firewall_log log;
+	char path[VPORT_NAME_SIZE];
+
+	(void)reason;
+	memcpy(&log, rte_pktmbuf_mtod(packet, const void *), sizeof(log));
+	rte_pktmbuf_free(packet);
+	trace_where(weft, log.vport, path);
+	events_emit(daemon->events, EVENT_INFO, "rule", path, "rule %s %s %s", log.rule,
+		verbs[log.action], log.packet);
+}
+
 static void
 take_status(void *context, const struct weft_nic *nic, enum nic_status status, const char *text)
 {
@@ -135,5 +157,6 @@ notices_open(struct daemon *daemon)
 	punt_register(daemon->weft, PUNT_MAC_LIMIT, take_notice, daemon);
 	punt_register(daemon->weft, PUNT_FLOOD, take_notice, daemon);
 	punt_register(daemon->weft, PUNT_ADDRESS_CONFLICT, take_notice, daemon);
+	punt_register(daemon->weft, PUNT_RULE_LOG, take_log, daemon);
 	engine_watch_nics(daemon->weft, take_status, daemon);
 }

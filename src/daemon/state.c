@@ -25,6 +25,14 @@
 #define FILTER_PREFIX 0x80
 #define FILTER_FAMILY 0x100
 #define FILTER_ADDRESS 0x200
+#define FILTER_FIREWALL 0x400
+#define FILTER_PROTOCOL 0x800
+#define FILTER_LIMIT 0x1000
+#define FILTERS_CONNECTIONS \
+	(FILTER_NETWORK | FILTER_FIREWALL | FILTER_ADDRESS | FILTER_PREFIX | FILTER_PROTOCOL)
+
+#define CONNECTIONS_TOLD 1000 /* unless a limit is asked for */
+#define CONNECTIONS_MOST 100000
 
 enum naming {
 	NAMED,   /* by a selector */
@@ -39,6 +47,8 @@ struct state_kind {
 	unsigned filters;
 	bool engine; /* of the engine's objects: under their lock */
 	void (*collect)(struct state_view *view);
+	/* of what workers have to be asked for; else NULL */
+	int (*ask)(struct state_view *view, struct weft_error *error);
 };
 
 static const struct state_kind kinds[] = {
@@ -57,6 +67,11 @@ static const struct state_kind kinds[] = {
 	{ "uplinks", "uplink", NAMED, SELECT_UPLINK, 0, true, state_uplinks },
 	{ "links", "link", NAMED, SELECT_LINK, FILTER_NETWORK, true, state_links },
 	{ "tunnels", "tunnel", NAMED, SELECT_DEVICE, FILTER_NETWORK, true, state_tunnels },
+	{ "firewalls", "firewall", NAMED, SELECT_FIREWALL, FILTER_NETWORK, true, state_firewalls },
+	{ "rules", "rule", UNNAMED, 0, FILTER_NETWORK | FILTER_FIREWALL, true, state_rules },
+	{ "connections", "connection", UNNAMED, 0, FILTERS_CONNECTIONS | FILTER_LIMIT, false, NULL,
+		state_connections },
+	{ "address-sets", "address set", UNNAMED, 0, FILTER_NETWORK, true, state_address_sets },
 	{ "macs", "mac", UNNAMED, 0,
 		FILTER_NETWORK | FILTER_DEVICE | FILTER_PORT | FILTER_VLAN | FILTER_MAC, true,
 		state_macs },
@@ -161,6 +176,9 @@ check_filters(
 		{ "prefix", query->prefix, FILTER_PREFIX },
 		{ "family", query->family, FILTER_FAMILY },
 		{ "address", query->address, FILTER_ADDRESS },
+		{ "firewall", query->firewall, FILTER_FIREWALL },
+		{ "protocol", query->protocol, FILTER_PROTOCOL },
+		{ "limit", query->limit, FILTER_LIMIT },
 	};
 
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
@@ -168,8 +186,12 @@ check_filters(
 			return error_set(error, EINVAL, "%s cannot be limited by %s", kind->name,
 				filters[i].name);
 	if (query->name != NULL && kind->naming == UNNAMED)
-		return error_set(error, EINVAL, "%s have no names: limit them by port or %s",
-			kind->name, kind->filters & FILTER_DEVICE ? "switch" : "router");
+		return error_set(error, EINVAL, "%s have no names: limit them by %s%s", kind->name,
+			kind->filters & FILTER_PORT ? "port or " : "",
+			kind->filters & FILTER_DEVICE     ? "switch"
+			: kind->filters & FILTER_FIREWALL ? "firewall"
+			: kind->filters & FILTER_ROUTER   ? "router"
+							  : "network");
 	if (query->name != NULL && kind->naming == SINGLE)
 		return error_set(error, EINVAL, "there is one %s, without a name", kind->name);
 	return 0;
@@ -200,11 +222,63 @@ read_addresses(struct state_view *view, const struct state_query *query, struct 
 }
 
 static int
+read_protocol(struct state_view *view, const char *text, struct weft_error *error)
+{
+	struct model_subject subject;
+
+	if (model_parse_subject(text, &subject) < 0 || !subject.has_protocol)
+		return error_set(error, EINVAL,
+			"'%.100s' is not a protocol like tcp, udp or icmp, or a number", text);
+	view->connections.filter.protocol = subject.protocol;
+	return 0;
+}
+
+static int
+read_limit(struct state_view *view, const char *text, struct weft_error *error)
+{
+	char *end;
+
+	errno = 0;
+	view->connections.limit = strtoull(text, &end, 10);
+	if (errno == 0 && *end == '\0' && text[0] >= '1' && text[0] <= '9' &&
+		view->connections.limit <= CONNECTIONS_MOST)
+		return 0;
+	return error_set(error, EINVAL, "'%.100s' is not a number of connections from 1 to %u",
+		text, CONNECTIONS_MOST);
+}
+
+int
+state_read_connection_query(
+	struct state_view *view, const struct state_query *query, struct weft_error *error)
+{
+	view->connections.limit = CONNECTIONS_TOLD;
+	if (query->protocol != NULL && read_protocol(view, query->protocol, error) < 0)
+		return -1;
+	if (query->limit != NULL && read_limit(view, query->limit, error) < 0)
+		return -1;
+	if (query->address != NULL && query->prefix != NULL)
+		return error_set(error, EINVAL,
+			"connections are limited by an address, or by a prefix, not by both");
+	if (read_addresses(view, query, error) < 0)
+		return -1;
+	view->connections.filter.address = view->address.family != 0 ? view->address : view->prefix;
+	if (view->address.family != 0)
+		view->connections.filter.address.length = view->address.family == 4 ? 32 : 128;
+	if (query->network != NULL && state_select(view, SELECT_NETWORK, query->network, error) < 0)
+		return -1;
+	if (query->firewall == NULL)
+		return 0;
+	return state_select(view, SELECT_FIREWALL, query->firewall, error);
+}
+
+static int
 read_query(struct state_view *view, const struct state_kind *kind, const struct state_query *query,
 	struct weft_error *error)
 {
 	if (check_filters(kind, query, error) < 0)
 		return -1;
+	if (kind->ask != NULL)
+		return state_read_connection_query(view, query, error);
 	if (query->vlan != NULL && read_vlan(view, query->vlan, error) < 0)
 		return -1;
 	if (query->mac != NULL && read_mac(view, query->mac, error) < 0)
@@ -218,6 +292,9 @@ read_query(struct state_view *view, const struct state_kind *kind, const struct 
 	if (query->device != NULL && state_select(view, SELECT_DEVICE, query->device, error) < 0)
 		return -1;
 	if (query->router != NULL && state_select(view, SELECT_ROUTER, query->router, error) < 0)
+		return -1;
+	if (query->firewall != NULL &&
+		state_select(view, SELECT_FIREWALL, query->firewall, error) < 0)
 		return -1;
 	if (query->port != NULL &&
 		state_select(view, place_kind(kind, query->port), query->port, error) < 0)
@@ -234,6 +311,8 @@ collect(struct state_view *view, const struct state_kind *kind, struct weft_erro
 {
 	int result;
 
+	if (kind->ask != NULL)
+		return kind->ask(view, error);
 	if (!kind->engine) {
 		kind->collect(view);
 		return 0;

@@ -17,7 +17,7 @@ struct state_query {
 	const char *kind; /* "ports" */
 	const char *name; /* of one object; NULL: all of them */
 	const char *network, *device, *router, *port, *vlan, *mac, *reason; /* filters */
-	const char *prefix, *family, *address;
+	const char *prefix, *family, *address, *firewall, *protocol, *limit;
 };
 
 /*

@@ -12,6 +12,7 @@
 #include "daemon/config.h"
 #include "daemon/json_text.h"
 #include "daemon/state.h"
+#include "firewall/firewall.h"
 #include "graph/engine.h"
 
 struct state_view;
@@ -19,9 +20,10 @@ struct state_view;
 /* ---- what is asked for (state_select.c) ------------------------------------------------------ */
 
 enum state_selector_kind {
-	SELECT_NETWORK, /* all that is in it */
-	SELECT_DEVICE,  /* it, and its ports */
-	SELECT_ROUTER,  /* likewise */
+	SELECT_NETWORK,  /* all that is in it */
+	SELECT_DEVICE,   /* it, and its ports */
+	SELECT_ROUTER,   /* likewise */
+	SELECT_FIREWALL, /* likewise */
 	SELECT_PORT,
 	SELECT_NIC,
 	SELECT_UPLINK,
@@ -98,6 +100,10 @@ struct state_view {
 	uint8_t mac[6];
 	uint8_t family;                     /* 0: any */
 	struct weft_prefix prefix, address; /* family 0: any */
+	struct {
+		struct connection_filter filter; /* but for the selectors */
+		uint64_t limit;                  /* so many at most */
+	} connections;
 	struct state_item *items;
 	size_t n_items, capacity;
 	bool no_memory;
@@ -184,6 +190,9 @@ void state_nics(struct state_view *view);
 void state_uplinks(struct state_view *view);
 void state_links(struct state_view *view);
 void state_tunnels(struct state_view *view);
+void state_firewalls(struct state_view *view);
+void state_rules(struct state_view *view);
+void state_address_sets(struct state_view *view);
 void state_macs(struct state_view *view);
 void state_leases(struct state_view *view);
 void state_drops(struct state_view *view);
@@ -191,5 +200,17 @@ void state_drops(struct state_view *view);
 void state_workers(struct state_view *view);
 void state_history(struct state_view *view);
 void state_system(struct state_view *view);
+/* Likewise. 0, or -1: what is selected is not there. */
+int state_connections(struct state_view *view, struct weft_error *error);
+/* What the selectors and filters of connections mean. 0 or -1, likewise. */
+int state_select_connections(
+	struct state_view *view, struct connection_filter *filter, struct weft_error *error);
+
+/* ---- also for operations: a view of connections alone -----------------------------------------
+ */
+
+/* Reads the filters into an open view. 0, or -1: one is not of its form. */
+int state_read_connection_query(
+	struct state_view *view, const struct state_query *query, struct weft_error *error);
 
 #endif

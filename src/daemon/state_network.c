@@ -11,7 +11,7 @@ add_network(struct state_view *view, struct weft_network *network)
 	unsigned devices = 0, nics = 0;
 
 	TAILQ_FOREACH(device, &network->devices, entry)
-	devices++;
+	devices += device->class != &address_set_class;
 	TAILQ_FOREACH(nic, &network->nics, entry)
 	nics++;
 	state_set_description(view, object, state_configured(view, network->name));
@@ -21,6 +21,8 @@ add_network(struct state_view *view, struct weft_network *network)
 	state_set_number(view, object, "mac-limit", network->config.mac_limit);
 	state_set_number(view, object, "neighbors", atomic_load(&network->neighbours));
 	state_set_number(view, object, "neighbor-limit", network->config.neighbor_limit);
+	state_set_number(view, object, "connections", atomic_load(&network->connections));
+	state_set_number(view, object, "connection-limit", network->config.connection_limit);
 	state_add(view, object, json_string_value(json_object_get(object, "name")), 0);
 }
 

@@ -28,7 +28,7 @@ fits_device(const struct state_selector *selector, const struct weft_device *dev
 	if (selector->kind == SELECT_NETWORK)
 		return true;
 	return (selector->kind == SELECT_DEVICE || selector->kind == SELECT_ROUTER ||
-		       selector->kind == SELECT_PORT) &&
+		       selector->kind == SELECT_FIREWALL || selector->kind == SELECT_PORT) &&
 	       strcmp(selector->device, device->name) == 0;
 }
 
@@ -175,6 +175,7 @@ state_select(struct state_view *view, enum state_selector_kind kind, const char 
 		[SELECT_NETWORK] = { true, false, false, "a network" },
 		[SELECT_DEVICE] = { true, true, false, "a switch as NETWORK/SWITCH" },
 		[SELECT_ROUTER] = { true, true, false, "a router as NETWORK/ROUTER" },
+		[SELECT_FIREWALL] = { true, true, false, "a firewall as NETWORK/FIREWALL" },
 		[SELECT_PORT] = { true, true, true, "a port as NETWORK/DEVICE:PORT" },
 		[SELECT_NIC] = { true, false, true, "a nic as NETWORK/NIC" },
 		[SELECT_UPLINK] = { false, false, true, "an uplink" },
@@ -257,21 +258,23 @@ find_device(const struct weft_network *network, const struct state_selector *sel
 	struct weft_error *error)
 {
 	const char *name = selector->device;
-	bool router = selector->kind == SELECT_ROUTER;
+	const struct device_class *class = selector->kind == SELECT_ROUTER     ? &router_class
+					   : selector->kind == SELECT_FIREWALL ? &firewall_class
+									       : NULL;
 	struct nearest nearest = { .wanted = name };
 	const struct weft_device *device;
 	char before[VPORT_NAME_SIZE];
 
 	TAILQ_FOREACH(device, &network->devices, entry)
 	{
-		if (router && device->class != &router_class)
+		if (class != NULL ? device->class != class : device->class == &address_set_class)
 			continue;
 		if (strcmp(device->name, name) == 0)
 			return device;
 		nearest_offer(&nearest, device->name);
 	}
 	snprintf(before, sizeof(before), "%s/", network->name);
-	missing(error, router ? "router" : "switch", before, name, nearest.best);
+	missing(error, class != NULL ? class->name : "switch", before, name, nearest.best);
 	return NULL;
 }
 

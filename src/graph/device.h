@@ -77,9 +77,10 @@ struct weft_network {
 	struct name_map device_names, nic_names;
 	struct device_list devices;
 	struct nic_list nics;
-	_Atomic uint32_t macs;       /* learned, counted against config.mac_limit */
-	_Atomic uint32_t neighbours; /* of routers, counted against config.neighbor_limit */
-	_Atomic uint32_t queued;     /* packets that wait for a neighbour's answer */
+	_Atomic uint32_t macs;        /* learned, counted against config.mac_limit */
+	_Atomic uint32_t neighbours;  /* of routers, counted against config.neighbor_limit */
+	_Atomic uint32_t queued;      /* packets that wait for a neighbour's answer */
+	_Atomic uint32_t connections; /* of firewalls, counted against config.connection_limit */
 	TAILQ_ENTRY(weft_network) entry;
 };
 
@@ -125,6 +126,10 @@ struct weft_vport *vport_add(struct weft_change *change, struct weft_device *dev
 /* Gives the vport another context and MTU. -1: the change has failed, and context is still the
  * caller's. */
 int vport_update(struct weft_change *change, struct weft_vport *vport, void *context, uint32_t mtu);
+/* From the commit on the guard judges what goes out of the vport; it calls it `index`. NULL: nobody
+ * does. -1: the change has failed. */
+int vport_guard(struct weft_change *change, struct weft_vport *vport,
+	const struct weft_device *guard, uint8_t index);
 /* False, with the change failed: it is of another class. */
 bool device_is(struct weft_change *change, const struct weft_device *device,
 	const struct device_class *class);

@@ -73,7 +73,19 @@
 	X(DROP_UNKNOWN_VNI, "unknown-vni", "the tunnel does not have this VNI") \
 	X(DROP_UNKNOWN_REMOTE, "unknown-remote", "the VNI has no remote of this address") \
 	X(DROP_BAD_ECN, "bad-ecn", \
-		"congestion was marked on the way, of a packet that cannot tell (RFC 6040)")
+		"congestion was marked on the way, of a packet that cannot tell (RFC 6040)") \
+	X(DROP_RULE, "rule", "a rule of the firewall refuses it") \
+	X(DROP_RULE_DEFAULT, "rule-default", \
+		"no rule of the firewall fits, and its default refuses") \
+	X(DROP_INVALID_STATE, "invalid-state", "of no connection, and cannot begin one") \
+	X(DROP_OUT_OF_WINDOW, "out-of-window", "cannot be of its TCP connection (RFC 9293)") \
+	X(DROP_CONNECTION_LIMIT, "connection-limit", \
+		"the firewall or its network has as many connections as it may have") \
+	X(DROP_SOURCE_LIMIT, "source-limit", "its source has as many connections as one may have") \
+	X(DROP_BAD_TRANSPORT, "bad-transport", \
+		"the transport header is cut off, or says what cannot be") \
+	X(DROP_NO_MEMORY, "no-memory", "there was no memory for its connection") \
+	X(DROP_NO_TRANSLATION, "no-translation", "no address and port is free to translate it to")
 
 enum drop_reason {
 #define DROP_CONSTANT(constant, name, text) constant,

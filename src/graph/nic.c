@@ -195,8 +195,10 @@ transmit_now(struct worker *worker, struct weft_nic *nic, struct rte_mbuf **pack
 		return;
 	}
 	ring = nic->weft->workers[queue->worker]->handoff[worker->index];
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		packet_meta(packets[i])->vport = nic->id;
+		packet_meta(packets[i])->reserved = 0; /* for no node: worker_hand_over() */
+	}
 	handed = rte_ring_sp_enqueue_burst(ring, (void *const *)packets, count, NULL);
 	for (unsigned i = handed; i < count; i++)
 		nic_transmit_drop(worker, nic, DROP_HANDOFF_FULL, packets[i]);

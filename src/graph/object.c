@@ -13,6 +13,7 @@
 
 #define NETWORK_MAC_LIMIT 65536
 #define NETWORK_NEIGHBOR_LIMIT 16384
+#define NETWORK_CONNECTION_LIMIT 1048576
 
 void
 weft_objects_lock(struct weft *weft)
@@ -101,6 +102,8 @@ network_config(const struct weft_network_config *config)
 		result.mac_limit = NETWORK_MAC_LIMIT;
 	if (result.neighbor_limit == 0)
 		result.neighbor_limit = NETWORK_NEIGHBOR_LIMIT;
+	if (result.connection_limit == 0)
+		result.connection_limit = NETWORK_CONNECTION_LIMIT;
 	return result;
 }
 
@@ -162,6 +165,8 @@ network_update_commit(void *object)
 	__atomic_store_n(
 		&update->network->config.mac_limit, update->config.mac_limit, __ATOMIC_RELAXED);
 	__atomic_store_n(&update->network->config.neighbor_limit, update->config.neighbor_limit,
+		__ATOMIC_RELAXED);
+	__atomic_store_n(&update->network->config.connection_limit, update->config.connection_limit,
 		__ATOMIC_RELAXED);
 }
 
@@ -538,6 +543,23 @@ vport_update(struct weft_change *change, struct weft_vport *vport, void *context
 	/* one that this change had made, and that nobody will see now */
 	if (class->context_free != NULL && (vport->live == NULL || vport->live->context != before))
 		class->context_free(before);
+	return 0;
+}
+
+int
+vport_guard(struct weft_change *change, struct weft_vport *vport, const struct weft_device *guard,
+	uint8_t index)
+{
+	struct vport *draft;
+
+	if (change_vport_after(vport) == NULL)
+		return change_fail_removed(change, "port", vport->name);
+	draft = change_vport(change, vport);
+	if (draft == NULL)
+		return -1;
+	draft->guard = guard != NULL ? guard->id : 0;
+	draft->guard_node = guard != NULL ? guard->node : 0;
+	draft->guard_index = index;
 	return 0;
 }
 

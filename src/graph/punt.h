@@ -19,6 +19,7 @@ enum punt_reason {
 	PUNT_PROBE,            /* packet: the answer to an injected probe */
 	PUNT_ROUTER,           /* packet: for a router itself, beyond what workers do */
 	PUNT_ADDRESS_CONFLICT, /* notice: another station has a router port's address */
+	PUNT_RULE_LOG,         /* what a firewall's rule tells: firewall/firewall.h */
 	PUNT_REASON_COUNT
 };
 

@@ -16,6 +16,7 @@ vport_receive(struct worker *worker, struct vport *vport, struct rte_mbuf *packe
 	struct packet_meta *meta = packet_meta(packet);
 
 	meta->vport = vport->id;
+	meta->flags &= (uint8_t)~PACKET_JUDGED; /* that was of another vport */
 	watch_in(worker, vport, packet);
 	if (!(meta->flags & PACKET_DRY_RUN))
 		vport_count_in(worker, vport, 1, rte_pktmbuf_pkt_len(packet));
@@ -99,10 +100,22 @@ send_to_nic(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 	nic_enqueue(worker, vport->nic, packet);
 }
 
+static void
+ask_guard(struct worker *worker, const struct vport *vport, struct rte_mbuf *packet)
+{
+	struct packet_meta *meta = packet_meta(packet);
+
+	meta->flags |= PACKET_TO_JUDGE;
+	meta->flow_hash = vport->id;
+	worker_enqueue(worker, vport->guard_node, packet);
+}
+
 void
 vport_send_slow(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 {
-	if (vport->attachment == ATTACHED_VPORT)
+	if (vport->guard != 0 && !(packet_meta(packet)->flags & PACKET_JUDGED))
+		ask_guard(worker, vport, packet);
+	else if (vport->attachment == ATTACHED_VPORT)
 		cross_link(worker, vport, packet);
 	else if (vport->attachment != ATTACHED_NOTHING)
 		send_to_nic(worker, vport, packet);

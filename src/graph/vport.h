@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Vports. What the workers read of a vport (struct vport) is never changed in place: a
+ * Vports. A vport may have a guard: another device that judges what its own device sends out
+ * there, by where it came in. Such a packet goes before the guard's node with PACKET_TO_JUDGE, its
+ * metadata's `vport` still says where it came in, and `flow_hash` is the id of where it is to go
+ * out; the guard drops it, or sends it on by vport_send() with PACKET_JUDGED.
+ *
+ * What the workers read of a vport (struct vport) is never changed in place: a
  * change makes a new version and swaps the pointer in the table; the old one is freed after
  * a grace period. What people and the control side hold is the stable struct weft_vport.
  */
@@ -36,11 +41,13 @@ struct vport {
 	uint32_t peer;        /* ATTACHED_VPORT: its id */
 	struct weft_nic *nic; /* ATTACHED_NIC, ATTACHED_UPLINK */
 	uint32_t device;      /* id of the device */
-	uint32_t reserved;
-	void *context; /* the device type's own per-port data (switch: switch_port) */
+	uint32_t guard;       /* id of the device that judges what goes out here; 0: nobody does */
+	void *context;        /* the device type's own per-port data (switch: switch_port) */
 	struct weft_vport *object;
 	/* kept beside the rest so that a new version does not lose it */
 	_Atomic uint32_t *watch;
+	/* of the guard: its node, and what it calls this vport; on a line of their own */
+	uint8_t guard_node, guard_index;
 } __attribute__((aligned(64)));
 
 /* By id; NULL when that vport is gone. */
@@ -74,7 +81,7 @@ vport_count_out(struct worker *worker, const struct vport *vport, uint64_t packe
  * device's node. Its metadata need not name the vport. Takes the packet. */
 void vport_receive(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
 
-/* Everything but the common case: links, uplinks, watchers, dry runs, nothing attached. */
+/* Everything but the common case: links, uplinks, guards, watchers, dry runs, nothing attached. */
 void vport_send_slow(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
 
 /*
@@ -86,7 +93,7 @@ vport_send(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 {
 	const struct packet_meta *meta = packet_meta(packet);
 	uint32_t special = atomic_load_explicit(vport->watch, memory_order_relaxed) |
-			   (uint32_t)(vport->attachment ^ ATTACHED_NIC) |
+			   (uint32_t)(vport->attachment ^ ATTACHED_NIC) | vport->guard |
 			   (meta->flags & PACKET_DRY_RUN);
 
 	if (unlikely(special != 0 || meta->trace != 0)) {

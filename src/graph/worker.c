@@ -86,7 +86,35 @@ receive_all(struct worker *worker)
 	return moved;
 }
 
-/* Packets that other workers hand over for vnics whose queue is this worker's. */
+void
+worker_hand_over(struct worker *worker, unsigned to, unsigned node, struct rte_mbuf *packet)
+{
+	struct worker *other = worker->weft->workers[to];
+
+	packet_meta(packet)->reserved = (uint8_t)(node + 1);
+	if (rte_ring_sp_enqueue(other->handoff[worker->index], packet) == 0)
+		worker_wake(other);
+	else
+		packet_drop(worker, vport_get(worker, packet_meta(packet)->vport),
+			DROP_HANDOFF_FULL, packet);
+}
+
+static void
+take_handoff(struct worker *worker, struct rte_mbuf *packet)
+{
+	struct packet_meta *meta = packet_meta(packet);
+	unsigned node = meta->reserved;
+
+	if (node == 0) {
+		nic_take_handoff(worker, packet);
+		return;
+	}
+	meta->reserved = 0;
+	worker_enqueue(worker, node - 1, packet);
+}
+
+/* Packets that other workers hand over: for vnics whose queue is this worker's, or for its nodes.
+ */
 static unsigned
 take_handoffs(struct worker *worker)
 {
@@ -101,7 +129,7 @@ take_handoffs(struct worker *worker)
 		count = rte_ring_sc_dequeue_burst(
 			worker->handoff[from], (void **)packets, HANDOFF_BURST, NULL);
 		for (unsigned i = 0; i < count; i++)
-			nic_take_handoff(worker, packets[i]);
+			take_handoff(worker, packets[i]);
 		moved += count;
 	}
 	return moved;

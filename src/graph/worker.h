@@ -56,7 +56,8 @@ struct worker {
 	struct explanation *explanation; /* `weft explain` is running */
 	struct rte_ring *punt;           /* to the control side; see punt.h */
 	struct rte_ring *injected;       /* from the control side */
-	/* by source worker: packets for vnics whose queue this worker owns (single producer) */
+	/* by source worker: packets for vnics whose queue this worker owns, and for its nodes; the
+	 * metadata says in `reserved` which (single producer) */
 	struct rte_ring *handoff[WORKER_LIMIT];
 	unsigned rcu_thread;
 	uint64_t packets, turns, sleeps, slept_ns; /* for `weft show workers` */
@@ -100,6 +101,10 @@ worker_enqueue_all(struct worker *worker, unsigned node, struct rte_mbuf **packe
 	queue->tail += count;
 	worker->ready |= 1u << node;
 }
+
+/* Puts a packet before a node of another worker, in order with what this one gave it before.
+ * meta->vport says where it came in. */
+void worker_hand_over(struct worker *worker, unsigned to, unsigned node, struct rte_mbuf *packet);
 
 /* Counts the drop at the vport (NULL: it is gone), tells trace and capture, frees the packet. */
 void packet_drop(struct worker *worker, struct vport *vport, enum drop_reason reason,

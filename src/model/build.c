@@ -481,7 +481,7 @@ item_name(struct builder *builder, struct lyd_node *parent, const struct lysc_no
 	}
 	if (node != NULL)
 		return node->text;
-	if (schema_is_sequence(list)) {
+	if (schema_makes_names(list)) {
 		bool made = strcmp(list->name, "links") == 0 ? link_name(item, memory)
 							     : test_name(item, memory);
 
@@ -508,7 +508,7 @@ build_item(struct builder *builder, struct lyd_node *parent, const struct lysc_n
 			item, seen);
 }
 
-/* A list in an array: RFC 7951, and links and tests in YAML. */
+/* A list in an array: RFC 7951, and sequences in YAML. */
 static void
 build_sequence(struct builder *builder, struct lyd_node *parent, const struct lysc_node *list,
 	const struct yaml_node *node)

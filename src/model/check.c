@@ -59,7 +59,9 @@ entry_text(const struct lyd_node *entry, char *text, size_t size)
 {
 	static const char *const names[][2] = { { "switches", "switch" }, { "ports", "port" },
 		{ "nics", "nic" }, { "routers", "router" }, { "routes", "route" },
-		{ "tunnels", "tunnel" }, { "vnis", "vni" }, { "links", "link" },
+		{ "tunnels", "tunnel" }, { "vnis", "vni" }, { "firewalls", "firewall" },
+		{ "address-sets", "address set" }, { "rules", "rule" },
+		{ "translations", "translation" }, { "zones", "zone" }, { "links", "link" },
 		{ "uplinks", "uplink" }, { "networks", "network" }, { "tests", "test" } };
 	const char *name = entry->schema->name;
 
@@ -375,94 +377,6 @@ check_nic_port(struct checker *checker, const struct lyd_node *nic)
 			checker, nic, model_key(device), untagged_vlan(port != NULL ? port : nic));
 }
 
-/* ---- links ------------------------------------------------------------------------------------
- */
-
-/* The nearest name among switches and routers, or what switches there are. */
-static const char *
-device_hint(struct checker *checker, const char *wanted)
-{
-	const struct lyd_node *switches = model_child(checker->network, "switches");
-	const struct lyd_node *routers = model_child(checker->network, "routers"), *entry;
-	struct nearest nearest = { .wanted = wanted };
-
-	for (entry = routers; entry != NULL; entry = model_next(entry))
-		nearest_offer(&nearest, model_key(entry));
-	for (entry = switches; entry != NULL; entry = model_next(entry))
-		nearest_offer(&nearest, model_key(entry));
-	if (nearest.best != NULL)
-		return check_key(checker, "did you mean '%s'?", nearest.best);
-	return switches == NULL && routers != NULL
-		       ? check_reference_hint(checker, routers, "routers", wanted)
-		       : check_reference_hint(checker, switches, "switches", wanted);
-}
-
-static void
-check_end(struct checker *checker, const struct lyd_node *link, const struct lyd_node *end)
-{
-	const char *text = model_value(end);
-	size_t length = (size_t)(strchr(text, ':') - text);
-	const char *name = check_key(checker, "%.*s", (int)length, text);
-	const struct lyd_node *device, *port;
-
-	if (name == NULL)
-		return;
-	device = name_map_get(&checker->switches, name);
-	if (device == NULL)
-		device = name_map_get(&checker->routers, name);
-	port = name_map_get(&checker->ports, text);
-	if (device == NULL && !build_is_broken(checker->network))
-		check_wrong(checker, end, NULL, device_hint(checker, name),
-			"there is no switch or router '%s' in network '%s'", name,
-			model_key(checker->network));
-	else if (device != NULL && port == NULL && !build_is_broken(device))
-		check_wrong(checker, end, NULL,
-			check_reference_hint(
-				checker, model_child(device, "ports"), "ports", text + length + 1),
-			"%s '%s' has no port '%s'",
-			strcmp(device->schema->name, "routers") == 0 ? "router" : "switch", name,
-			text + length + 1);
-	if (port != NULL)
-		check_use_port(checker, text, link, end);
-}
-
-/* Both ends of a link are on one device. */
-static void
-check_loop(struct checker *checker, const struct lyd_node *end)
-{
-	const char *name =
-		check_key(checker, "%.*s", (int)strcspn(model_value(end), ":"), model_value(end));
-
-	if (name != NULL && name_map_get(&checker->switches, name) != NULL)
-		check_doubt(checker, end, NULL, "a frame that is flooded goes round in it",
-			"both ends of the link are on one switch: a loop");
-	else
-		check_doubt(checker, end, NULL, "a link leads to another device",
-			"both ends of the link are on one router");
-}
-
-static void
-check_link(struct checker *checker, const struct lyd_node *link)
-{
-	const struct lyd_node *end = model_child(link, "ends"), *other;
-	unsigned count = 0;
-
-	for (; end != NULL; end = model_next(end)) {
-		count++;
-		check_end(checker, link, end);
-	}
-	if (count != 2 && !build_is_broken(link))
-		check_wrong(checker, link, "ends", "write ends: [lan:a, other:b]",
-			"a link has two ends, not %u", count);
-	if (count != 2)
-		return;
-	end = model_child(link, "ends");
-	other = model_next(end);
-	if (strncmp(model_value(end), model_value(other),
-		    (size_t)(strchr(model_value(end), ':') + 1 - model_value(end))) == 0)
-		check_loop(checker, end);
-}
-
 /* ---- tests ------------------------------------------------------------------------------------
  */
 
@@ -543,6 +457,7 @@ check_network(struct checker *checker, const struct lyd_node *network)
 	const struct lyd_node *nics = model_child(network, "nics");
 	const struct lyd_node *routers = model_child(network, "routers");
 	const struct lyd_node *tunnels = model_child(network, "tunnels");
+	const struct lyd_node *firewalls = model_child(network, "firewalls");
 
 	checker->network = network;
 	index_list(checker, &checker->switches, switches);
@@ -555,6 +470,8 @@ check_network(struct checker *checker, const struct lyd_node *network)
 		check_declare_router(checker, node);
 	for (node = tunnels; node != NULL; node = model_next(node))
 		check_declare_tunnel(checker, node);
+	for (node = firewalls; node != NULL; node = model_next(node))
+		check_declare_firewall(checker, node);
 	for (node = routers; node != NULL; node = model_next(node))
 		check_carried_tunnels(checker, node);
 	for (node = switches; node != NULL; node = model_next(node)) {
@@ -571,11 +488,15 @@ check_network(struct checker *checker, const struct lyd_node *network)
 		check_router(checker, node);
 	for (node = tunnels; node != NULL; node = model_next(node))
 		check_tunnel(checker, node);
+	for (node = firewalls; node != NULL; node = model_next(node))
+		check_firewall(checker, node);
 	for (node = model_child(network, "tests"); node != NULL; node = model_next(node))
 		check_test(checker, node);
 	name_map_free(&checker->switches);
 	name_map_free(&checker->routers);
 	name_map_free(&checker->tunnels);
+	name_map_free(&checker->firewalls);
+	name_map_free(&checker->guards);
 	name_map_free(&checker->overlays);
 	name_map_free(&checker->ports);
 	name_map_free(&checker->uses);

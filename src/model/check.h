@@ -40,6 +40,8 @@ struct checker {
 	struct name_map switches;  /* name -> entry */
 	struct name_map routers;   /* name -> entry */
 	struct name_map tunnels;   /* name -> entry */
+	struct name_map firewalls; /* name -> entry */
+	struct name_map guards;    /* router -> firewall that guards it */
 	struct name_map overlays;  /* "lan 10" -> vni that leads there */
 	struct name_map ports;     /* "lan:web" -> declared port, or the nic or the port of a
 				      router that has its own */
@@ -118,6 +120,13 @@ void check_carried_tunnels(struct checker *checker, const struct lyd_node *route
 /* Doubts whether a nic or a port on a switch sends more than a tunnel there carries. */
 void check_overlay_mtu(struct checker *checker, const struct lyd_node *entry, const char *device,
 	const char *vlan);
+
+/* Makes a firewall and its ports known; all other devices are so already. */
+void check_declare_firewall(struct checker *checker, const struct lyd_node *firewall);
+void check_firewall(struct checker *checker, const struct lyd_node *firewall);
+
+/* A link; all devices and ports are known. */
+void check_link(struct checker *checker, const struct lyd_node *link);
 
 /* What a port of a router does for hosts. */
 void check_hosts(struct checker *checker, const struct lyd_node *port);

@@ -90,7 +90,7 @@ note_link(struct index *index, const struct lyd_node *owner, const struct lyd_no
 	for (; end != NULL; end = model_next(end)) {
 		const char *port = model_value(end), *colon = strchr(port, ':');
 		char device[64];
-		bool router;
+		const char *kind;
 
 		note(index, name("port", network, port, NULL),
 			name("link", network, model_key(link), NULL));
@@ -98,8 +98,10 @@ note_link(struct index *index, const struct lyd_node *owner, const struct lyd_no
 			continue;
 		memcpy(device, port, (size_t)(colon - port));
 		device[colon - port] = '\0';
-		router = model_entry(owner, "routers", device) != NULL;
-		note(index, name(router ? "router" : "switch", network, device, NULL),
+		kind = model_entry(owner, "routers", device) != NULL     ? "router"
+		       : model_entry(owner, "firewalls", device) != NULL ? "firewall"
+									 : "switch";
+		note(index, name(kind, network, device, NULL),
 			name("link", network, model_key(link), NULL));
 	}
 }

@@ -126,7 +126,8 @@ is_written(const struct lyd_node *node)
 		return false;
 	if (!lysc_is_key(node->schema))
 		return true;
-	return schema_is_sequence(parent->schema) && !is_made_name(parent);
+	return schema_is_sequence(parent->schema) &&
+	       !(schema_makes_names(parent->schema) && is_made_name(parent));
 }
 
 /* The first written node of the next kind of child after `node`; NULL: no more. */

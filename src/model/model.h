@@ -104,6 +104,35 @@ int model_parse_range(const char *text, struct weft_prefix range[2]); /* "10.0.0
 int model_parse_octets(const char *text, uint8_t *bytes, unsigned size);
 int model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t *port);
 
+/* ---- firewalls (value_firewall.c) ------------------------------------------------------ */
+
+int model_parse_match(const char *text, struct weft_prefix *prefix); /* "10.0.0.1", "10.0.0.0/8" */
+int model_parse_ports(const char *text, struct weft_port_range *ports); /* "80", "8000-8010" */
+int model_parse_mac_match(const char *text, uint8_t mac[6], uint8_t mask[6]);
+
+/* A word for a number; lists end with NULL. family 0: of both. */
+struct model_word {
+	const char *word;
+	uint8_t family, number;
+};
+
+extern const struct model_word model_protocols[], model_icmp_types[];
+
+/* What a rule is about: "any", "ip", "ipv4", "arp", "tcp", "47". */
+struct model_subject {
+	uint8_t family; /* 0: any, or none */
+	bool ip, arp, has_protocol;
+	uint8_t protocol;
+};
+
+int model_parse_subject(const char *text, struct model_subject *subject);
+/* "echo-request", "3/4"; of the family's ICMP. */
+int model_parse_icmp(const char *text, unsigned family, struct weft_icmp_type *icmp);
+/* "syn", "!ack": the bit of the TCP header. */
+int model_parse_tcp_flag(const char *text, uint8_t *bit, bool *set);
+/* The value of whichever of accept, drop and reject it has, and which that is; NULL: none. */
+const char *model_rule_subject(const struct lyd_node *rule, const char **action);
+
 /* ---- tunnels (tunnel.c) --------------------------------------------------------------- */
 
 #define MODEL_NAME_SIZE 64 /* of wt:name */
@@ -149,7 +178,8 @@ struct plan_item {
 	enum plan_operation operation;
 	enum plan_impact impact;
 	const char *kind; /* "network", "switch", "router", "port", "static-mac", "nic", "link",
-			     "route", "tunnel", "vni", "uplink", "test", "system" */
+			     "route", "tunnel", "vni", "firewall", "address-set", "uplink", "test",
+			     "system" */
 	char *network;    /* NULL: of a network, an uplink, the system */
 	char *name;       /* within the network: "lan", "lan:web", "r1:10.9.0.0/16" */
 	struct plan_leaf *leaves;

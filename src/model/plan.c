@@ -4,6 +4,7 @@
 #include "model/collateral.h"
 #include "model/configuration.h"
 #include "model/model.h"
+#include "model/plan_leaf.h"
 #include "model/text.h"
 #include "model/value.h"
 
@@ -21,6 +22,8 @@ enum kind {
 	KIND_SWITCH,
 	KIND_ROUTER,
 	KIND_TUNNEL,
+	KIND_ADDRESS_SET,
+	KIND_FIREWALL,
 	KIND_PORT,
 	KIND_VNI,
 	KIND_STATIC_MAC,
@@ -32,7 +35,8 @@ enum kind {
 };
 
 static const char *const kind_names[KINDS] = { "system", "uplink", "network", "switch", "router",
-	"tunnel", "port", "vni", "static-mac", "nic", "link", "route", "test" };
+	"tunnel", "address-set", "firewall", "port", "vni", "static-mac", "nic", "link", "route",
+	"test" };
 
 /* Lists that hold objects of their own, and so are not leaves of the object that they are in. */
 static const struct {
@@ -40,8 +44,9 @@ static const struct {
 	enum kind kind;
 } lists[] = { { "switches", KIND_SWITCH }, { "ports", KIND_PORT },
 	{ "static-macs", KIND_STATIC_MAC }, { "routers", KIND_ROUTER }, { "routes", KIND_ROUTE },
-	{ "tunnels", KIND_TUNNEL }, { "vnis", KIND_VNI }, { "nics", KIND_NIC },
-	{ "links", KIND_LINK }, { "tests", KIND_TEST } };
+	{ "tunnels", KIND_TUNNEL }, { "vnis", KIND_VNI }, { "address-sets", KIND_ADDRESS_SET },
+	{ "firewalls", KIND_FIREWALL }, { "nics", KIND_NIC }, { "links", KIND_LINK },
+	{ "tests", KIND_TEST } };
 
 struct planner {
 	struct plan *plan;
@@ -99,61 +104,15 @@ add_item(struct planner *planner, enum kind kind, const struct scope *scope,
 static void
 add_leaf(struct planner *planner, struct plan_item *item, char *name, char *before, char *after)
 {
-	struct plan_leaf *leaves =
-		realloc(item->leaves, (item->n_leaves + 1) * sizeof(*item->leaves));
-
-	if (leaves == NULL || name == NULL) {
-		planner->failed = true;
-		free(name);
-		free(before);
-		free(after);
-	}
-	if (leaves == NULL)
-		return;
-	item->leaves = leaves;
-	if (name != NULL)
-		leaves[item->n_leaves++] = (struct plan_leaf){ name, before, after };
+	plan_add_leaf(item, name, before, after, &planner->failed);
 }
 
 /* ---- leaves ------------------------------------------------------------------------- */
 
-static int
-compare_texts(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Values of a leaf-list, joined; those without an order of their own are sorted. */
-static char *
-join(const struct lyd_node *first)
-{
-	struct text text = { 0 };
-	const struct lyd_node *node;
-	const char **values;
-	unsigned count = 0;
-
-	for (node = first; node != NULL; node = model_next(node))
-		count++;
-	values = malloc(count * sizeof(*values));
-	if (values == NULL)
-		return NULL;
-	count = 0;
-	for (node = first; node != NULL; node = model_next(node))
-		values[count++] = lyd_get_value(node);
-	if (!(first->schema->flags & LYS_ORDBY_USER))
-		qsort(values, count, sizeof(*values), compare_texts);
-	for (unsigned i = 0; i < count; i++)
-		text_add(&text, "%s%s", i > 0 ? ", " : "", values[i]);
-	free(values);
-	return text_take(&text);
-}
-
 static char *
 leaf_text(const struct lyd_node *node)
 {
-	if (node == NULL)
-		return NULL;
-	return node->schema->nodetype == LYS_LEAFLIST ? join(node) : strdup(lyd_get_value(node));
+	return node != NULL ? plan_leaf_text(node) : NULL;
 }
 
 static bool
@@ -168,8 +127,8 @@ same_leaf(const struct lyd_node *a, const struct lyd_node *b)
 		return value_same(schema_value_kind(a->schema), lyd_get_value(a), lyd_get_value(b));
 	if (model_next(a) == NULL && model_next(b) == NULL)
 		return strcmp(lyd_get_value(a), lyd_get_value(b)) == 0;
-	first = join(a);
-	second = join(b);
+	first = plan_join(a);
+	second = plan_join(b);
 	same = first != NULL && second != NULL && strcmp(first, second) == 0;
 	free(first);
 	free(second);
@@ -214,7 +173,10 @@ compare_members(struct planner *planner, struct plan_item *item, const char *pre
 		if (lysc_is_key(schema))
 			continue;
 		if (schema->nodetype == LYS_LIST) {
-			if (!holds_objects(schema->name))
+			if (schema->flags & LYS_ORDBY_USER && !holds_objects(schema->name))
+				plan_compare_ordered(
+					item, schema->name, before, after, &planner->failed);
+			else if (!holds_objects(schema->name))
 				compare_inner_list(
 					planner, item, prefix, schema->name, before, after);
 			continue;
@@ -281,6 +243,7 @@ static const char *const disturbing[KINDS][10] = {
 	[KIND_LINK] = { "ends" },
 	[KIND_ROUTE] = { "type" },
 	[KIND_TUNNEL] = { "router", "local", "port" },
+	[KIND_FIREWALL] = { "router", "zones/" },
 	[KIND_VNI] = { "switch", "vlan" },
 };
 
@@ -395,7 +358,8 @@ compare_object(struct planner *planner, enum kind kind, const struct scope *scop
 	}
 	if (kind == KIND_NETWORK)
 		inner.network = model_key(after != NULL ? after : before);
-	else if (kind == KIND_SWITCH || kind == KIND_ROUTER || kind == KIND_TUNNEL)
+	else if (kind == KIND_SWITCH || kind == KIND_ROUTER || kind == KIND_TUNNEL ||
+		 kind == KIND_FIREWALL)
 		inner.device = model_key(after != NULL ? after : before);
 	else
 		return;

@@ -103,6 +103,9 @@ schema_value_kind(const struct lysc_node *leaf)
 		{ "wt:ip-address", VALUE_ADDRESS },
 		{ "wt:ip-address-and-prefix", VALUE_PREFIX },
 		{ "wt:ip-prefix", VALUE_NETWORK },
+		{ "wt:ip-match", VALUE_MATCH },
+		{ "wt:port-range", VALUE_PORTS },
+		{ "wt:mac-match", VALUE_MAC_MATCH },
 		{ "wt:ipv4-range", VALUE_RANGE },
 		{ "wt:next-hop", VALUE_HOP },
 		{ "wt:ip-endpoint", VALUE_ENDPOINT },
@@ -138,6 +141,12 @@ schema_key(const struct lysc_node *list)
 
 bool
 schema_is_sequence(const struct lysc_node *list)
+{
+	return schema_makes_names(list) || (list->flags & LYS_ORDBY_USER);
+}
+
+bool
+schema_makes_names(const struct lysc_node *list)
 {
 	return strcmp(list->name, "links") == 0 || strcmp(list->name, "tests") == 0;
 }

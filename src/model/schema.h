@@ -26,7 +26,10 @@ enum value_kind {
 	VALUE_ADDRESS,
 	VALUE_PREFIX,
 	VALUE_NETWORK, /* a prefix without host bits */
-	VALUE_RANGE,   /* of IPv4 addresses */
+	VALUE_MATCH,   /* the same, or an address */
+	VALUE_PORTS,   /* a port, or a range */
+	VALUE_MAC_MATCH,
+	VALUE_RANGE, /* of IPv4 addresses */
 	VALUE_HOP,
 	VALUE_ENDPOINT,
 	VALUE_VLANS,
@@ -44,8 +47,10 @@ const struct lysc_type *schema_type(const struct lysc_node *leaf);
 const char *schema_default(const struct model *model, const struct lysc_node *leaf);
 /* The only key of a list. */
 const struct lysc_node *schema_key(const struct lysc_node *list);
-/* Written as a sequence in YAML, with names that may be left out: links, tests. */
+/* Written as a sequence in YAML: its order counts, or: */
 bool schema_is_sequence(const struct lysc_node *list);
+/* Names may be left out: links, tests. */
+bool schema_makes_names(const struct lysc_node *list);
 /* Of a list whose entries have one leaf, `value`, beside their key: that leaf, which YAML writes
  * behind the key. NULL: it is another list. */
 const struct lysc_node *schema_only_value(const struct lysc_node *list);

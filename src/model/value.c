@@ -350,6 +350,10 @@ value_canonical(enum value_kind kind, const char *text, char canonical[VALUE_TEX
 		return canonical_address(kind, text, canonical);
 	case VALUE_RANGE:
 		return canonical_range(text, canonical);
+	case VALUE_MATCH:
+	case VALUE_PORTS:
+	case VALUE_MAC_MATCH:
+		return value_canonical_match(kind, text, canonical);
 	case VALUE_HOP:
 		return canonical_hop(text, canonical);
 	default:
@@ -553,6 +557,7 @@ kind_hint(enum value_kind kind, const char *text, char *memory, size_t size)
 			return "the port of a link-local address is written fe80::1@PORT";
 		return address_hint(VALUE_ADDRESS, text, memory, size);
 	case VALUE_NETWORK:
+	case VALUE_MATCH:
 		return network_hint(text, memory, size);
 	default:
 		return NULL;

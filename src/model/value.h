@@ -24,6 +24,16 @@ bool value_mac(const char *text, uint8_t mac[6]);
 bool value_address(const char *text, bool prefix, struct weft_prefix *address);
 /* An address and a port, either of which may be absent: family 0, NULL. */
 bool value_hop(const char *text, struct weft_prefix *address, const char **port);
+/* ---- of firewalls (value_firewall.c) ---- */
+
+/* "10.0.0.1", or "10.0.0.0/8" without host bits. */
+bool value_match(const char *text, struct weft_prefix *prefix);
+/* "80", "8000-8010" */
+bool value_ports(const char *text, struct weft_port_range *ports);
+/* "02:00:00:00:00:01", or with "/ff:ff:ff:00:00:00" */
+bool value_mac_match(const char *text, uint8_t mac[6], uint8_t mask[6]);
+bool value_canonical_match(enum value_kind kind, const char *text, char canonical[VALUE_TEXT_SIZE]);
+
 /* "10.0.0.100-10.0.0.199", or one address; the first is not behind the last. */
 bool value_range(const char *text, struct weft_prefix range[2]);
 /* "01:02:ff": how many bytes, at most `size`; 0: it is not of that form. */

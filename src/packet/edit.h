@@ -130,6 +130,24 @@ void edit_set_ecn(struct rte_mbuf *packet, uint8_t ecn);
 void edit_set_l4_source(struct rte_mbuf *packet, uint16_t port);
 void edit_set_l4_destination(struct rte_mbuf *packet, uint16_t port);
 
+/* The packet that an ICMP error quotes. Addresses as its family has them; ports, or for ICMP echo
+ * the id as `source_port`, in network byte order, of what has them. */
+struct edit_quote {
+	uint16_t l3, l4; /* offsets in the frame of the quoted headers, which are all there */
+	uint8_t family;
+	uint8_t protocol; /* of l4 */
+	const uint8_t *source, *destination;
+	uint16_t source_port, destination_port;
+};
+
+/* Bytes of the frame that edit_quote() may write, at most; for packet_writable(). */
+unsigned edit_quote_bytes(const struct rte_mbuf *packet, const struct edit_quote *quote);
+/*
+ * Makes what a parsed ICMP error of either family quotes another's packet: its addresses and
+ * ports, its own checksums as far as they are quoted, and the error's.
+ */
+void edit_set_quote(struct rte_mbuf *packet, const struct edit_quote *quote);
+
 /*
  * Lowers the MSS option of a TCP SYN (RFC 9293, 3.7.1) to `mss`, host order, if it is larger.
  * Other packets, and SYNs whose options are malformed or lack it, stay as they are. The

@@ -38,6 +38,12 @@ enum packet_gso {
 #define PACKET_DRY_RUN 0x02 /* `weft explain`: nothing learns, counts or leaves */
 #define PACKET_PROBE 0x04   /* injected by `weft test` */
 #define PACKET_GSO_ECN 0x08 /* virtio: the TCP super-packet carries CWR */
+/* It was put together out of fragments by who only forwards it, and is to be cut again: into IP
+ * packets of `header_length` bytes. */
+#define PACKET_GATHERED 0x10
+/* It waits to be judged before it leaves (graph/vport.h); or has been, or is of weft's own. */
+#define PACKET_TO_JUDGE 0x20
+#define PACKET_JUDGED 0x40
 
 #define PACKET_OFFSET_NONE 0xffff
 
@@ -75,7 +81,8 @@ struct packet_meta {
 	uint16_t gso_size; /* payload bytes per segment */
 	uint16_t checksum_start, checksum_offset;
 	uint16_t copies;        /* copy budget that is left */
-	uint16_t header_length; /* virtio hdr_len: bytes in front of the payload of a GSO packet */
+	uint16_t header_length; /* virtio hdr_len: bytes in front of the payload of a GSO packet;
+				 * of PACKET_GATHERED see there */
 	struct edit_log *log;   /* NULL: nobody keeps one */
 	uint64_t trace;         /* mark, see graph/trace.h; 0: not traced */
 };

@@ -165,7 +165,8 @@ write_ip4(struct rte_mbuf *packet, unsigned l3, unsigned skip, unsigned length, 
 {
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(packet, struct rte_ipv4_hdr *, l3);
 
-	ip->fragment_offset = 0;
+	/* who cuts it again may have to tell its sender that it did not fit */
+	ip->fragment_offset &= RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
 	ip->total_length = rte_cpu_to_be_16((uint16_t)(skip - l3 + length));
 	if (congested)
 		ip->type_of_service |= ECN_CE;

@@ -536,6 +536,7 @@ router_originate(struct worker *worker, struct vport *ingress, struct rte_mbuf *
 	struct vport *egress;
 
 	packet_meta(packet)->vport = ingress->id;
+	packet_meta(packet)->flags |= PACKET_JUDGED; /* what a router itself says asks no guard */
 	if (port != NULL) {
 		on_link.key.vport = port->id;
 		hop = &on_link;

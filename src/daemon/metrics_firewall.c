@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Metrics of firewalls and their rules. A policy may have a hundred thousand rules: the first
+ * RULES_TOLD of each firewall are looked at, and those that have matched become a series.
+ */
+#include "daemon/metrics_internal.h"
+#include "firewall/firewall.h"
+
+#define RULES_TOLD 1000
+
+struct firewall_sample {
+	char *labels;
+	uint64_t connections, connection_limit, rules, translations;
+};
+
+struct rule_sample {
+	char *labels;
+	uint64_t packets, bytes;
+};
+
+void
+metrics_prepare_firewalls(struct metrics *metrics)
+{
+	metrics->firewalls.size = sizeof(struct firewall_sample);
+	metrics->rules.size = sizeof(struct rule_sample);
+}
+
+struct rules_collecting {
+	struct metrics *metrics;
+	const struct weft_device *device;
+	unsigned looked_at;
+};
+
+static bool
+collect_rule(void *context, const struct firewall_rule *rule)
+{
+	struct rules_collecting *collecting = context;
+	const struct weft_device *device = collecting->device;
+	struct rule_sample *sample;
+	char *labels;
+
+	if (rule->count.packets != 0) {
+		labels = metrics_labels("network", device->network->name, "firewall", device->name,
+			"rule", rule->rule->match.name, NULL);
+		sample = metrics_add(collecting->metrics, &collecting->metrics->rules, labels);
+		if (sample == NULL)
+			return false;
+		*sample = (struct rule_sample){ labels, rule->count.packets, rule->count.bytes };
+	}
+	return ++collecting->looked_at < RULES_TOLD;
+}
+
+void
+metrics_collect_firewall(struct metrics *metrics, const struct weft_device *device)
+{
+	struct rules_collecting collecting = { .metrics = metrics, .device = device };
+	char *labels =
+		metrics_labels("network", device->network->name, "firewall", device->name, NULL);
+	struct firewall_sample *sample = metrics_add(metrics, &metrics->firewalls, labels);
+	struct firewall_info info;
+
+	if (sample == NULL)
+		return;
+	firewall_read(device, &info);
+	*sample = (struct firewall_sample){
+		.labels = labels,
+		.connections = info.connections,
+		.connection_limit = info.config.connection_limit,
+		.rules = info.rules,
+		.translations = info.translations,
+	};
+	firewall_each_rule(device, collect_rule, &collecting);
+}
+
+void
+metrics_put_firewalls(const struct metrics *metrics)
+{
+	static const struct metrics_column gauges[] = {
+		{ "weft_firewall_connections", "Connections that the firewall follows.",
+			offsetof(struct firewall_sample, connections) },
+		{ "weft_firewall_connection_limit", "Connections that it may follow.",
+			offsetof(struct firewall_sample, connection_limit) },
+		{ "weft_firewall_rules", "Rules of the firewall.",
+			offsetof(struct firewall_sample, rules) },
+		{ "weft_firewall_translations", "Translations of the firewall.",
+			offsetof(struct firewall_sample, translations) },
+	};
+	static const struct metrics_column counters[] = {
+		{ "weft_rule_matched_packets_total", "Packets that the rule has judged.",
+			offsetof(struct rule_sample, packets) },
+		{ "weft_rule_matched_bytes_total", "Bytes of these packets.",
+			offsetof(struct rule_sample, bytes) },
+	};
+
+	metrics_columns(metrics->out, "gauge", gauges, sizeof(gauges) / sizeof(gauges[0]),
+		&metrics->firewalls, NULL);
+	metrics_columns(metrics->out, "counter", counters, sizeof(counters) / sizeof(counters[0]),
+		&metrics->rules, NULL);
+}

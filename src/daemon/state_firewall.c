@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Firewalls, their rules, their connections, and the address sets that rules name. */
+#include "daemon/state_internal.h"
+#include "firewall/firewall.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NS 1e9
+#define RULE_TEXT 512
+
+static void
+each_device(struct state_view *view, const struct device_class *class,
+	void (*add)(struct state_view *view, const struct weft_device *device))
+{
+	const struct weft_network *network;
+	const struct weft_device *device;
+
+	TAILQ_FOREACH(network, &view->weft->networks, entry)
+	{
+		if (!state_selects_network(view, network) && class == &address_set_class)
+			continue;
+		TAILQ_FOREACH(device, &network->devices, entry)
+		{
+			if (device->class == class && state_selects_device(view, device))
+				add(view, device);
+		}
+	}
+}
+
+static const struct lyd_node *
+configured(const struct state_view *view, const struct weft_device *device, const char *list,
+	const char *name)
+{
+	const struct lyd_node *network = state_configured(view, device->network->name);
+
+	return network != NULL ? model_entry(network, list, name) : NULL;
+}
+
+static const char *
+action_name(unsigned action)
+{
+	static const char *const names[] = {
+		[WEFT_RULE_ACCEPT] = "accept",
+		[WEFT_RULE_DROP] = "drop",
+		[WEFT_RULE_REJECT] = "reject",
+	};
+
+	return names[action];
+}
+
+/* ---- firewalls ------------------------------------------------------------------------------- */
+
+static json_t *
+port_names(struct state_view *view, const struct weft_device *device)
+{
+	json_t *names = json_array();
+	const struct weft_vport *vport;
+
+	if (names == NULL)
+		view->no_memory = true;
+	TAILQ_FOREACH(vport, &device->vports, entry)
+	state_append(view, names, json_text(vport->name));
+	return names;
+}
+
+static void
+add_firewall(struct state_view *view, const struct weft_device *device)
+{
+	const struct lyd_node *node = configured(view, device, "firewalls", device->name);
+	char path[VPORT_NAME_SIZE];
+	json_t *object = state_object(view, state_device_path(device, path));
+	struct firewall_info info;
+
+	firewall_read(device, &info);
+	state_set_text(view, object, "network", device->network->name);
+	state_set_description(view, object, node);
+	state_set_text(view, object, "router", node != NULL ? model_text(node, "router") : NULL);
+	state_set(view, object, "ports", port_names(view, device));
+	state_set_text(view, object, "default", action_name(info.config.otherwise));
+	state_set_number(view, object, "rules", info.rules);
+	state_set_number(view, object, "translations", info.translations);
+	state_set_number(view, object, "connections", info.connections);
+	state_set_number(view, object, "connection-limit", info.config.connection_limit);
+	state_set_some(view, object, "source-limit", info.config.source_limit);
+	state_add(view, object, json_string_value(json_object_get(object, "name")), 0);
+}
+
+void
+state_firewalls(struct state_view *view)
+{
+	each_device(view, &firewall_class, add_firewall);
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
+struct rule_adding {
+	struct state_view *view;
+	char path[VPORT_NAME_SIZE];
+	uint64_t number, now;
+};
+
+static bool
+add_rule(void *context, const struct firewall_rule *rule)
+{
+	struct rule_adding *adding = context;
+	struct state_view *view = adding->view;
+	json_t *object = state_object(view, rule->rule->match.name);
+	char text[RULE_TEXT];
+
+	rule_describe(rule->rule, text, sizeof(text));
+	state_set_text(view, object, "firewall", adding->path);
+	state_set_number(view, object, "number", ++adding->number);
+	state_set_text(view, object, "action", action_name(rule->rule->match.action));
+	state_set_text(view, object, "match", text);
+	state_set(view, object, "log", json_boolean(rule->rule->match.log));
+	state_set_number(view, object, "matched-packets", rule->count.packets);
+	state_set_number(view, object, "matched-bytes", rule->count.bytes);
+	state_set(view, object, "last-hit",
+		rule->count.last != 0 && adding->now > rule->count.last
+			? json_real((double)(adding->now - rule->count.last) / NS)
+			: json_null());
+	state_set_text(view, object, "shadowed-by",
+		rule->shadowed != NULL ? rule->shadowed->match.name : NULL);
+	state_add(view, object, json_string_value(json_object_get(object, "firewall")),
+		adding->number);
+	return !view->no_memory;
+}
+
+static void
+add_rules(struct state_view *view, const struct weft_device *device)
+{
+	struct rule_adding adding = { .view = view, .now = engine_now(view->weft) };
+
+	state_device_path(device, adding.path);
+	firewall_each_rule(device, add_rule, &adding);
+}
+
+void
+state_rules(struct state_view *view)
+{
+	each_device(view, &firewall_class, add_rules);
+}
+
+/* ---- address sets -----------------------------------------------------------------------------
+ */
+
+static void
+add_set(struct state_view *view, const struct weft_device *device)
+{
+	const char *name = address_set_name(device);
+	char path[VPORT_NAME_SIZE];
+	json_t *object;
+
+	snprintf(path, sizeof(path), "%s/%s", device->network->name, name);
+	object = state_object(view, path);
+	state_set_text(view, object, "network", device->network->name);
+	state_set_description(view, object, configured(view, device, "address-sets", name));
+	state_set_number(view, object, "members", address_set_count(address_set_of(device)));
+	state_add(view, object, json_string_value(json_object_get(object, "name")), 0);
+}
+
+void
+state_address_sets(struct state_view *view)
+{
+	each_device(view, &address_set_class, add_set);
+}
+
+/* ---- connections -------------------------------------------------------------------------------
+ */
+
+/* Copies, as workers tell of them; names are looked up when there is a number of them. */
+#define BATCH 256
+
+struct telling {
+	struct state_view *view;
+	struct firewall_connection batch[BATCH];
+	unsigned count;
+	uint64_t told;
+};
+
+static const char *
+end_text(const struct flow *flow, const uint8_t *address, uint16_t port, char *text, size_t size)
+{
+	char words[STATE_ADDRESS_SIZE];
+
+	state_address(flow->family, address, words);
+	if (flow->protocol == IPPROTO_ICMP || flow->protocol == IPPROTO_ICMPV6 ||
+		(flow->from_port == 0 && flow->to_port == 0))
+		snprintf(text, size, "%s", words);
+	else
+		snprintf(text, size, flow->family == 6 ? "[%s]:%u" : "%s:%u", words, port);
+	return text;
+}
+
+static void
+set_ends(struct state_view *view, json_t *object, const char *from, const char *to,
+	const struct flow *flow)
+{
+	char text[STATE_ADDRESS_SIZE + 8];
+
+	state_set_text(view, object, from,
+		end_text(flow, flow->from_ip, flow->from_port, text, sizeof(text)));
+	state_set_text(
+		view, object, to, end_text(flow, flow->to_ip, flow->to_port, text, sizeof(text)));
+}
+
+static json_t *
+protocol_name(uint8_t protocol)
+{
+	for (const struct model_word *word = model_protocols; word->word != NULL; word++)
+		if (word->number == protocol)
+			return json_text(word->word);
+	return json_integer(protocol);
+}
+
+static const char *
+state_of(const struct firewall_connection *connection)
+{
+	if (connection->flow.protocol == IPPROTO_TCP)
+		return tcp_state_name(connection->state);
+	return connection->answered ? "answered" : "unanswered";
+}
+
+static void
+set_translation(
+	struct state_view *view, json_t *object, const struct firewall_connection *connection)
+{
+	struct flow reverse = flow_reverse(&connection->flow);
+	bool translated = memcmp(&reverse, &connection->reply, sizeof(reverse)) != 0;
+
+	if (translated) {
+		set_ends(view, object, "reply-from", "reply-to", &connection->reply);
+		return;
+	}
+	state_set_text(view, object, "reply-from", NULL);
+	state_set_text(view, object, "reply-to", NULL);
+}
+
+static void
+add_connection(struct state_view *view, const struct firewall_connection *connection,
+	const struct weft_device *device, uint64_t order)
+{
+	const struct rule *rule = firewall_find_rule(view->weft, connection->rule);
+	json_t *object = json_object();
+	char path[VPORT_NAME_SIZE];
+
+	if (object == NULL)
+		view->no_memory = true;
+	state_set_text(view, object, "firewall", state_device_path(device, path));
+	state_set(view, object, "protocol", protocol_name(connection->flow.protocol));
+	set_ends(view, object, "from", "to", &connection->flow);
+	set_translation(view, object, connection);
+	state_set_text(view, object, "state", state_of(connection));
+	state_set_text(view, object, "rule", rule != NULL ? rule->match.name : NULL);
+	state_set_number(view, object, "packets", connection->packets[0]);
+	state_set_number(view, object, "bytes", connection->bytes[0]);
+	state_set_number(view, object, "reply-packets", connection->packets[1]);
+	state_set_number(view, object, "reply-bytes", connection->bytes[1]);
+	state_set(view, object, "age", json_real((double)connection->age / NS));
+	state_set(view, object, "expires", json_real((double)connection->rest / NS));
+	state_set_number(view, object, "worker", connection->worker);
+	state_add(view, object, json_string_value(json_object_get(object, "firewall")), order);
+}
+
+static void
+flush(struct telling *telling)
+{
+	struct state_view *view = telling->view;
+
+	weft_objects_lock(view->weft);
+	for (unsigned i = 0; i < telling->count; i++) {
+		const struct firewall_connection *connection = &telling->batch[i];
+		const struct weft_device *device =
+			view->weft->devices[id_index(connection->device)];
+
+		if (device != NULL && device->id == connection->device)
+			add_connection(view, connection, device, telling->told++);
+	}
+	weft_objects_unlock(view->weft);
+	telling->count = 0;
+}
+
+static bool
+tell(void *context, const struct firewall_connection *connection)
+{
+	struct telling *telling = context;
+
+	telling->batch[telling->count++] = *connection;
+	if (telling->count == BATCH ||
+		telling->told + telling->count == telling->view->connections.limit)
+		flush(telling);
+	return telling->told < telling->view->connections.limit && !telling->view->no_memory;
+}
+
+/* Which firewall or network was selected; the selectors have been checked. */
+static void
+fill_filter(struct state_view *view, struct connection_filter *filter)
+{
+	const struct weft_network *network;
+	const struct weft_device *device;
+
+	*filter = view->connections.filter;
+	if (view->n_selectors == 0)
+		return;
+	TAILQ_FOREACH(network, &view->weft->networks, entry)
+	{
+		if (state_selects_network(view, network))
+			filter->network = network;
+		TAILQ_FOREACH(device, &network->devices, entry)
+		{
+			if (device->class == &firewall_class &&
+				state_selects_device(view, device) &&
+				view->selectors[view->n_selectors - 1].kind == SELECT_FIREWALL)
+				filter->device = device->id;
+		}
+	}
+}
+
+int
+state_select_connections(
+	struct state_view *view, struct connection_filter *filter, struct weft_error *error)
+{
+	int result;
+
+	weft_objects_lock(view->weft);
+	result = state_check_selectors(view, error);
+	if (result == 0)
+		fill_filter(view, filter);
+	weft_objects_unlock(view->weft);
+	return result;
+}
+
+int
+state_connections(struct state_view *view, struct weft_error *error)
+{
+	struct telling *telling;
+	struct connection_filter filter;
+
+	if (state_select_connections(view, &filter, error) < 0)
+		return -1;
+	telling = calloc(1, sizeof(*telling));
+	if (telling == NULL) {
+		view->no_memory = true;
+		return 0;
+	}
+	telling->view = view;
+	firewall_each_connection(view->weft, &filter, tell, telling);
+	flush(telling);
+	free(telling);
+	return 0;
+}

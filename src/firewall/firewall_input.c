@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The firewall's node; the numbers are those of firewall.h. */
+#include "firewall/connection_fast.h"
+#include "firewall/firewall_objects.h"
+#include "packet/icmp.h"
+#include "packet/parse.h"
+
+#include <netinet/in.h>
+#include <rte_prefetch.h>
+
+/* Packets read ahead before the first of them is judged: their lines come in meanwhile. */
+#define VECTOR 32
+#define PREFETCH_AHEAD 4
+/* Connections that are looked at for being over, beside each packet. */
+#define EXPIRE_PER_PACKET 2
+
+static void
+drop(struct worker *worker, struct passage *passage, enum drop_reason reason)
+{
+	packet_drop(worker, passage->ingress, reason, passage->packet);
+}
+
+/* ---- 1., 2.: reading ------------------------------------------------------------------------- */
+
+static enum drop_reason
+reason_of(enum fields_result result)
+{
+	switch (result) {
+	case FIELDS_TOO_SHORT:
+		return DROP_TOO_SHORT;
+	case FIELDS_BAD_VLAN_TAG:
+		return DROP_BAD_VLAN_TAG;
+	case FIELDS_BAD_IP_CHECKSUM:
+		return DROP_BAD_IP_CHECKSUM;
+	case FIELDS_BAD_TRANSPORT:
+		return DROP_BAD_TRANSPORT;
+	default:
+		return DROP_BAD_IP_HEADER;
+	}
+}
+
+/* False: the packet is gone. */
+static bool
+read_fields(struct worker *worker, struct passage *passage)
+{
+	enum fields_result result = fields_read(passage->packet, &passage->fields);
+
+	if (unlikely(result != FIELDS_OK)) {
+		drop(worker, passage, reason_of(result));
+		return false;
+	}
+	if (likely(passage->egress == NULL)) {
+		passage->fields.from = firewall_port_of(passage->ingress)->index;
+		passage->fields.to = !passage->fields.from;
+	} else {
+		passage->fields.from = passage->ingress->guard_index;
+		passage->fields.to = passage->egress->guard_index;
+	}
+	return true;
+}
+
+/* Which connection it is of, or tells of. */
+static void
+read_flow(struct passage *passage, const struct hash_key *key)
+{
+	uint32_t domain = passage->firewall->domain.id;
+
+	passage->kind = FLOW_OWN;
+	if (unlikely(!flow_read(&passage->flow, &passage->fields, domain))) {
+		passage->kind = FLOW_QUOTED;
+		if (!flow_read_quoted(&passage->flow, passage->packet, &passage->fields, domain,
+			    &passage->quoted_l4)) {
+			passage->kind = FLOW_NONE;
+			return;
+		}
+		passage->flow = flow_reverse(&passage->flow);
+	}
+	passage->hash = flow_hash(&passage->flow, key);
+}
+
+/* True: the packet is another worker's, and has been handed over. What `weft explain` sends stays:
+ * it is told of what this worker knows. */
+static bool
+hand_over(struct worker *worker, const struct passage *passage, uint64_t hash)
+{
+	unsigned owner = firewall_owner(worker, hash);
+
+	if (likely(owner == worker->index) || passage_is_dry_run(passage))
+		return false;
+	if (passage->egress != NULL) {
+		packet_meta(passage->packet)->flags |= PACKET_TO_JUDGE;
+		packet_meta(passage->packet)->flow_hash = passage->egress->id;
+	}
+	worker_hand_over(worker, owner, firewall_node(worker), passage->packet);
+	return true;
+}
+
+/* A fragment waits here, with the others of its datagram, until that is whole. */
+static bool
+make_whole(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	uint64_t hash = packet_flow_hash(passage->packet, &worker->flow_key);
+
+	if (hand_over(worker, passage, hash << 32))
+		return false;
+	return firewall_gather(worker, shard, passage) && read_fields(worker, passage);
+}
+
+/* Out of a port that nobody guards any more, or unasked: within a zone, from somewhere else. */
+static void
+send_unjudged(struct worker *worker, struct vport *egress, struct rte_mbuf *packet)
+{
+	packet_meta(packet)->flags |= PACKET_JUDGED;
+	vport_send(worker, egress, packet);
+}
+
+/* What a device sends out of a guarded vport. False: there is nothing to judge. */
+static bool
+enter_guard(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
+{
+	struct packet_meta *meta = packet_meta(packet);
+	struct vport *egress = vport_get(worker, meta->flow_hash);
+	struct vport *ingress = vport_get(worker, meta->vport);
+
+	meta->flags &= (uint8_t)~PACKET_TO_JUDGE;
+	meta->flow_hash = 0;
+	if (unlikely(egress == NULL)) {
+		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
+		return false;
+	}
+	if (ingress == NULL || ingress->guard != egress->guard ||
+		ingress->guard_index == egress->guard_index) {
+		send_unjudged(worker, egress, packet);
+		return false;
+	}
+	passage->ingress = ingress;
+	passage->egress = egress;
+	passage->firewall = firewall_by_device(worker, egress->guard);
+	if (unlikely(passage->firewall == NULL)) /* that is for who removed it to care for */
+		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
+	return passage->firewall != NULL;
+}
+
+static bool
+enter_port(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
+{
+	passage->egress = NULL;
+	passage->ingress = vport_get(worker, packet_meta(packet)->vport);
+	if (unlikely(passage->ingress == NULL)) {
+		packet_drop(worker, NULL, DROP_STALE_VPORT, packet);
+		return false;
+	}
+	passage->firewall = firewall_port_of(passage->ingress)->owner;
+	return true;
+}
+
+/* False: there is nothing to judge (any more). */
+static bool
+enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *packet,
+	struct passage *passage)
+{
+	bool guards = unlikely(packet_meta(packet)->flags & PACKET_TO_JUDGE);
+
+	passage->packet = packet;
+	if (!(guards ? enter_guard(worker, packet, passage) : enter_port(worker, packet, passage)))
+		return false;
+	passage->live = firewall_live_of(passage->firewall);
+	if (!read_fields(worker, passage))
+		return false;
+	if (unlikely(passage->fields.fragment) && !make_whole(worker, shard, passage))
+		return false;
+	read_flow(passage, &passage->firewall->all->key);
+	if (unlikely(passage->kind == FLOW_NONE))
+		return true;
+	if (worker->weft->n_workers > 1 && hand_over(worker, passage, passage->hash))
+		return false;
+	passage->bucket = connection_fast_prefetch(shard->connections, passage->hash);
+	return true;
+}
+
+/* ---- 5.: what is accepted -------------------------------------------------------------------- */
+
+/* Out, as it is; `to`: by which port, where there is no egress already. */
+static void
+forward(struct worker *worker, struct passage *passage, unsigned to)
+{
+	struct vport *egress = passage->egress;
+
+	if (likely(egress == NULL))
+		egress = vport_get(worker, passage->live->ports[to]);
+	else
+		packet_meta(passage->packet)->flags |= PACKET_JUDGED;
+	if (unlikely(egress == NULL))
+		drop(worker, passage, DROP_NO_DESTINATION);
+	else if (unlikely(packet_meta(passage->packet)->flags & PACKET_GATHERED))
+		firewall_send_whole(worker, egress, passage);
+	else
+		vport_send(worker, egress, passage->packet);
+}
+
+/* As what `reply` answers. */
+static void
+forward_translated(
+	struct worker *worker, struct passage *passage, const struct flow *reply, unsigned to)
+{
+	if (!firewall_rewrite(worker, passage, reply))
+		return;
+	if (to != passage->fields.from || firewall_turn(worker, passage))
+		forward(worker, passage, to);
+}
+
+static enum drop_reason
+refusal_reason(enum connection_refusal why)
+{
+	switch (why) {
+	case REFUSED_SOURCE_LIMIT:
+		return DROP_SOURCE_LIMIT;
+	case REFUSED_NO_MEMORY:
+		return DROP_NO_MEMORY;
+	default:
+		return DROP_CONNECTION_LIMIT;
+	}
+}
+
+/* What is made of a packet that begins something: of whom its answer will come, and to whom go. */
+struct plan {
+	struct fields fields; /* as the rules are to see the packet */
+	struct flow reply;
+	uint64_t reply_hash;
+};
+
+/* False: the packet is gone. */
+static bool
+begin(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct plan *plan, const struct rule *rule, const struct tcp_segment *segment)
+{
+	struct connection_request request = {
+		.domain = &passage->firewall->domain,
+		.flow = passage->flow,
+		.reply = plan->reply,
+		.flow_hash = passage->hash,
+		.reply_hash = plan->reply_hash,
+		.rule = rule != NULL ? rule->id : 0,
+		.judged = passage->live->version,
+		.from = passage->fields.from,
+		.to = plan->fields.to,
+	};
+	struct connection *connection;
+	enum connection_refusal why;
+
+	connection = connection_add(shard->connections, &request, worker->now, &why);
+	if (unlikely(connection == NULL)) {
+		drop(worker, passage, refusal_reason(why));
+		return false;
+	}
+	connection_pass(shard->connections, connection, 0, segment,
+		rte_pktmbuf_pkt_len(passage->packet), worker->now);
+	return true;
+}
+
+/* Whether it is the first of a connection: of those that cannot begin one the rules may let pass
+ * some, one by one. */
+static bool
+may_begin(const struct passage *passage, const struct rule *rule, const struct tcp_segment *segment)
+{
+	return passage->kind == FLOW_OWN && (rule == NULL || !rule->match.stateless) &&
+	       (segment == NULL || tcp_segment_begins(segment)) &&
+	       !firewall_is_to_group(&passage->fields);
+}
+
+/* ---- 4.: asking the rules -------------------------------------------------------------------- */
+
+static const struct rule *
+find_rule(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct fields *fields, uint8_t state)
+{
+	const struct rule *rule = classifier_find(passage->live->view, fields, state);
+
+	if (rule != NULL && !passage_is_dry_run(passage)) {
+		rule_count_hit(shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet),
+			worker->now);
+		if (unlikely(rule->match.log))
+			firewall_log(worker, shard, passage, rule);
+	}
+	return rule;
+}
+
+/* What a rule, or the default, says. True: it is accepted; otherwise the packet is gone. */
+static bool
+obey(struct worker *worker, struct passage *passage, const struct rule *rule)
+{
+	unsigned action = rule != NULL ? rule->match.action : passage->live->otherwise;
+
+	if (passage_is_traced(passage))
+		firewall_trace_rule(worker, passage, rule);
+	if (likely(action == WEFT_RULE_ACCEPT))
+		return true;
+	passage->reason = rule != NULL ? DROP_RULE : DROP_RULE_DEFAULT;
+	if (action == WEFT_RULE_REJECT)
+		firewall_reject(worker, passage);
+	else
+		drop(worker, passage, passage->reason);
+	return false;
+}
+
+/* A packet that nothing is made of goes on by itself. */
+static void
+meet_single(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	const struct rule *rule =
+		find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_NEW);
+
+	if (obey(worker, passage, rule))
+		forward(worker, passage, passage->fields.to);
+}
+
+/* What a rule accepted: begins a connection, if it can. */
+static void
+meet_first(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct plan *plan, const struct rule *rule, const struct tcp_segment *segment)
+{
+	bool begins = may_begin(passage, rule, segment);
+
+	if (begins && passage->live->translations != NULL &&
+		!firewall_plan_source(
+			worker, shard, passage, &plan->fields, &plan->reply, &plan->reply_hash)) {
+		drop(worker, passage, DROP_NO_TRANSLATION);
+		return;
+	}
+	if (begins && !passage_is_dry_run(passage) &&
+		!begin(worker, shard, passage, plan, rule, segment))
+		return;
+	if (begins && passage->live->translations != NULL)
+		forward_translated(worker, passage, &plan->reply, plan->fields.to);
+	else
+		forward(worker, passage, passage->fields.to);
+}
+
+static void
+meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct tcp_segment *segment)
+{
+	struct plan plan = { passage->fields, flow_reverse(&passage->flow), passage->hash };
+	const struct rule *rule;
+
+	if (unlikely(passage->live->translations != NULL))
+		firewall_plan_destination(passage, &plan.fields, &plan.reply);
+	rule = find_rule(worker, shard, passage, &plan.fields, WEFT_STATE_NEW);
+	if (obey(worker, passage, rule))
+		meet_first(worker, shard, passage, &plan, rule, segment);
+}
+
+/* Only rules that name the state are asked; `otherwise`: why it is dropped if none does. */
+static void
+meet_invalid(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	enum drop_reason otherwise)
+{
+	const struct rule *rule =
+		find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_INVALID);
+
+	if (rule == NULL)
+		drop(worker, passage, otherwise);
+	else if (obey(worker, passage, rule))
+		forward(worker, passage, passage->fields.to);
+}
+
+static bool
+is_echo_reply(const struct passage *passage)
+{
+	uint16_t reply = passage->fields.family == 6 ? ICMP6_ECHO_REPLY : ICMP4_ECHO_REPLY;
+
+	return fields_is_icmp(&passage->fields) && passage->fields.from_port == reply;
+}
+
+/* Of no connection. */
+static void
+meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct tcp_segment *segment)
+{
+	bool begins = segment != NULL ? tcp_segment_begins(segment) : !is_echo_reply(passage);
+
+	if (unlikely(!begins && !passage->live->accept_invalid))
+		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
+	else
+		meet_new(worker, shard, passage, segment);
+}
+
+/* ---- 3.: packets of connections -------------------------------------------------------------- */
+
+/* What rules looked at of the connection's first packet; `passage`: one of its packets, which
+ * tells more than the flow, or NULL. */
+static void
+first_fields(struct connection *connection, const struct passage *passage, unsigned side,
+	struct fields *fields)
+{
+	struct flow flow = connection_flow(connection, 0), reply = connection_flow(connection, 1);
+
+	/* with its destination translated, and its source not yet */
+	memcpy(flow.to_ip, reply.from_ip, sizeof(flow.to_ip));
+	flow.to_port = reply.from_port;
+	flow_fields(&flow, fields);
+	fields->from = connection->from;
+	fields->to = connection->to;
+	if (passage == NULL)
+		return;
+	fields->vlan = passage->fields.vlan;
+	fields->dscp = passage->fields.dscp;
+	memcpy(fields->from_mac, side == 0 ? passage->fields.from_mac : passage->fields.to_mac,
+		sizeof(fields->from_mac));
+	memcpy(fields->to_mac, side == 0 ? passage->fields.to_mac : passage->fields.from_mac,
+		sizeof(fields->to_mac));
+}
+
+/* The connection is of other rules: what do those of now say? */
+static bool
+refuses(const struct firewall_live *live, struct connection *connection,
+	const struct passage *passage, unsigned side)
+{
+	const struct rule *rule;
+	struct fields fields;
+	unsigned action;
+
+	if (live->keep) {
+		connection->judged = live->version;
+		return false;
+	}
+	first_fields(connection, passage, side, &fields);
+	rule = classifier_find(live->view, &fields, WEFT_STATE_NEW);
+	action = rule != NULL ? rule->match.action : live->otherwise;
+	if (action != WEFT_RULE_ACCEPT)
+		return true;
+	connection->rule = rule != NULL ? rule->id : 0;
+	connection->judged = live->version;
+	return false;
+}
+
+bool
+firewall_refuses(const struct firewall *firewall, struct connection *connection)
+{
+	const struct firewall_live *live = firewall_live_of(firewall);
+
+	return connection->judged != live->version && refuses(live, connection, NULL, 0);
+}
+
+/* The connection of the passage's flow, as far as the rules of now have it. */
+static struct connection *
+find_connection(struct firewall_shard *shard, const struct passage *passage, unsigned *side)
+{
+	struct connection *connection = connection_fast_find(
+		shard->connections, passage->candidate, &passage->flow, passage->hash, side);
+
+	if (likely(connection == NULL || connection->judged == passage->live->version))
+		return connection;
+	if (passage_is_dry_run(passage) ||
+		!refuses(passage->live, connection, passage->kind == FLOW_OWN ? passage : NULL,
+			*side))
+		return connection;
+	connection_end(shard->connections, connection, CONNECTION_REFUSED);
+	return NULL;
+}
+
+/* Each side's packets come in by its port, and so do errors about what it was sent. */
+static bool
+comes_from_its_side(
+	const struct passage *passage, const struct connection *connection, unsigned side)
+{
+	return likely(passage->fields.from == (side == 0 ? connection->from : connection->to));
+}
+
+/* To the other side. */
+static void
+forward_known(struct worker *worker, struct passage *passage, const struct connection *connection,
+	unsigned side)
+{
+	unsigned to = side == 0 ? connection->to : connection->from;
+	struct flow reply;
+
+	if (likely(!(connection->flags & CONNECTION_TRANSLATED))) {
+		forward(worker, passage, to);
+		return;
+	}
+	reply = connection_flow(connection, !side);
+	forward_translated(worker, passage, &reply, to);
+}
+
+static void
+meet_known(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, unsigned side, const struct tcp_segment *segment)
+{
+	enum tcp_verdict verdict = TCP_PASS;
+
+	if (unlikely(passage_is_traced(passage)))
+		firewall_trace_connection(worker, passage, connection, side);
+	if (likely(!passage_is_dry_run(passage)))
+		verdict = connection_fast_pass(shard->connections, connection, side, segment,
+			rte_pktmbuf_pkt_len(passage->packet), worker->now);
+	if (likely(verdict == TCP_PASS)) {
+		forward_known(worker, passage, connection, side);
+		return;
+	}
+	if (passage_is_traced(passage))
+		firewall_trace_verdict(worker, passage, verdict);
+	if (verdict == TCP_BAD_SYN) {
+		forward_known(worker, passage, connection, side);
+	} else if (verdict == TCP_RESTART) {
+		connection_end(shard->connections, connection, CONNECTION_REPLACED);
+		meet_stranger(worker, shard, passage, segment);
+	} else {
+		meet_invalid(worker, shard, passage, DROP_OUT_OF_WINDOW);
+	}
+}
+
+/* An ICMP error about a packet to `side` of a connection that is, or is not, there. */
+static void
+meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, unsigned side)
+{
+	const struct rule *rule;
+
+	if (connection == NULL) {
+		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
+		return;
+	}
+	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
+	if (rule == NULL && passage_is_traced(passage))
+		firewall_trace_connection(worker, passage, connection, side);
+	if (rule == NULL || obey(worker, passage, rule))
+		forward_known(worker, passage, connection, side);
+}
+
+static void
+judge(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	struct tcp_segment segment, *tcp = NULL;
+	struct connection *connection;
+	unsigned side = 0;
+
+	if (unlikely(passage->live->translations != NULL)) {
+		firewall_hear(passage);
+		if (passage->kind == FLOW_NONE && firewall_answer(worker, passage))
+			return;
+	}
+	if (unlikely(passage->kind == FLOW_NONE)) {
+		meet_single(worker, shard, passage);
+		return;
+	}
+	if (passage->kind == FLOW_OWN && passage->flow.protocol == IPPROTO_TCP) {
+		if (unlikely(!tcp_segment_read(&segment, passage->packet, &passage->fields))) {
+			drop(worker, passage, DROP_BAD_TRANSPORT);
+			return;
+		}
+		tcp = &segment;
+	}
+	connection = find_connection(shard, passage, &side);
+	if (unlikely(connection != NULL && !comes_from_its_side(passage, connection, side)))
+		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
+	else if (unlikely(passage->kind == FLOW_QUOTED))
+		meet_error(worker, shard, passage, connection, side);
+	else if (connection != NULL)
+		meet_known(worker, shard, passage, connection, side, tcp);
+	else
+		meet_stranger(worker, shard, passage, tcp);
+}
+
+/* ---- the node ---------------------------------------------------------------------------------
+ */
+
+static unsigned
+enter_all(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf **packets,
+	unsigned count, struct passage *passages)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (i + PREFETCH_AHEAD < count)
+			rte_prefetch0(rte_pktmbuf_mtod(packets[i + PREFETCH_AHEAD], void *));
+		n += enter(worker, shard, packets[i], &passages[n]);
+	}
+	return n;
+}
+
+static void
+judge_all(struct worker *worker, struct firewall_shard *shard, struct passage *passages,
+	unsigned count)
+{
+	/* all, before the first is judged: as many as the processor can wait for at once */
+	for (unsigned i = 0; i < count; i++)
+		if (likely(passages[i].kind != FLOW_NONE))
+			passages[i].candidate =
+				connection_fast_candidate(shard->connections, passages[i].bucket,
+					passages[i].hash, passages[i].flow.protocol == IPPROTO_TCP);
+	for (unsigned i = 0; i < count; i++)
+		judge(worker, shard, &passages[i]);
+}
+
+void
+firewall_input(struct worker *worker, struct rte_mbuf **packets, unsigned count)
+{
+	struct firewall_shard *shard = &firewalls_of(worker->weft)->shards[worker->index];
+	struct passage passages[VECTOR];
+
+	for (unsigned from = 0; from < count; from += VECTOR) {
+		unsigned n = enter_all(worker, shard, packets + from,
+			RTE_MIN((unsigned)VECTOR, count - from), passages);
+
+		judge_all(worker, shard, passages, n);
+	}
+	firewall_expire_fragments(worker, shard);
+	connections_expire(shard->connections, worker->now, EXPIRE_PER_PACKET * count);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the firewall's own files share: its objects as the workers and the control side see them.
+ * Others include firewall/firewall.h.
+ */
+#ifndef WEFT_FIREWALL_FIREWALL_OBJECTS_H
+#define WEFT_FIREWALL_FIREWALL_OBJECTS_H
+
+#include "base/rate.h"
+#include "firewall/firewall.h"
+#include "firewall/translation.h"
+#include "graph/engine.h"
+#include "packet/reassemble.h"
+
+/* One worker's. */
+struct firewall_shard {
+	struct connection_table *connections;
+	struct reassembly *fragments; /* a firewall is a domain */
+	struct rule_counters *counters;
+	struct rate log_rate;
+	/* control side: connections_expire() has more to do, but nothing passes that would do it */
+	bool expiring;
+} __attribute__((aligned(64)));
+
+/* Of all firewalls; weft->class_data. */
+struct firewalls {
+	struct hash_key key; /* of flows */
+	struct rule_table rules;
+	/* By index of the device's id: whose a connection is. RCU. */
+	struct firewall *_Atomic *by_device;
+	bool ready; /* there is or was a firewall: all below is open */
+	/* control side: connections that are still to be judged again */
+	bool sweeping;
+	unsigned sweep_worker;
+	uint32_t sweep_at;
+	struct firewall_shard shards[WORKER_LIMIT];
+};
+
+/* What workers read of a firewall; a change makes a new one. RCU. */
+struct firewall_live {
+	const struct classifier_view *view;
+	uint32_t version;               /* of the rules, for connection.judged */
+	uint32_t ports[FIREWALL_PORTS]; /* ids; 0: not there */
+	uint8_t otherwise;              /* enum weft_rule_action */
+	bool keep, accept_invalid;
+	bool flow_tells; /* no rule looks at what a flow does not tell of its first packet */
+	/* NULL: nothing is translated */
+	const struct translations *translations;
+	const struct classifier_view *sources, *destinations; /* which translation */
+	struct weft_firewall_config config;                   /* for looking */
+};
+
+/* What a guard calls ports by (vport->guard_index). */
+struct firewall_zones {
+	unsigned count;
+	char *names[RULE_PORTS];
+};
+
+/* A firewall; weft_device.data. */
+struct firewall {
+	struct firewall_live *_Atomic live;
+	struct firewalls *all;
+	struct connection_domain domain;
+	struct rate reject_rate;
+	/* Bytes of the MAC of whoever was last heard on the inside port, translations->answers: as
+	 * edit_mac_word() has them. */
+	_Atomic uint64_t inside_mac;
+	/* control side */
+	struct weft_firewall_config config; /* as the open change, or the last one, wants it */
+	struct rule_list *rules, *sources, *destinations;
+	struct firewall_zones zones;
+	struct translations *translations; /* as the open change, or the last one, wants them */
+	struct firewall_live *prepared, *replaced;
+};
+
+/* A vport; vport->context. Never changed. */
+struct firewall_port {
+	struct firewall *owner;
+	uint8_t index;
+};
+
+static inline const struct firewall_port *
+firewall_port_of(const struct vport *vport)
+{
+	return vport->context;
+}
+
+static inline const struct firewall_live *
+firewall_live_of(const struct firewall *firewall)
+{
+	return atomic_load_explicit(&firewall->live, memory_order_acquire);
+}
+
+/* ---- all firewalls (firewalls.c) ----------------------------------------------------------- */
+
+struct firewalls *firewalls_of(const struct weft *weft);
+/* For the first one: opens the workers' shards. NULL: no memory. */
+struct firewalls *firewalls_ready(struct weft *weft, struct weft_error *error);
+
+int firewalls_open(struct weft *weft, struct weft_error *error);
+void firewalls_close(struct weft *weft);
+void firewalls_poll(struct weft *weft, uint64_t now);
+void firewalls_tick(struct weft *weft, uint64_t now);
+
+static inline struct firewall *
+firewall_by_device(const struct worker *worker, uint32_t id)
+{
+	const struct firewalls *all = firewalls_of(worker->weft);
+	struct firewall *firewall =
+		atomic_load_explicit(&all->by_device[id_index(id)], memory_order_acquire);
+
+	return likely(firewall != NULL && firewall->domain.id == id) ? firewall : NULL;
+}
+
+/* Which node this is. */
+unsigned firewall_node(const struct worker *worker);
+
+/* Control: looks on each worker at all of its connections, a slice between two turns each.
+ * look() may end the connection. */
+typedef void (*firewall_look)(
+	void *context, struct connection_table *table, struct connection *connection);
+void firewalls_walk(struct weft *weft, firewall_look look, void *context);
+
+/* The rules have changed: looks for connections that they refuse, from poll to poll. */
+void firewalls_sweep(struct firewalls *all);
+/* A firewall goes: ends its connections. No worker finds it any more. */
+void firewalls_forget(struct weft *weft, uint32_t device);
+
+/* A network's set as the open change leaves it (address_sets.c); NULL: there is none. */
+const struct address_set *address_set_staged(struct weft_network *network, const char *name);
+
+/* ---- the node (firewall_input.c) ----------------------------------------------------------- */
+
+enum flow_kind {
+	FLOW_NONE,   /* of no connection */
+	FLOW_OWN,    /* the packet's */
+	FLOW_QUOTED, /* the answer to what an ICMP error quotes: comes from where the error does */
+};
+
+/* A packet on its way through. */
+struct passage {
+	struct rte_mbuf *packet;
+	struct vport *ingress;
+	struct vport *egress; /* of what is to be judged on its way out; NULL: the other port */
+	struct firewall *firewall;
+	const struct firewall_live *live;
+	struct fields fields;
+	struct flow flow;
+	uint64_t hash; /* of the flow */
+	/* where the hash leads to: connection_fast.h */
+	const struct place_bucket *bucket;
+	struct connection *candidate;
+	uint8_t kind;            /* enum flow_kind: of `flow` */
+	uint16_t quoted_l4;      /* FLOW_QUOTED: where the quoted transport header is */
+	enum drop_reason reason; /* of what is refused */
+};
+
+void firewall_input(struct worker *worker, struct rte_mbuf **packets, unsigned count);
+static inline unsigned
+firewall_owner(const struct worker *worker, uint64_t hash)
+{
+	return (unsigned)(hash >> 40) % worker->weft->n_workers;
+}
+
+static inline bool
+firewall_is_own(const struct worker *worker, uint64_t hash)
+{
+	return firewall_owner(worker, hash) == worker->index;
+}
+
+/* Worker: the connection was judged by rules of before, and those of now refuse it. */
+bool firewall_refuses(const struct firewall *firewall, struct connection *connection);
+
+static inline bool
+passage_is_dry_run(const struct passage *passage)
+{
+	return packet_meta(passage->packet)->flags & PACKET_DRY_RUN;
+}
+
+static inline bool
+passage_is_traced(const struct passage *passage)
+{
+	return unlikely(packet_meta(passage->packet)->trace != 0);
+}
+
+/* ---- translation (firewall_translate.c) ------------------------------------------------------ */
+
+/* Before the rules are asked: fields->to_ip, to_port and to become those of whom it is for, and
+ * so does `reply`, the answer to the first packet of a connection. */
+void firewall_plan_destination(
+	const struct passage *passage, struct fields *fields, struct flow *reply);
+/* After them: whom the reply will be for, and its hash. False: no address and port is free. */
+bool firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
+	const struct passage *passage, const struct fields *fields, struct flow *reply,
+	uint64_t *reply_hash);
+/* Makes of the passage's packet what `reply` answers. False: it is gone. */
+bool firewall_rewrite(struct worker *worker, struct passage *passage, const struct flow *reply);
+/* The packet goes back to where it came from: turns its MACs round. False: it is gone. */
+bool firewall_turn(struct worker *worker, struct passage *passage);
+/* Notes who is inside. */
+void firewall_hear(const struct passage *passage);
+/* True: it was ARP for an outside address, which has been answered. */
+bool firewall_answer(struct worker *worker, struct passage *passage);
+
+/* ---- fragments (firewall_fragment.c) --------------------------------------------------------- */
+
+struct reassembly *firewall_fragments_open(void);
+/* A fragment. True: it has completed its datagram, which is now the passage's packet
+ * (PACKET_GATHERED). False: it was taken. */
+bool firewall_gather(struct worker *worker, struct firewall_shard *shard, struct passage *passage);
+/* Sends a datagram that was put together, cut as it came. */
+void firewall_send_whole(struct worker *worker, struct vport *egress, struct passage *passage);
+/* Datagrams that did not become whole. */
+void firewall_expire_fragments(struct worker *worker, struct firewall_shard *shard);
+
+/* ---- answers (firewall_reject.c) ------------------------------------------------------------- */
+
+/* Tells the sender, and drops with passage->reason. */
+void firewall_reject(struct worker *worker, struct passage *passage);
+/* A packet to many: nobody who has its address answers, and no error is due. */
+bool firewall_is_to_group(const struct fields *fields);
+
+/* ---- words (firewall_trace.c) ---------------------------------------------------------------- */
+
+/* Only for packets that have a trace mark. */
+void firewall_trace_connection(struct worker *worker, const struct passage *passage,
+	const struct connection *connection, unsigned side);
+/* rule NULL: the firewall's default. */
+void firewall_trace_rule(
+	struct worker *worker, const struct passage *passage, const struct rule *rule);
+/* What the packet has become. */
+void firewall_trace_rewrite(struct worker *worker, const struct passage *passage);
+void firewall_trace_verdict(
+	struct worker *worker, const struct passage *passage, enum tcp_verdict verdict);
+/* Tells of what a rule with `log` has judged, if its rate allows. */
+void firewall_log(struct worker *worker, struct firewall_shard *shard,
+	const struct passage *passage, const struct rule *rule);
+
+#endif

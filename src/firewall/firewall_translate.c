@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Translating connections. A connection's two flows are as each side sends; what side 0 sends
+ * leaves as what side 1's flow answers, and the other way round.
+ */
+#include "firewall/firewall_objects.h"
+#include "packet/edit.h"
+#include "packet/icmp.h"
+#include "packet/make.h"
+#include "packet/parse.h"
+
+#include <netinet/in.h>
+#include <rte_arp.h>
+
+/* So many are tried; where half of them are taken, one in 2^256 connections finds none. */
+#define TRIES 256
+#define PORTS_LEAST 1024 /* where no translation says which: RFC 6056, 3.2 */
+
+/* ---- planning: the first packet of a connection -------------------------------------------------
+ */
+
+static bool
+has_ports(uint8_t protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+}
+
+static bool
+is_echo(const struct flow *flow)
+{
+	return flow->protocol == (flow->family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
+
+static const struct translation *
+find(struct passage const *passage, const struct classifier_view *view, const struct fields *fields)
+{
+	const struct rule *rule = classifier_find(view, fields, WEFT_STATE_NEW);
+
+	return rule != NULL ? &passage->live->translations->list[rule->match.mark] : NULL;
+}
+
+void
+firewall_plan_destination(const struct passage *passage, struct fields *fields, struct flow *reply)
+{
+	const struct translation *translation = find(passage, passage->live->destinations, fields);
+
+	if (translation == NULL)
+		return;
+	translation_address(translation, &passage->firewall->all->key,
+		translation->kind == WEFT_TRANSLATE_PREFIX ? fields->to_ip : fields->from_ip, false,
+		reply->from_ip);
+	if (translation->kind == WEFT_TRANSLATE_DESTINATION && translation->first_port != 0 &&
+		has_ports(reply->protocol))
+		fields->to_port = reply->from_port = translation->first_port;
+	memcpy(fields->to_ip, reply->from_ip, sizeof(fields->to_ip));
+	fields->to = (uint8_t)passage->live->translations->inside;
+}
+
+/* Where the reply of the flow tells apart whom it is for. */
+static uint16_t *
+own_port(struct flow *reply)
+{
+	return has_ports(reply->protocol) || is_echo(reply) ? &reply->to_port : NULL;
+}
+
+/* Nobody has it yet, and it is this worker's. */
+static bool
+is_free(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
+	const struct flow *reply, uint64_t *hash)
+{
+	unsigned side;
+
+	*hash = flow_hash(reply, &passage->firewall->all->key);
+	return firewall_is_own(worker, *hash) &&
+	       connection_find(shard->connections, reply, *hash, &side) == NULL;
+}
+
+/* Finds a port, first of all the one that it has. */
+static bool
+pick_port(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
+	uint16_t first, uint16_t last, struct flow *reply, uint64_t *hash)
+{
+	uint16_t *port = own_port(reply);
+	unsigned count = last - first + 1u, at;
+
+	if (port == NULL || (*port >= first && *port <= last))
+		if (is_free(worker, shard, passage, reply, hash))
+			return true;
+	if (port == NULL)
+		return false;
+	at = (unsigned)(worker_random(worker) % count);
+	for (unsigned i = 0; i < TRIES && i < count; i++) {
+		*port = (uint16_t)(first + (at + i) % count);
+		if (is_free(worker, shard, passage, reply, hash))
+			return true;
+	}
+	return false;
+}
+
+bool
+firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
+	const struct passage *passage, const struct fields *fields, struct flow *reply,
+	uint64_t *reply_hash)
+{
+	const struct translation *translation = find(passage, passage->live->sources, fields);
+	uint16_t first = PORTS_LEAST, last = UINT16_MAX;
+
+	if (fields->to == passage->fields.from) {
+		/* whom it is for would answer past us: it has to come from outside (RFC 4787,
+		 * REQ-9) */
+		memcpy(reply->to_ip, passage->flow.to_ip, sizeof(reply->to_ip));
+	} else if (translation != NULL) {
+		translation_address(translation, &passage->firewall->all->key, fields->from_ip,
+			true, reply->to_ip);
+		if (translation->kind == WEFT_TRANSLATE_SOURCE) {
+			first = translation->first_port;
+			last = translation->last_port;
+		} else if (is_free(worker, shard, passage, reply, reply_hash)) {
+			return true; /* whatever its port is */
+		}
+	} else if (is_free(worker, shard, passage, reply, reply_hash)) {
+		return true;
+	}
+	if (is_echo(reply) && first == PORTS_LEAST) /* ids are not ports: none is well-known */
+		first = 0;
+	return pick_port(worker, shard, passage, first, last, reply, reply_hash);
+}
+
+/* ---- rewriting ---------------------------------------------------------------------------------
+ */
+
+/* What is not the same in both. */
+static void
+rewrite_own(struct rte_mbuf *packet, const struct flow *before, const struct flow *after)
+{
+	if (memcmp(before->from_ip, after->from_ip, sizeof(before->from_ip)) != 0)
+		edit_set_ip_source(packet, after->from_ip);
+	if (memcmp(before->to_ip, after->to_ip, sizeof(before->to_ip)) != 0)
+		edit_set_ip_destination(packet, after->to_ip);
+	if (is_echo(before)) {
+		if ((before->from_port | before->to_port) != (after->from_port | after->to_port))
+			edit_set_l4_source(
+				packet, rte_cpu_to_be_16(after->from_port | after->to_port));
+		return;
+	}
+	if (before->from_port != after->from_port)
+		edit_set_l4_source(packet, rte_cpu_to_be_16(after->from_port));
+	if (before->to_port != after->to_port)
+		edit_set_l4_destination(packet, rte_cpu_to_be_16(after->to_port));
+}
+
+/* RFC 5508, 4.2: what is quoted goes back to who sent it, as that one sent it. `before`, `after`:
+ * of the answer to it. */
+static void
+rewrite_error(struct passage *passage, const struct edit_quote *where, const struct flow *before,
+	const struct flow *after)
+{
+	struct edit_quote quote = *where;
+
+	quote.source = after->to_ip;
+	quote.destination = after->from_ip;
+	quote.source_port = rte_cpu_to_be_16(
+		is_echo(after) ? after->from_port | after->to_port : after->to_port);
+	quote.destination_port = rte_cpu_to_be_16(after->from_port);
+	edit_set_quote(passage->packet, &quote);
+	/* whoever has found the error is told from behind no translation either */
+	if (memcmp(before->from_ip, after->from_ip, sizeof(before->from_ip)) != 0)
+		edit_set_ip_source(passage->packet, after->from_ip);
+	if (memcmp(before->to_ip, after->to_ip, sizeof(before->to_ip)) != 0)
+		edit_set_ip_destination(passage->packet, after->to_ip);
+}
+
+static struct edit_quote
+quote_of(const struct passage *passage)
+{
+	return (struct edit_quote){
+		.l3 = (uint16_t)(passage->fields.l4 + 8),
+		.l4 = passage->quoted_l4,
+		.family = passage->fields.family,
+		.protocol = passage->flow.protocol,
+	};
+}
+
+bool
+firewall_rewrite(struct worker *worker, struct passage *passage, const struct flow *reply)
+{
+	bool dry_run = passage_is_dry_run(passage), quoted = passage->kind == FLOW_QUOTED;
+	struct flow after = flow_reverse(reply);
+	struct edit_quote quote = quote_of(passage);
+	unsigned bytes = quoted ? edit_quote_bytes(passage->packet, &quote)
+				: packet_header_bytes(passage->packet);
+
+	passage->packet = packet_writable(&worker->pools, passage->packet, bytes, 0);
+	if (unlikely(passage->packet == NULL)) {
+		packet_dropped(worker, passage->ingress, DROP_NO_BUFFER, dry_run);
+		return false;
+	}
+	if (quoted)
+		rewrite_error(passage, &quote, &passage->flow, &after);
+	else
+		rewrite_own(passage->packet, &passage->flow, &after);
+	packet_meta(passage->packet)->flow_hash = 0;
+	if (passage_is_traced(passage))
+		firewall_trace_rewrite(worker, passage);
+	return true;
+}
+
+bool
+firewall_turn(struct worker *worker, struct passage *passage)
+{
+	bool dry_run = passage_is_dry_run(passage);
+	struct rte_ether_addr from, to;
+
+	passage->packet = packet_writable(&worker->pools, passage->packet, RTE_ETHER_HDR_LEN, 0);
+	if (unlikely(passage->packet == NULL)) {
+		packet_dropped(worker, passage->ingress, DROP_NO_BUFFER, dry_run);
+		return false;
+	}
+	memcpy(&from, passage->fields.from_mac, sizeof(from));
+	memcpy(&to, passage->fields.to_mac, sizeof(to));
+	edit_set_ether_both(passage->packet, edit_mac_word(&from), edit_mac_word(&to));
+	return true;
+}
+
+/* ---- who is inside ------------------------------------------------------------------------------
+ */
+
+void
+firewall_hear(const struct passage *passage)
+{
+	struct firewall *firewall = passage->firewall;
+	struct rte_ether_addr mac;
+	uint64_t word;
+
+	if (passage->fields.from != passage->live->translations->inside ||
+		passage->fields.from_mac[0] & 1 || passage_is_dry_run(passage))
+		return;
+	memcpy(&mac, passage->fields.from_mac, sizeof(mac));
+	word = edit_mac_word(&mac);
+	if (unlikely(atomic_load_explicit(&firewall->inside_mac, memory_order_relaxed) != word))
+		atomic_store_explicit(&firewall->inside_mac, word, memory_order_relaxed);
+}
+
+/* The MAC at which an outside address is, for who asks: outside, the one that is inside; for that
+ * one, one of the firewall's own, to which nothing is ever sent. */
+static bool
+answering_mac(const struct passage *passage, struct rte_ether_addr *mac)
+{
+	uint64_t word = atomic_load_explicit(&passage->firewall->inside_mac, memory_order_relaxed);
+	uint32_t id = passage->firewall->domain.id;
+
+	if (passage->fields.from == passage->live->translations->inside) {
+		*mac = (struct rte_ether_addr){ { 0x02, 0xfe, (uint8_t)(id >> 24),
+			(uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id } };
+		return true;
+	}
+	memcpy(mac, &word, sizeof(*mac));
+	return word != 0;
+}
+
+/* A request for an address that is answered for. */
+static bool
+is_question(const struct passage *passage, struct rte_arp_hdr *arp)
+{
+	const struct fields *fields = &passage->fields;
+
+	if (fields->ethertype != RTE_ETHER_TYPE_ARP ||
+		fields->l3 + sizeof(*arp) > rte_pktmbuf_pkt_len(passage->packet))
+		return false;
+	packet_copy_range(arp, passage->packet, fields->l3, sizeof(*arp));
+	return arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST) &&
+	       arp->arp_protocol == RTE_BE16(RTE_ETHER_TYPE_IPV4) && arp->arp_plen == 4 &&
+	       arp->arp_hlen == RTE_ETHER_ADDR_LEN &&
+	       translations_answer(
+		       passage->live->translations, (const uint8_t *)&arp->arp_data.arp_tip);
+}
+
+/* RFC 1027. */
+static void
+send_answer(struct worker *worker, const struct passage *passage, const struct rte_arp_hdr *arp,
+	const struct rte_ether_addr *mac)
+{
+	struct make_ends ends = { .source_mac = *mac,
+		.destination_mac = arp->arp_data.arp_sha,
+		.vlan = passage->fields.vlan,
+		.family = 4 };
+	uint8_t frame[MAKE_SIZE];
+	struct rte_mbuf *answer;
+
+	memcpy(ends.source, &arp->arp_data.arp_tip, 4);
+	memcpy(ends.destination, &arp->arp_data.arp_sip, 4);
+	answer = packet_from_bytes(&worker->pools, frame, make_neighbour_reply(frame, &ends, 0));
+	if (answer == NULL)
+		return;
+	packet_meta(answer)->hops = packet_meta(passage->packet)->hops;
+	packet_parse(answer);
+	vport_send(worker, passage->ingress, answer);
+}
+
+bool
+firewall_answer(struct worker *worker, struct passage *passage)
+{
+	struct rte_ether_addr mac;
+	struct rte_arp_hdr arp;
+
+	if (!passage->live->translations->answers || !is_question(passage, &arp) ||
+		!answering_mac(passage, &mac))
+		return false;
+	if (!passage_is_dry_run(passage))
+		send_answer(worker, passage, &arp, &mac);
+	if (passage_is_traced(passage))
+		trace_taken(worker, passage->packet, passage->ingress,
+			"it asked for an address that is translated: answered");
+	rte_pktmbuf_free(passage->packet);
+	return true;
+}

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Firewalls: their ports or zones, their rules and translations, and the sets that these name. */
+#include "base/nearest.h"
+#include "model/build.h"
+#include "model/check.h"
+#include "model/value.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#define PORTS 2
+#define ZONES_MOST 64
+
+/* ---- names ------------------------------------------------------------------------------------
+ */
+
+static const struct lyd_node *
+router_of(struct checker *checker, const struct lyd_node *firewall)
+{
+	const char *router = model_text(firewall, "router");
+
+	return router != NULL ? name_map_get(&checker->routers, router) : NULL;
+}
+
+/* Whether the firewall has a port or zone of the name. */
+static bool
+has_zone(const struct lyd_node *firewall, const struct lyd_node *router, const char *name)
+{
+	if (router == NULL)
+		return model_entry(firewall, "ports", name) != NULL;
+	return model_entry(firewall, "zones", name) != NULL ||
+	       model_entry(router, "ports", name) != NULL;
+}
+
+static const char *
+zone_hint(struct checker *checker, const struct lyd_node *firewall, const struct lyd_node *router,
+	const char *wanted)
+{
+	const struct lyd_node *zones = model_child(firewall, "zones"), *entry;
+	struct nearest nearest = { .wanted = wanted };
+
+	for (entry = zones; entry != NULL; entry = model_next(entry))
+		nearest_offer(&nearest, model_key(entry));
+	if (nearest.best != NULL)
+		return check_key(checker, "did you mean '%s'?", nearest.best);
+	return check_reference_hint(
+		checker, model_child(router != NULL ? router : firewall, "ports"), "ports", wanted);
+}
+
+static void
+check_zones_named(struct checker *checker, const struct lyd_node *firewall,
+	const struct lyd_node *entry, const char *leaf)
+{
+	const struct lyd_node *router = router_of(checker, firewall);
+	const struct lyd_node *name = model_child(entry, leaf);
+
+	if (build_is_broken(firewall) || (router == NULL && model_text(firewall, "router") != NULL))
+		return;
+	for (; name != NULL; name = model_next(name))
+		if (!has_zone(firewall, router, model_value(name)))
+			check_wrong(checker, name, NULL,
+				zone_hint(checker, firewall, router, model_value(name)),
+				"firewall '%s' has no %s '%s'", model_key(firewall),
+				router != NULL ? "zone" : "port", model_value(name));
+}
+
+static void
+check_set_named(struct checker *checker, const struct lyd_node *entry, const char *leaf)
+{
+	const struct lyd_node *name = model_child(entry, leaf);
+
+	if (name == NULL || build_is_broken(checker->network) ||
+		model_entry(checker->network, "address-sets", model_value(name)) != NULL)
+		return;
+	check_wrong(checker, name, NULL,
+		check_reference_hint(checker, model_child(checker->network, "address-sets"),
+			"address-sets", model_value(name)),
+		"there is no address set '%s' in network '%s'", model_value(name),
+		model_key(checker->network));
+}
+
+/* ---- addresses ----------------------------------------------------------------------------------
+ */
+
+#define FAMILY_BIT(family) ((family) == 4 ? 1u : 2u)
+
+/* Those of a leaf-list's addresses, a bit each; 0: it has none. */
+static unsigned
+families_of(const struct lyd_node *entry, const char *name)
+{
+	const struct lyd_node *leaf = model_child(entry, name);
+	struct weft_prefix prefix;
+	unsigned families = 0;
+
+	for (; leaf != NULL; leaf = model_next(leaf))
+		if (value_match(model_value(leaf), &prefix))
+			families |= FAMILY_BIT(prefix.family);
+	return families;
+}
+
+/* `family`: of what the rule is about, 0: any. */
+static void
+check_families(
+	struct checker *checker, const struct lyd_node *entry, unsigned family, const char *about)
+{
+	unsigned from = families_of(entry, "from-ip"), to = families_of(entry, "to-ip");
+
+	if (model_child(entry, "from-set") != NULL)
+		from = 0;
+	if (model_child(entry, "to-set") != NULL)
+		to = 0;
+	if (from != 0 && to != 0 && (from & to) == 0)
+		check_wrong(checker, model_child(entry, "to-ip"), NULL,
+			"write addresses of one family, or two rules",
+			"from-ip is IPv%u and to-ip is not: nothing is both", from == 1 ? 4 : 6);
+	if (family != 0 && from != 0 && (from & FAMILY_BIT(family)) == 0)
+		check_wrong(checker, model_child(entry, "from-ip"), NULL, NULL,
+			"%s is IPv%u, from-ip is not", about, family);
+	if (family != 0 && to != 0 && (to & FAMILY_BIT(family)) == 0)
+		check_wrong(checker, model_child(entry, "to-ip"), NULL, NULL,
+			"%s is IPv%u, to-ip is not", about, family);
+}
+
+/* ---- what goes with which protocol -------------------------------------------------------------
+ */
+
+static bool
+has_ports(const struct model_subject *subject)
+{
+	switch (subject->protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
+		return subject->has_protocol;
+	default:
+		return false;
+	}
+}
+
+/* The leaves of which `entry` must have none, since its protocol has no such thing. */
+static void
+check_absent(struct checker *checker, const struct lyd_node *entry, const char *const *leaves,
+	const char *hint, const char *about)
+{
+	for (; *leaves != NULL; leaves++)
+		if (model_child(entry, *leaves) != NULL)
+			check_wrong(checker, model_child(entry, *leaves), NULL, hint,
+				"%s cannot stand beside %s", *leaves, about);
+}
+
+static void
+check_ports_fit(struct checker *checker, const struct lyd_node *entry,
+	const struct model_subject *subject, const char *about)
+{
+	static const char *const ports[] = { "from-port", "to-port", NULL };
+	static const char *const addresses[] = { "from-ip", "to-ip", "from-set", "to-set", "dscp",
+		NULL };
+
+	if (!has_ports(subject))
+		check_absent(checker, entry, ports,
+			"ports are of tcp, udp, sctp and dccp: name one", about);
+	if (subject->arp)
+		check_absent(checker, entry, addresses, "ARP is not IP", about);
+}
+
+static unsigned
+icmp_family(const struct model_subject *subject)
+{
+	if (!subject->has_protocol)
+		return 0;
+	return subject->protocol == IPPROTO_ICMP ? 4 : subject->protocol == IPPROTO_ICMPV6 ? 6 : 0;
+}
+
+static const char *
+icmp_hint(struct checker *checker, const char *text, unsigned family)
+{
+	struct nearest nearest = { .wanted = text };
+
+	for (const struct model_word *word = model_icmp_types; word->word != NULL; word++)
+		if (word->family == family)
+			nearest_offer(&nearest, word->word);
+	return nearest.best != NULL
+		       ? check_key(checker, "did you mean '%s'?", nearest.best)
+		       : "write its name, such as echo-request, or its number, 0 to 255";
+}
+
+static void
+check_icmp(struct checker *checker, const struct lyd_node *rule,
+	const struct model_subject *subject, const char *about)
+{
+	static const char *const leaves[] = { "icmp-type", NULL };
+	const struct lyd_node *leaf = model_child(rule, "icmp-type");
+	unsigned family = icmp_family(subject);
+	struct weft_icmp_type icmp;
+
+	if (family == 0) {
+		check_absent(checker, rule, leaves, "say which: icmp (IPv4) or icmpv6", about);
+		return;
+	}
+	for (; leaf != NULL; leaf = model_next(leaf))
+		if (model_parse_icmp(model_value(leaf), family, &icmp) < 0)
+			check_wrong(checker, leaf, NULL,
+				icmp_hint(checker, model_value(leaf), family),
+				"'%s' is no type of %s", model_value(leaf),
+				family == 4 ? "ICMP" : "ICMPv6");
+}
+
+static void
+check_flags(struct checker *checker, const struct lyd_node *rule,
+	const struct model_subject *subject, const char *about)
+{
+	static const char *const leaves[] = { "tcp-flags", NULL };
+	const struct lyd_node *leaf = model_child(rule, "tcp-flags");
+	unsigned seen = 0;
+
+	if (!subject->has_protocol || subject->protocol != IPPROTO_TCP) {
+		check_absent(checker, rule, leaves, "flags are of tcp: name it", about);
+		return;
+	}
+	for (; leaf != NULL; leaf = model_next(leaf)) {
+		uint8_t bit = 0;
+		bool set;
+
+		if (model_parse_tcp_flag(model_value(leaf), &bit, &set) == 0 && (seen & bit))
+			check_wrong(checker, leaf, NULL, "remove one",
+				"a flag cannot be set and not set: %s", model_value(leaf));
+		seen |= bit;
+	}
+}
+
+static const char *
+protocol_hint(struct checker *checker, const char *text)
+{
+	static const char *const others[] = { "any", "ip", "ipv4", "ipv6", "arp" };
+	struct nearest nearest = { .wanted = text };
+
+	for (const struct model_word *word = model_protocols; word->word != NULL; word++)
+		nearest_offer(&nearest, word->word);
+	for (unsigned i = 0; i < sizeof(others) / sizeof(*others); i++)
+		nearest_offer(&nearest, others[i]);
+	return nearest.best != NULL
+		       ? check_key(checker, "did you mean '%s'?", nearest.best)
+		       : "any, ip, ipv4, ipv6, arp, tcp, udp, icmp, icmpv6, ..., or a number";
+}
+
+/* False: it is told. */
+static bool
+check_subject(struct checker *checker, const struct lyd_node *leaf, struct model_subject *subject)
+{
+	if (model_parse_subject(model_value(leaf), subject) == 0)
+		return true;
+	check_wrong(checker, leaf, NULL, protocol_hint(checker, model_value(leaf)),
+		"%s: '%s' is no protocol", leaf->schema->name, model_value(leaf));
+	return false;
+}
+
+/* ---- rules
+ * ---------------------------------------------------------------------------------------- */
+
+/* Its accept, drop or reject; NULL: it has not exactly one, which is told. */
+static const struct lyd_node *
+verdict_of(struct checker *checker, const struct lyd_node *rule)
+{
+	static const char *const actions[] = { "accept", "drop", "reject" };
+	const struct lyd_node *found = NULL;
+
+	for (unsigned i = 0; i < 3; i++) {
+		const struct lyd_node *leaf = model_child(rule, actions[i]);
+
+		if (leaf != NULL && found != NULL)
+			check_wrong(checker, leaf, NULL, "make two rules of it",
+				"rule '%s' has %s and %s", model_key(rule), found->schema->name,
+				actions[i]);
+		if (leaf != NULL)
+			found = leaf;
+	}
+	if (found == NULL && !build_is_broken(rule))
+		check_wrong(checker, rule, NULL, "add accept: PROTOCOL, drop: or reject:, or any",
+			"rule '%s' says neither accept, drop nor reject", model_key(rule));
+	return found;
+}
+
+static void
+check_stateless(
+	struct checker *checker, const struct lyd_node *rule, const struct lyd_node *verdict)
+{
+	const struct lyd_node *leaf = model_child(rule, "stateless");
+
+	if (leaf != NULL && model_flag(rule, "stateless", false) &&
+		strcmp(verdict->schema->name, "accept") != 0)
+		check_doubt(checker, leaf, NULL, "remove it",
+			"stateless says nothing where nothing is accepted");
+}
+
+static void
+check_ethertype(
+	struct checker *checker, const struct lyd_node *rule, const struct model_subject *subject)
+{
+	const struct lyd_node *leaf = model_child(rule, "ethertype");
+
+	if (leaf != NULL &&
+		(subject->ip || subject->arp || subject->has_protocol || subject->family != 0))
+		check_wrong(checker, leaf, NULL, "write any in place of the protocol",
+			"the protocol says the ethertype already");
+}
+
+static void
+check_rule(struct checker *checker, const struct lyd_node *firewall, const struct lyd_node *rule)
+{
+	const struct lyd_node *verdict = verdict_of(checker, rule);
+	struct model_subject subject;
+	const char *about;
+
+	check_zones_named(checker, firewall, rule, "from");
+	check_zones_named(checker, firewall, rule, "to");
+	check_set_named(checker, rule, "from-set");
+	check_set_named(checker, rule, "to-set");
+	if (verdict == NULL || !check_subject(checker, verdict, &subject))
+		return;
+	about = check_key(checker, "%s: %s", verdict->schema->name, model_value(verdict));
+	if (about == NULL)
+		return;
+	check_families(checker, rule, subject.family, about);
+	check_ports_fit(checker, rule, &subject, about);
+	check_icmp(checker, rule, &subject, about);
+	check_flags(checker, rule, &subject, about);
+	check_ethertype(checker, rule, &subject);
+	check_stateless(checker, rule, verdict);
+}
+
+/* ---- translations
+ * --------------------------------------------------------------------------------- */
+
+/* The leaves that each kind has; the first is what makes it one. */
+static const char *const kinds[][4] = { { "source", "ports" }, { "destination", "port" },
+	{ "prefix", "outside" } };
+
+/* Which kind it is; -1: none, or several, which is told. */
+static int
+kind_of(struct checker *checker, const struct lyd_node *translation)
+{
+	int kind = -1;
+
+	for (int i = 0; i < 3; i++) {
+		const struct lyd_node *leaf = model_child(translation, kinds[i][0]);
+
+		if (leaf == NULL)
+			continue;
+		if (kind >= 0) {
+			check_wrong(checker, leaf, NULL, "make two translations of it",
+				"%s cannot stand beside %s", kinds[i][0], kinds[kind][0]);
+			return -1;
+		}
+		kind = i;
+	}
+	if (kind < 0 && !build_is_broken(translation))
+		check_wrong(checker, translation, NULL,
+			"add source: ADDRESS, destination: ADDRESS, or prefix: and outside:",
+			"translation '%s' says nothing", model_key(translation));
+	return kind;
+}
+
+static void
+check_foreign_leaves(struct checker *checker, const struct lyd_node *translation, int kind)
+{
+	for (int i = 0; i < 3; i++) {
+		const struct lyd_node *leaf = model_child(translation, kinds[i][1]);
+
+		if (i != kind && leaf != NULL)
+			check_wrong(checker, leaf, NULL, "remove it", "%s goes with %s, not %s",
+				kinds[i][1], kinds[i][0], kinds[kind][0]);
+	}
+}
+
+static void
+check_one_to_one(struct checker *checker, const struct lyd_node *translation)
+{
+	const char *inside = model_text(translation, "prefix");
+	const char *outside = model_text(translation, "outside");
+	struct weft_prefix a, b;
+
+	if (outside == NULL) {
+		if (!build_is_broken(translation))
+			check_wrong(checker, translation, "outside", "add outside: PREFIX",
+				"prefix without outside");
+		return;
+	}
+	if (!value_match(inside, &a) || !value_match(outside, &b))
+		return;
+	if (a.family != b.family || a.length != b.length)
+		check_wrong(checker, model_child(translation, "outside"), NULL,
+			check_key(checker, "write a prefix of IPv%u with /%u", a.family, a.length),
+			"%s and %s are not as long", inside, outside);
+}
+
+static void
+check_source_family(struct checker *checker, const struct lyd_node *translation, const char *leaf)
+{
+	const struct lyd_node *first = model_child(translation, leaf), *node;
+	struct weft_prefix a, b;
+
+	if (first == NULL || !value_match(model_value(first), &a))
+		return;
+	for (node = model_next(first); node != NULL; node = model_next(node))
+		if (value_match(model_value(node), &b) && a.family != b.family)
+			check_wrong(checker, node, NULL, "make two translations of it",
+				"%s has addresses of both families", leaf);
+	check_families(checker, translation, a.family, leaf);
+}
+
+static void
+check_translation(struct checker *checker, const struct lyd_node *firewall,
+	const struct lyd_node *translation)
+{
+	const struct lyd_node *protocol = model_child(translation, "protocol");
+	struct model_subject subject = { .has_protocol = true, .protocol = IPPROTO_TCP };
+	int kind = kind_of(checker, translation);
+
+	check_zones_named(checker, firewall, translation, "from");
+	check_set_named(checker, translation, "from-set");
+	check_set_named(checker, translation, "to-set");
+	if (protocol != NULL && check_subject(checker, protocol, &subject))
+		check_ports_fit(checker, translation, &subject,
+			check_key(checker, "protocol: %s", model_value(protocol)));
+	if (protocol == NULL && model_child(translation, "port") != NULL &&
+		model_child(translation, "to-port") == NULL)
+		check_doubt(checker, model_child(translation, "port"), NULL,
+			"add protocol: and to-port:", "all ports of the address go to one");
+	if (kind < 0)
+		return;
+	check_foreign_leaves(checker, translation, kind);
+	if (kind == 2)
+		check_one_to_one(checker, translation);
+	else
+		check_source_family(checker, translation, kinds[kind][0]);
+}
+
+static void
+check_translations(struct checker *checker, const struct lyd_node *firewall)
+{
+	const struct lyd_node *node = model_child(firewall, "translations");
+	const struct lyd_node *inside = model_child(firewall, "inside");
+
+	if (node == NULL || build_is_broken(firewall))
+		return;
+	if (model_text(firewall, "router") != NULL)
+		check_wrong(checker, node, NULL,
+			"put a transparent firewall between the router and the outside",
+			"a firewall of a router does not translate");
+	else if (model_entry(firewall, "ports", model_value(inside)) == NULL)
+		check_wrong(checker, inside->flags & LYD_DEFAULT ? node : inside, NULL,
+			check_reference_hint(checker, model_child(firewall, "ports"), "ports",
+				model_value(inside)),
+			"firewall '%s' has no port '%s' to translate behind%s", model_key(firewall),
+			model_value(inside), inside->flags & LYD_DEFAULT ? " (inside)" : "");
+	for (; node != NULL; node = model_next(node))
+		check_translation(checker, firewall, node);
+}
+
+/* ---- zones --------------------------------------------------------------------------------------
+ */
+
+static void
+check_zone_port(struct checker *checker, const struct lyd_node *router, const struct lyd_node *leaf,
+	struct name_map *taken)
+{
+	const struct lyd_node *before;
+
+	if (model_entry(router, "ports", model_value(leaf)) == NULL) {
+		if (!build_is_broken(router))
+			check_wrong(checker, leaf, NULL,
+				check_reference_hint(checker, model_child(router, "ports"), "ports",
+					model_value(leaf)),
+				"router '%s' has no port '%s'", model_key(router),
+				model_value(leaf));
+		return;
+	}
+	before = check_claim(checker, taken, model_value(leaf), leaf);
+	if (before != NULL)
+		check_wrong(checker, leaf, NULL, "a port is in one zone",
+			"port '%s' is in zone '%s' already", model_value(leaf),
+			model_key(lyd_parent(before)));
+}
+
+static void
+check_zones(struct checker *checker, const struct lyd_node *firewall)
+{
+	const struct lyd_node *router = router_of(checker, firewall), *zone, *leaf;
+	struct name_map taken = { 0 };
+	unsigned count = 0;
+
+	for (zone = model_child(firewall, "zones"); zone != NULL; zone = model_next(zone)) {
+		for (leaf = model_child(zone, "ports"); router != NULL && leaf != NULL;
+			leaf = model_next(leaf))
+			check_zone_port(checker, router, leaf, &taken);
+	}
+	for (leaf = model_child(router, "ports"); leaf != NULL; leaf = model_next(leaf))
+		count++;
+	if (count > ZONES_MOST)
+		check_wrong(checker, model_child(firewall, "router"), NULL, NULL,
+			"a firewall guards at most %u ports, router '%s' has %u", ZONES_MOST,
+			model_key(router), count);
+	name_map_free(&taken);
+}
+
+static void
+check_routed(struct checker *checker, const struct lyd_node *firewall)
+{
+	const struct lyd_node *leaf = model_child(firewall, "router"), *before;
+	const struct lyd_node *ports = model_child(firewall, "ports");
+
+	if (router_of(checker, firewall) == NULL && !build_is_broken(checker->network))
+		check_wrong(checker, leaf, NULL,
+			check_reference_hint(checker, model_child(checker->network, "routers"),
+				"routers", model_value(leaf)),
+			"there is no router '%s' in network '%s'", model_value(leaf),
+			model_key(checker->network));
+	if (ports != NULL)
+		check_wrong(checker, ports, NULL, "remove ports, or router",
+			"a firewall of a router has no ports of its own");
+	before = check_claim(checker, &checker->guards, model_value(leaf), firewall);
+	if (before != NULL)
+		check_wrong(checker, leaf, NULL, "a router has one firewall",
+			"router '%s' is guarded already by %s", model_value(leaf),
+			check_where(checker, before));
+	check_zones(checker, firewall);
+}
+
+static void
+check_transparent(struct checker *checker, const struct lyd_node *firewall)
+{
+	const struct lyd_node *port = model_child(firewall, "ports");
+	const struct lyd_node *zones = model_child(firewall, "zones");
+	unsigned count = 0;
+
+	if (zones != NULL)
+		check_wrong(checker, zones, NULL, "add router: NAME, or remove zones",
+			"zones are ports of a router, and firewall '%s' names none",
+			model_key(firewall));
+	for (; port != NULL; port = model_next(port))
+		if (++count == PORTS + 1)
+			check_wrong(checker, port, NULL,
+				"put a switch beside it, or guard a router: router: NAME",
+				"a transparent firewall has %u ports", PORTS);
+	if (count < PORTS && !build_is_broken(firewall))
+		check_doubt(checker, firewall, "ports", "add ports: { in: {}, out: {} }",
+			"firewall '%s' has %u of its %u ports: nothing passes", model_key(firewall),
+			count, PORTS);
+}
+
+/* ---- the whole
+ * ------------------------------------------------------------------------------------- */
+
+void
+check_declare_firewall(struct checker *checker, const struct lyd_node *firewall)
+{
+	struct name_map *const others[] = { &checker->switches, &checker->routers,
+		&checker->tunnels };
+	const struct lyd_node *device = NULL, *port;
+
+	for (unsigned i = 0; i < 3 && device == NULL; i++)
+		device = name_map_get(others[i], model_key(firewall));
+	if (device != NULL) {
+		check_wrong(checker, firewall, NULL,
+			"the devices of a network need names of their own",
+			"firewall '%s' has the name of %s", model_key(firewall),
+			check_where(checker, device));
+		return;
+	}
+	if (name_map_put(&checker->firewalls, model_key(firewall), (void *)(uintptr_t)firewall) < 0)
+		checker->failed = true;
+	for (port = model_child(firewall, "ports"); port != NULL; port = model_next(port))
+		check_claim(checker, &checker->ports,
+			check_key(checker, "%s:%s", model_key(firewall), model_key(port)), port);
+}
+
+void
+check_firewall(struct checker *checker, const struct lyd_node *firewall)
+{
+	static const char *const timeouts[] = { "tcp", "tcp-opening", "tcp-closing", "udp",
+		"udp-reply", "icmp", "other" };
+	const struct lyd_node *container = model_child(firewall, "timeouts"), *rule;
+
+	/* it has the name of another device, which is told */
+	if (name_map_get(&checker->firewalls, model_key(firewall)) != firewall)
+		return;
+	if (model_text(firewall, "router") != NULL)
+		check_routed(checker, firewall);
+	else
+		check_transparent(checker, firewall);
+	for (rule = model_child(firewall, "rules"); rule != NULL; rule = model_next(rule))
+		check_rule(checker, firewall, rule);
+	check_translations(checker, firewall);
+	for (unsigned i = 0; i < sizeof(timeouts) / sizeof(*timeouts); i++)
+		check_duration(checker, container, timeouts[i], 1000, 30 * 86400000ull,
+			"a duration from 1s to 30d");
+}

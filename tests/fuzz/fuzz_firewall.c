@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Packets through a firewall that translates, from both sides, while its rules, sets and limits
+ * change and time goes by. An input is a series of records: what is done, and its bytes. Frames are
+ * raw ones, or made of few hosts and ports, so that they meet connections. At the end all
+ * connections are ended and all fragments over: every count is 0 again, and every buffer back.
+ */
+#include "firewall/firewall_objects.h"
+#include "fuzz_packet.h"
+#include "graph/punt.h"
+#include "packet/make.h"
+
+#include <rte_tcp.h>
+#include <stdio.h>
+
+#define SECOND UINT64_C(1000000000)
+#define FRAME_LIMIT 2048
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct weft *weft;
+static uint64_t now = 1000 * SECOND;
+static struct weft_network *network;
+static struct weft_device *firewall;
+static struct weft_nic *nics[2];
+
+static void
+require(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "%s\n", what);
+	abort();
+}
+
+static uint64_t
+read_clock(void *context)
+{
+	(void)context;
+	return now;
+}
+
+static void
+free_notice(void *context, struct weft *engine, enum punt_reason reason, struct rte_mbuf *packet)
+{
+	(void)context;
+	(void)engine;
+	(void)reason;
+	rte_pktmbuf_free(packet);
+}
+
+static void
+run(void)
+{
+	uint8_t frame[FRAME_LIMIT];
+
+	for (unsigned i = 0; weft_run(weft) > 0; i++)
+		require(i < 10000, "it never ends");
+	for (unsigned side = 0; side < 2; side++)
+		while (weft_nic_receive(nics[side], frame, sizeof(frame)) > 0)
+			;
+	weft_poll(weft);
+}
+
+/* ---- what judges ------------------------------------------------------------------------------
+ */
+
+static const char *const in[] = { "in" }, *const out[] = { "out" };
+static const struct weft_port_range low = { 0, 3 };
+static const struct weft_prefix inside = { 4, 24, { 10, 0, 0 } };
+static const struct weft_prefix outside = { 4, 32, { 10, 1, 0, 9 } };
+static const struct weft_prefix server = { 4, 32, { 10, 0, 0, 1 } };
+static const struct weft_prefix pool6 = { 6, 126, { 0x20, 1, [15] = 8 } };
+
+static void
+set_rules(struct weft_change *change, uint8_t choice)
+{
+	const struct weft_rule rules[] = {
+		{ .name = "a", .from = in, .n_from = 1, .log = true },
+		{ .name = "b", .from = out, .n_from = 1, .to_port = &low, .n_to_port = 1 },
+		{ .name = "c", .action = WEFT_RULE_REJECT, .to_set = "set" },
+		{ .name = "d",
+			.states = WEFT_STATE_INVALID | WEFT_STATE_RELATED,
+			.action = choice & 1 ? WEFT_RULE_REJECT : WEFT_RULE_ACCEPT },
+		{ .name = "e", .stateless = true, .from_set = "set" },
+	};
+	unsigned first = choice % 5, count = 1 + (choice >> 4) % 5;
+
+	if (first + count > 5)
+		count = 5 - first;
+	weft_firewall_rules(change, firewall, rules + first, count);
+}
+
+static void
+set_translations(struct weft_change *change, uint8_t choice)
+{
+	const struct weft_translation list[] = {
+		{ .match = { .name = "hide" },
+			.kind = WEFT_TRANSLATE_SOURCE,
+			.addresses = &outside,
+			.n_addresses = 1,
+			.ports = { 1, 6 },
+			.answer = true },
+		{ .match = { .name = "to", .to_ip = &outside, .n_to_ip = 1 },
+			.kind = WEFT_TRANSLATE_DESTINATION,
+			.addresses = &server,
+			.n_addresses = 1,
+			.ports = { 2, 2 } },
+		{ .match = { .name = "six" },
+			.kind = WEFT_TRANSLATE_SOURCE,
+			.addresses = &pool6,
+			.n_addresses = 1 },
+	};
+
+	weft_firewall_translations(change, firewall, "in", list, choice % 4);
+}
+
+static void
+configure(uint8_t what, uint8_t choice)
+{
+	const struct weft_firewall_config config = {
+		.otherwise = choice % 3,
+		.connection_limit = 1 + (choice >> 2) % 8,
+		.source_limit = choice >> 5,
+		.keep = choice & 8,
+		.accept_invalid = choice & 16,
+	};
+	struct weft_change *change = weft_change_begin(weft);
+
+	if (what & 1)
+		set_rules(change, choice);
+	if (what & 2)
+		set_translations(change, choice);
+	if (what & 4)
+		weft_firewall_update(change, firewall, &config);
+	if (what & 8)
+		weft_address_set_update(change, network, "set", choice & 1 ? &inside : &outside, 1,
+			choice & 1 ? &outside : &inside, 1);
+	if (what & 16)
+		weft_change_abort(change);
+	else
+		require(weft_change_commit(change, NULL) == 0, "a change was refused");
+}
+
+static void
+open_once(void)
+{
+	static const struct weft_nic_config nic = { .kind = WEFT_NIC_MEMORY, .mtu = 9000 };
+	struct weft_options options = { .memory_mb = 64, .clock = read_clock };
+	struct weft_change *change;
+
+	if (weft != NULL)
+		return;
+	weft = weft_open(&options, NULL);
+	require(weft != NULL, "no engine");
+	pools = weft->pools;
+	for (int reason = 0; reason < PUNT_REASON_COUNT; reason++)
+		punt_register(weft, (enum punt_reason)reason, free_notice, NULL);
+	change = weft_change_begin(weft);
+	network = weft_network_add(change, "red", NULL);
+	firewall = weft_firewall_add(change, network, "fw", &(struct weft_firewall_config){ 0 });
+	weft_address_set_add(change, network, "set", &inside, 1);
+	for (unsigned side = 0; side < 2; side++) {
+		nics[side] = weft_nic_add(change, network, side == 0 ? "a" : "b", &nic);
+		weft_attach(change,
+			weft_firewall_port_add(change, firewall, side == 0 ? "in" : "out"),
+			nics[side]);
+	}
+	require(weft_change_commit(change, NULL) == 0, "no firewall");
+}
+
+/* ---- frames ------------------------------------------------------------------------------------
+ */
+
+struct input {
+	const uint8_t *data;
+	size_t size;
+};
+
+static uint8_t
+take(struct input *input)
+{
+	if (input->size == 0)
+		return 0;
+	input->size--;
+	return *input->data++;
+}
+
+static struct make_ends
+take_ends(struct input *input, unsigned side)
+{
+	uint8_t who = take(input);
+	struct make_ends ends = { .family = who & 1 ? 6 : 4, .vlan = who & 2 ? 5 : 0 };
+	uint8_t from = (who >> 2) % 4, to = (who >> 4) % 4;
+
+	ends.source_mac = (struct rte_ether_addr){ { 2, 0, 0, 0, (uint8_t)side, from } };
+	ends.destination_mac = (struct rte_ether_addr){ { 2, 0, 0, 0, (uint8_t)!side, to } };
+	if (ends.family == 4) {
+		memcpy(ends.source, (uint8_t[]){ 10, (uint8_t)side, 0, from }, 4);
+		memcpy(ends.destination, (uint8_t[]){ 10, !side, 0, to }, 4);
+		if (who & 0x40)
+			memcpy(ends.destination, outside.address, 4);
+		if (who & 0x80)
+			memcpy(ends.source, outside.address, 4);
+	} else {
+		memcpy(ends.source, (uint8_t[16]){ 0x20, 1, [7] = (uint8_t)side, [15] = from }, 16);
+		memcpy(ends.destination, (uint8_t[16]){ 0x20, 1, [7] = !side, [15] = to }, 16);
+		if (who & 0x40)
+			memcpy(ends.destination, pool6.address, 16);
+	}
+	return ends;
+}
+
+/* Of few hosts and ports; bytes of it are changed, and it is cut off, as the input says. */
+static size_t
+make(struct input *input, unsigned side, uint8_t frame[FRAME_LIMIT])
+{
+	struct make_ends ends = take_ends(input, side);
+	uint8_t kind = take(input), ports = take(input), change = take(input);
+	uint16_t from = ports % 8, to = ports / 16 % 8;
+	size_t length;
+
+	if (kind % 4 == 0)
+		length = make_tcp(frame, &ends, from, to, take(input) * 251u, take(input) * 251u,
+			take(input));
+	else if (kind % 4 == 1)
+		length = make_udp(frame, &ends, from, to, "payload", 7);
+	else if (kind % 4 == 2)
+		length = make_echo(frame, &ends, from, to, "x", 1);
+	else
+		length = make_neighbour_request(frame, &ends);
+	for (unsigned i = change % 4; i > 0; i--)
+		frame[take(input) % length] = take(input);
+	if (change & 0x80)
+		length = 14 + take(input) % (length - 13);
+	return length;
+}
+
+static void
+put(struct input *input, unsigned side, bool raw)
+{
+	uint8_t frame[FRAME_LIMIT];
+	size_t length;
+
+	if (raw) {
+		length = 14 + take(input) * 4u;
+		if (length > input->size)
+			length = input->size;
+		memcpy(frame, input->data, length);
+		input->data += length;
+		input->size -= length;
+	} else {
+		length = make(input, side, frame);
+	}
+	if (weft_nic_send(nics[side], frame, length) == 0)
+		run();
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------
+ */
+
+static void
+wait_seconds(unsigned seconds)
+{
+	now += seconds * SECOND;
+	weft_tick(weft);
+	run();
+}
+
+static void
+end(void)
+{
+	const struct connection_filter all = { 0 };
+	struct weft_change *change = weft_change_begin(weft);
+
+	/* links of the classifier are no plain pointers: what is left would look lost */
+	weft_firewall_rules(change, firewall, NULL, 0);
+	weft_firewall_translations(change, firewall, "in", NULL, 0);
+	require(weft_change_commit(change, NULL) == 0, "rules cannot go");
+	firewall_kill(weft, &all);
+	wait_seconds(40);
+	require(atomic_load(&network->connections) == 0, "connections of the network are left");
+	require(((struct firewall *)firewall->data)->domain.count == 0, "connections are left");
+	fuzz_end();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input input = { data, size };
+
+	open_once();
+	configure(7, take(&input));
+	for (unsigned i = 0; i < 200 && input.size > 0; i++) {
+		uint8_t what = take(&input);
+
+		if (what < 200)
+			put(&input, what & 1, what % 8 == 7);
+		else if (what < 230)
+			configure(what, take(&input));
+		else if (what < 250)
+			wait_seconds(take(&input));
+		else
+			firewall_kill(
+				weft, &(struct connection_filter){ .protocol = what & 1 ? 6 : 17 });
+	}
+	end();
+	return 0;
+}

@@ -1,0 +1,1005 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The firewall, as the stations on its two sides see it: one engine, memory vnics. */
+#include "../firewall_fixture.h"
+#include "packet/fragment.h"
+#include "packet/icmp.h"
+#include "packet/parse.h"
+
+static const struct weft_port_range web_port = { 80, 80 }, dns_port = { 53, 53 };
+
+/* To the servers on side IN. */
+static struct weft_rule
+web_rule(enum weft_rule_action action)
+{
+	return (struct weft_rule){ .name = "web",
+		.action = action,
+		.from = only_out,
+		.n_from = 1,
+		.fields = WEFT_RULE_PROTOCOL,
+		.protocol = IPPROTO_TCP,
+		.to_port = &web_port,
+		.n_to_port = 1 };
+}
+
+static struct weft_rule
+dns_rule(enum weft_rule_action action)
+{
+	return (struct weft_rule){ .name = "dns",
+		.action = action,
+		.from = only_out,
+		.n_from = 1,
+		.fields = WEFT_RULE_PROTOCOL,
+		.protocol = IPPROTO_UDP,
+		.to_port = &dns_port,
+		.n_to_port = 1 };
+}
+
+/* ---- rules and replies ------------------------------------------------------------------------
+ */
+
+static void
+test_default(void **state)
+{
+	struct bench_firewall drops = lab_firewall("red", DROP_ALL, NULL, 0);
+	struct bench_firewall accepts = lab_firewall("blue", ACCEPT_ALL, NULL, 0);
+	uint8_t frame[MAKE_SIZE];
+	size_t length;
+
+	(void)state;
+	for (unsigned side = 0; side < 2; side++) {
+		length = make_frame(frame, 1, 2, NO_TAG, 7);
+		expect_drop(&drops, side, frame, length, DROP_RULE_DEFAULT);
+		expect_pass(&accepts, side, frame, length);
+		length = udp_of(frame, side, 4, 9, 53);
+		expect_drop(&drops, side, frame, length, DROP_RULE_DEFAULT);
+		expect_pass(&accepts, side, frame, length);
+		length = udp_of(frame, side, 6, 9, 53);
+		expect_drop(&drops, side, frame, length, DROP_RULE_DEFAULT);
+		expect_pass(&accepts, side, frame, length);
+	}
+	lab_expect_nothing(drops.nics[IN]);
+	lab_expect_nothing(drops.nics[OUT]);
+	assert_int_equal(connections_of(&drops), 0);
+	assert_int_equal(connections_of(&accepts), 4);
+}
+
+/* What a rule accepts may be answered; nothing else comes that way. */
+static void
+check_replies(uint8_t family)
+{
+	const struct weft_rule rules[] = { dns_rule(WEFT_RULE_ACCEPT) };
+	struct bench_firewall bench =
+		lab_firewall(family == 4 ? "red" : "blue", DROP_ALL, rules, 1);
+	uint8_t frame[MAKE_SIZE];
+
+	expect_drop(&bench, IN, frame, udp_of(frame, IN, family, 53, 9), DROP_RULE_DEFAULT);
+	expect_drop(&bench, IN, frame, udp_of(frame, IN, family, 9, 53), DROP_RULE_DEFAULT);
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, family, 9, 54), DROP_RULE_DEFAULT);
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, family, 9, 53));
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, family, 9, 53));
+	expect_pass(&bench, IN, frame, udp_of(frame, IN, family, 53, 9));
+	expect_drop(&bench, IN, frame, udp_of(frame, IN, family, 53, 10), DROP_RULE_DEFAULT);
+	assert_int_equal(connections_of(&bench), 1);
+	/* until it has been silent for too long */
+	lab_wait(179);
+	expect_pass(&bench, IN, frame, udp_of(frame, IN, family, 53, 9));
+	lab_wait(182);
+	assert_int_equal(connections_of(&bench), 0);
+	expect_drop(&bench, IN, frame, udp_of(frame, IN, family, 53, 9), DROP_RULE_DEFAULT);
+}
+
+static void
+test_replies(void **state)
+{
+	(void)state;
+	check_replies(4);
+	check_replies(6);
+}
+
+static void
+test_order_and_counters(void **state)
+{
+	const struct weft_rule rules[] = { dns_rule(WEFT_RULE_DROP),
+		{ .name = "all", .from = only_out, .n_from = 1 } };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 2);
+	uint8_t frame[MAKE_SIZE];
+	size_t length = udp_of(frame, OUT, 4, 9, 53);
+	const struct rule *rule;
+	struct rule_count count;
+	const struct rule_counters *counters = firewalls_of(lab)->shards[0].counters;
+	struct firewall *firewall = bench.device->data;
+
+	(void)state;
+	expect_drop(&bench, OUT, frame, length, DROP_RULE);
+	expect_drop(&bench, OUT, frame, length, DROP_RULE);
+	rule = rule_list_find(firewall->rules, "dns");
+	rule_counters_sum(&counters, 1, rule->id, &count);
+	assert_int_equal(count.packets, 2);
+	assert_int_equal(count.bytes, 2 * length);
+	assert_true(count.last > 0);
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 54));
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 54));
+	rule = rule_list_find(firewall->rules, "all");
+	rule_counters_sum(&counters, 1, rule->id, &count);
+	assert_int_equal(count.packets, 1); /* the other was of a connection */
+}
+
+/* ARP, tags, groups: what is no connection is judged packet by packet. */
+static void
+test_no_connection(void **state)
+{
+	const struct weft_rule rules[] = {
+		{ .name = "arp", .fields = WEFT_RULE_ETHERTYPE, .ethertype = 0x0806 },
+		{ .name = "out", .from = only_in, .n_from = 1 }
+	};
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 2);
+	struct make_ends ends = ends_of(OUT, 1, 2, 4);
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	expect_pass(&bench, OUT, frame, make_neighbour_request(frame, &ends));
+	ends.vlan = 7;
+	expect_pass(&bench, OUT, frame, make_neighbour_request(frame, &ends));
+	ends = ends_of(IN, 1, 2, 4);
+	memcpy(ends.destination, prefix_of("224.0.0.5").address, 4);
+	expect_pass(&bench, IN, frame, make_udp(frame, &ends, 1, 2, "", 0));
+	assert_int_equal(connections_of(&bench), 0);
+	ends = ends_of(IN, 1, 2, 4);
+	ends.vlan = 7;
+	expect_pass(&bench, IN, frame, make_udp(frame, &ends, 1, 2, "", 0));
+	assert_int_equal(connections_of(&bench), 1);
+	/* a stateless rule makes none either */
+	set_rules(&bench, &(const struct weft_rule){ .name = "out", .stateless = true }, 1);
+	expect_pass(&bench, IN, frame, make_udp(frame, &ends, 3, 4, "", 0));
+	assert_int_equal(connections_of(&bench), 1);
+}
+
+/* ---- TCP --------------------------------------------------------------------------------------
+ */
+
+static void
+test_tcp(void **state)
+{
+	const struct weft_rule rules[] = { web_rule(WEFT_RULE_ACCEPT) };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 1);
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	/* nothing but a SYN begins */
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 80, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_INVALID_STATE);
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 80, 1, 0, RTE_TCP_RST_FLAG),
+		DROP_INVALID_STATE);
+	shake_hands(&bench, 9);
+	assert_int_equal(connections_of(&bench), 1);
+	/* far from its window: data, and a blind reset */
+	expect_drop(&bench, OUT, frame,
+		tcp_of(frame, OUT, 4, 9, 80, 0x70000000, 5001, RTE_TCP_ACK_FLAG),
+		DROP_OUT_OF_WINDOW);
+	expect_drop(&bench, OUT, frame,
+		tcp_of(frame, OUT, 4, 9, 80, 0x70000000, 0, RTE_TCP_RST_FLAG), DROP_OUT_OF_WINDOW);
+	/* of the client, but by the server's port */
+	expect_drop(&bench, IN, frame, tcp_of(frame, OUT, 4, 9, 80, 1001, 5001, RTE_TCP_ACK_FLAG),
+		DROP_INVALID_STATE);
+	expect_pass(&bench, IN, frame, tcp_of(frame, IN, 4, 80, 9, 5001, 1001, RTE_TCP_ACK_FLAG));
+	/* a reset at its place ends it; its next SYN begins anew */
+	expect_pass(&bench, IN, frame, tcp_of(frame, IN, 4, 80, 9, 5001, 0, RTE_TCP_RST_FLAG));
+	shake_hands(&bench, 9);
+	assert_int_equal(connections_of(&bench), 1);
+}
+
+static void
+test_tcp_in_the_middle(void **state)
+{
+	const struct weft_firewall_config config = { .otherwise = WEFT_RULE_DROP,
+		.accept_invalid = true };
+	const struct weft_rule rules[] = { web_rule(WEFT_RULE_ACCEPT) };
+	struct bench_firewall bench = lab_firewall("red", &config, rules, 1);
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	expect_pass(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 80, 1, 1, RTE_TCP_ACK_FLAG));
+	assert_int_equal(connections_of(&bench), 0);
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 81, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_RULE_DEFAULT);
+}
+
+/* Rules may name what cannot be of any connection. */
+static void
+test_invalid_by_rule(void **state)
+{
+	const struct weft_rule rules[] = { { .name = "strays",
+						   .action = WEFT_RULE_REJECT,
+						   .from = only_out,
+						   .n_from = 1,
+						   .states = WEFT_STATE_INVALID },
+		{ .name = "all" } };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 2);
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 80, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_RULE);
+	assert_int_equal(lab_drain(bench.nics[OUT]), 1);
+	expect_drop(&bench, IN, frame, tcp_of(frame, IN, 4, 9, 80, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_INVALID_STATE);
+	lab_expect_nothing(bench.nics[IN]);
+}
+
+/* ---- ICMP -------------------------------------------------------------------------------------
+ */
+
+static void
+check_ping(uint8_t family)
+{
+	const struct weft_rule rules[] = { { .name = "out", .from = only_in, .n_from = 1 } };
+	struct bench_firewall bench =
+		lab_firewall(family == 4 ? "red" : "blue", DROP_ALL, rules, 1);
+	struct make_ends ends = ends_of(IN, 1, 1, family), back = ends_of(OUT, 1, 1, family);
+	uint8_t frame[MAKE_SIZE], reply[MAKE_SIZE];
+	size_t length = make_echo(frame, &ends, 7, 1, "x", 1);
+	unsigned icmp = 14 + (family == 4 ? 20 : 40);
+
+	/* a request turned round is a reply but for type and checksum, which is not looked at */
+	assert_int_equal(make_echo(reply, &back, 7, 1, "x", 1), length);
+	reply[icmp] = family == 4 ? 0 : 129;
+	expect_drop(&bench, OUT, reply, length, DROP_INVALID_STATE);
+	expect_pass(&bench, IN, frame, length);
+	expect_pass(&bench, OUT, reply, length);
+	/* with another id it is nobody's */
+	reply[icmp + 5] ^= 1;
+	expect_drop(&bench, OUT, reply, length, DROP_INVALID_STATE);
+	/* and who is asked may not ask */
+	reply[icmp] = family == 4 ? 8 : 128;
+	expect_drop(&bench, OUT, reply, length, DROP_RULE_DEFAULT);
+}
+
+static void
+test_ping(void **state)
+{
+	(void)state;
+	check_ping(4);
+	check_ping(6);
+}
+
+/* An error by somebody on the way, about a packet of which `frame` is. */
+static size_t
+error_about(uint8_t *error, const uint8_t *frame, size_t length, uint8_t family)
+{
+	struct rte_mbuf *packet = packet_from_bytes(&lab->pools, frame, length), *answer;
+	uint8_t source[16] = { 192, 0, 2, 1 };
+	size_t size;
+
+	assert_non_null(packet);
+	packet_parse(packet);
+	answer = family == 4 ? icmp4_error(&lab->pools, packet, 14, ICMP4_UNREACHABLE,
+				       ICMP4_TOO_BIG, 1400, source)
+			     : icmp6_error(&lab->pools, packet, 14, ICMP6_TOO_BIG, 0, 1400,
+				       prefix_of("2001:db8:7::1").address);
+	assert_non_null(answer);
+	size = rte_pktmbuf_pkt_len(answer);
+	packet_copy_bytes(error, answer, (unsigned)size);
+	station_mac(error, 1);
+	station_mac(error + 6, 2);
+	rte_pktmbuf_free(packet);
+	rte_pktmbuf_free(answer);
+	return size;
+}
+
+/* RFC 792, 4443; the way of path MTU discovery must not be shut. */
+static void
+check_errors(uint8_t family)
+{
+	const struct weft_rule rules[] = { { .name = "out", .from = only_in, .n_from = 1 } };
+	struct bench_firewall bench =
+		lab_firewall(family == 4 ? "red" : "blue", DROP_ALL, rules, 1);
+	uint8_t frame[MAKE_SIZE], error[BUFFER];
+	size_t length = udp_of(frame, IN, family, 9, 53), size;
+
+	size = error_about(error, frame, length, family);
+	expect_drop(&bench, OUT, error, size, DROP_INVALID_STATE);
+	expect_pass(&bench, IN, frame, length);
+	expect_pass(&bench, OUT, error, size);
+	/* from the side of who sent what it quotes */
+	expect_drop(&bench, IN, error, size, DROP_INVALID_STATE);
+	/* a rule may name them */
+	set_rules(&bench,
+		(const struct weft_rule[]){ { .name = "errors",
+						    .action = WEFT_RULE_DROP,
+						    .states = WEFT_STATE_RELATED },
+			rules[0] },
+		2);
+	expect_drop(&bench, OUT, error, size, DROP_RULE);
+}
+
+static void
+test_errors(void **state)
+{
+	(void)state;
+	check_errors(4);
+	check_errors(6);
+}
+
+/* ---- rejecting --------------------------------------------------------------------------------
+ */
+
+static void
+check_reject(uint8_t family, uint16_t vlan)
+{
+	const struct weft_rule rules[] = { { .name = "no", .action = WEFT_RULE_REJECT } };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 1);
+	struct make_ends ends = ends_of(OUT, 1, 1, family);
+	unsigned l3 = vlan != 0 ? 18 : 14, header = (family == 4 ? 20u : 40u);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	struct weft_change *change;
+	size_t length;
+
+	ends.vlan = vlan;
+	length = make_tcp(frame, &ends, 9, 80, 1000, 0, RTE_TCP_SYN_FLAG);
+	expect_drop(&bench, OUT, frame, length, DROP_RULE);
+	length = weft_nic_receive(bench.nics[OUT], got, sizeof(got));
+	assert_int_equal(length, l3 + header + 20);
+	assert_memory_equal(got, frame + 6, 6);
+	assert_memory_equal(got + 6, frame, 6);
+	assert_memory_equal(got + 12, frame + 12, l3 - 12);
+	assert_int_equal(got[l3 + header + 13], RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG);
+	length = make_udp(frame, &ends, 9, 80, "x", 1);
+	expect_drop(&bench, OUT, frame, length, DROP_RULE);
+	length = weft_nic_receive(bench.nics[OUT], got, sizeof(got));
+	assert_int_equal(got[l3 + header], family == 4 ? 3 : 1);
+	assert_int_equal(got[l3 + header + 1], family == 4 ? 13 : 1);
+	/* not what went to all, and no more than there may be at once */
+	memset(frame, 0xff, 6);
+	expect_drop(&bench, OUT, frame, make_frame(frame, BROADCAST, 1, NO_TAG, 0), DROP_RULE);
+	lab_expect_nothing(bench.nics[OUT]);
+	for (unsigned i = 0; i < 300; i++)
+		expect_drop(&bench, OUT, frame, make_udp(frame, &ends, 9, 80, "x", 1), DROP_RULE);
+	assert_in_range(lab_drain(bench.nics[OUT]), 95, 105);
+	change = weft_change_begin(lab);
+	weft_network_remove(change, bench.network);
+	lab_commit(change);
+}
+
+static void
+test_reject(void **state)
+{
+	(void)state;
+	check_reject(4, 0);
+	check_reject(6, 0);
+	check_reject(4, 7);
+	check_reject(6, 7);
+}
+
+/* ---- fragments --------------------------------------------------------------------------------
+ */
+
+#define PIECES 8
+
+/* A datagram in pieces of an MTU, as frames. */
+static unsigned
+cut(uint8_t frames[PIECES][2048], size_t lengths[PIECES], const struct make_ends *ends,
+	uint16_t to_port, unsigned mtu)
+{
+	uint8_t frame[MAKE_LONG_SIZE], payload[1400] = { 1, 2, 3 };
+	size_t length = make_long_udp(frame, ends, 9, to_port, payload, sizeof(payload));
+	struct rte_mbuf *packet = packet_from_bytes(&lab->pools, frame, length), *pieces[PIECES];
+	bool no_buffer;
+	unsigned count;
+
+	packet_parse(packet);
+	count = ends->family == 4
+			? fragment_ip4(&lab->pools, packet, 14, mtu, pieces, PIECES, &no_buffer)
+			: fragment_ip6(
+				  &lab->pools, packet, 14, mtu, 77, pieces, PIECES, &no_buffer);
+	assert_true(count > 1);
+	for (unsigned i = 0; i < count; i++) {
+		lengths[i] = rte_pktmbuf_pkt_len(pieces[i]);
+		packet_copy_bytes(frames[i], pieces[i], (unsigned)lengths[i]);
+		rte_pktmbuf_free(pieces[i]);
+	}
+	return count;
+}
+
+static void
+check_fragments(uint8_t family, unsigned mtu)
+{
+	const struct weft_rule rules[] = { dns_rule(WEFT_RULE_ACCEPT) };
+	struct bench_firewall bench =
+		lab_firewall(family == 4 ? "red" : "blue", DROP_ALL, rules, 1);
+	struct make_ends ends = ends_of(OUT, 1, 1, family);
+	static uint8_t frames[PIECES][2048];
+	uint8_t got[BUFFER];
+	size_t lengths[PIECES];
+	unsigned count = cut(frames, lengths, &ends, 53, mtu);
+
+	/* nothing goes on before the last one has come: here, the first */
+	for (unsigned i = count - 1; i > 0; i--) {
+		put(&bench, OUT, frames[i], lengths[i]);
+		lab_expect_nothing(bench.nics[IN]);
+	}
+	put(&bench, OUT, frames[0], lengths[0]);
+	for (unsigned i = 0; i < count; i++) {
+		assert_int_equal(weft_nic_receive(bench.nics[IN], got, sizeof(got)), lengths[i]);
+		/* the id of IPv6 may be another */
+		if (family == 6)
+			memcpy(got + 14 + 44, frames[i] + 14 + 44, 4);
+		assert_memory_equal(got, frames[i], lengths[i]);
+	}
+	lab_expect_nothing(bench.nics[IN]);
+	assert_int_equal(connections_of(&bench), 1);
+	/* a rule that needs ports sees them in all pieces */
+	count = cut(frames, lengths, &ends, 54, mtu);
+	for (unsigned i = 0; i + 1 < count; i++)
+		put(&bench, OUT, frames[i], lengths[i]);
+	expect_drop(&bench, OUT, frames[count - 1], lengths[count - 1], DROP_RULE_DEFAULT);
+}
+
+static void
+test_fragments(void **state)
+{
+	(void)state;
+	check_fragments(4, 576);
+	check_fragments(6, 1280);
+}
+
+/* RFC 5722: of an overlap nothing is left. */
+static void
+test_overlap(void **state)
+{
+	struct bench_firewall bench = lab_firewall("red", ACCEPT_ALL, NULL, 0);
+	struct make_ends ends = ends_of(OUT, 1, 1, 4);
+	static uint8_t frames[PIECES][2048];
+	size_t lengths[PIECES];
+	unsigned count = cut(frames, lengths, &ends, 53, 576);
+	uint16_t sum;
+
+	(void)state;
+	assert_int_equal(count, 3);
+	put(&bench, OUT, frames[0], lengths[0]);
+	/* the second one begins eight bytes too early */
+	frames[1][14 + 7]--;
+	memset(&frames[1][14 + 10], 0, 2);
+	sum = (uint16_t)~rte_raw_cksum(&frames[1][14], 20);
+	memcpy(&frames[1][14 + 10], &sum, 2);
+	put(&bench, OUT, frames[1], lengths[1]);
+	put(&bench, OUT, frames[2], lengths[2]);
+	lab_expect_nothing(bench.nics[IN]);
+	assert_true(lab_drops(bench.ports[OUT], DROP_FRAGMENT) >= 1);
+	/* what never becomes whole is given up */
+	count = cut(frames, lengths, &ends, 53, 1000);
+	put(&bench, OUT, frames[0], lengths[0]);
+	lab_wait(31);
+	lab_expect_nothing(bench.nics[IN]);
+}
+
+/* ---- changes ----------------------------------------------------------------------------------
+ */
+
+/* Connections that the new rules refuse end, by their next packet or without one; others live. */
+static void
+test_policy_change(void **state)
+{
+	const struct weft_rule both[] = { dns_rule(WEFT_RULE_ACCEPT), web_rule(WEFT_RULE_ACCEPT) };
+	const struct weft_rule less[] = { dns_rule(WEFT_RULE_DROP), web_rule(WEFT_RULE_ACCEPT) };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, both, 2);
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	shake_hands(&bench, 9);
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53));
+	expect_pass(&bench, IN, frame, udp_of(frame, IN, 4, 53, 9));
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 10, 53));
+	expect_pass(&bench, IN, frame, udp_of(frame, IN, 4, 53, 10));
+	set_rules(&bench, less, 2);
+	assert_int_equal(connections_of(&bench), 3);
+	expect_drop(&bench, IN, frame, udp_of(frame, IN, 4, 53, 9), DROP_RULE_DEFAULT);
+	assert_int_equal(connections_of(&bench), 2);
+	weft_poll(lab);
+	assert_int_equal(connections_of(&bench), 1);
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 4, 10, 53), DROP_RULE);
+	expect_pass(&bench, IN, frame, tcp_of(frame, IN, 4, 80, 9, 5001, 1001, RTE_TCP_ACK_FLAG));
+	/* a rule that becomes another with the same meaning ends nothing */
+	set_rules(&bench, (const struct weft_rule[]){ web_rule(WEFT_RULE_ACCEPT) }, 1);
+	weft_poll(lab);
+	expect_pass(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 80, 1001, 5001, RTE_TCP_ACK_FLAG));
+	set_rules(&bench, NULL, 0);
+	weft_poll(lab);
+	assert_int_equal(connections_of(&bench), 0);
+}
+
+static void
+test_keep(void **state)
+{
+	const struct weft_firewall_config config = { .otherwise = WEFT_RULE_DROP, .keep = true };
+	const struct weft_rule rules[] = { dns_rule(WEFT_RULE_ACCEPT) };
+	struct bench_firewall bench = lab_firewall("red", &config, rules, 1);
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53));
+	set_rules(&bench, NULL, 0);
+	weft_poll(lab);
+	expect_pass(&bench, IN, frame, udp_of(frame, IN, 4, 53, 9));
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 4, 10, 53), DROP_RULE_DEFAULT);
+}
+
+/* A rule that looks at more than a flow tells is judged by the connection's next packet alone. */
+static void
+test_change_of_macs(void **state)
+{
+	struct weft_rule rule = { .name = "friend",
+		.fields = WEFT_RULE_FROM_MAC,
+		.from_mac_mask = { 255, 255, 255, 255, 255, 255 } };
+	struct bench_firewall bench = lab_firewall("red", ACCEPT_ALL, NULL, 0);
+	struct weft_change *change;
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53));
+	station_mac(rule.from_mac, 256 + 1);
+	change = weft_change_begin(lab);
+	weft_firewall_update(change, bench.device, DROP_ALL);
+	weft_firewall_rules(change, bench.device, &rule, 1);
+	lab_commit(change);
+	weft_poll(lab);
+	assert_int_equal(connections_of(&bench), 1);
+	expect_pass(&bench, IN, frame, udp_of(frame, IN, 4, 53, 9));
+	rule.from_mac[5] ^= 1;
+	set_rules(&bench, &rule, 1);
+	expect_drop(&bench, IN, frame, udp_of(frame, IN, 4, 53, 9), DROP_RULE_DEFAULT);
+	assert_int_equal(connections_of(&bench), 0);
+}
+
+static void
+refused(struct weft_change *change, const char *words)
+{
+	struct weft_error error;
+
+	assert_int_equal(weft_change_commit(change, &error), -1);
+	if (strstr(error.text, words) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", error.text, words);
+}
+
+static void
+test_sets(void **state)
+{
+	const struct weft_rule rules[] = { { .name = "friends", .from_set = "friends" } };
+	const struct weft_prefix net = prefix_of("10.1.0.0/24"), one = prefix_of("10.1.0.1"),
+				 other = prefix_of("2001:db8:1::/48");
+	struct weft_change *change;
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, NULL, 0);
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	change = weft_change_begin(lab);
+	weft_firewall_rules(change, bench.device, rules, 1);
+	refused(change, "no address set");
+	change = weft_change_begin(lab);
+	weft_address_set_add(change, bench.network, "friends", &net, 1);
+	weft_firewall_rules(change, bench.device, rules, 1);
+	lab_commit(change);
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53));
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 6, 9, 53), DROP_RULE_DEFAULT);
+	/* two changes of one commit */
+	change = weft_change_begin(lab);
+	weft_address_set_update(change, bench.network, "friends", &other, 1, &net, 1);
+	weft_address_set_update(change, bench.network, "friends", &one, 1, NULL, 0);
+	lab_commit(change);
+	weft_poll(lab);
+	assert_int_equal(connections_of(&bench), 1);
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 6, 9, 53));
+	/* aborted ones are not seen */
+	change = weft_change_begin(lab);
+	weft_address_set_update(change, bench.network, "friends", NULL, 0, &one, 1);
+	weft_address_set_update(change, bench.network, "friends", NULL, 0, &other, 1);
+	weft_change_abort(change);
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 10, 53));
+	change = weft_change_begin(lab);
+	weft_address_set_update(change, bench.network, "friends", NULL, 0, &one, 1);
+	lab_commit(change);
+	weft_poll(lab);
+	assert_int_equal(connections_of(&bench), 1);
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53), DROP_RULE_DEFAULT);
+	change = weft_change_begin(lab);
+	weft_address_set_remove(change, bench.network, "friends");
+	refused(change, "no address set");
+	change = weft_change_begin(lab);
+	weft_address_set_remove(change, bench.network, "friends");
+	weft_firewall_rules(change, bench.device, NULL, 0);
+	lab_commit(change);
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 6, 9, 53), DROP_RULE_DEFAULT);
+}
+
+/* A set, and the firewall whose rules have it, in one change: whichever goes first. */
+static void
+test_removal_with_sets(void **state)
+{
+	const struct weft_rule rules[] = { { .name = "friends", .from_set = "friends" } };
+	const struct weft_prefix net = prefix_of("10.1.0.0/24");
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct bench_firewall bench = lab_firewall("red", DROP_ALL, NULL, 0);
+		struct weft_change *change = weft_change_begin(lab);
+
+		weft_address_set_add(change, bench.network, "friends", &net, 1);
+		weft_firewall_rules(change, bench.device, rules, 1);
+		lab_commit(change);
+		change = weft_change_begin(lab);
+		if (i == 0)
+			weft_address_set_remove(change, bench.network, "friends");
+		weft_device_remove(change, bench.device);
+		if (i == 1)
+			weft_address_set_remove(change, bench.network, "friends");
+		weft_network_remove(change, bench.network);
+		lab_commit(change);
+	}
+}
+
+static void
+test_refusals(void **state)
+{
+	const char *const nowhere[] = { "dmz" };
+	const struct weft_rule rules[] = { { .name = "a", .from = nowhere, .n_from = 1 } };
+	const struct weft_rule twice[] = { { .name = "a" }, { .name = "a" } };
+	struct bench_firewall bench = lab_firewall("red", ACCEPT_ALL, NULL, 0);
+	struct weft_change *change = weft_change_begin(lab);
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	weft_firewall_port_add(change, bench.device, "third");
+	refused(change, "2 ports");
+	change = weft_change_begin(lab);
+	weft_firewall_rules(change, bench.device, rules, 1);
+	refused(change, "no port \"dmz\"");
+	change = weft_change_begin(lab);
+	weft_firewall_rules(change, bench.device, twice, 2);
+	refused(change, "two rules");
+	/* what was wanted of a change that is given up is not done with the next one */
+	change = weft_change_begin(lab);
+	weft_firewall_rules(change, bench.device, &(struct weft_rule){ "no", WEFT_RULE_DROP }, 1);
+	weft_change_abort(change);
+	change = weft_change_begin(lab);
+	weft_firewall_update(change, bench.device, ACCEPT_ALL);
+	lab_commit(change);
+	change = weft_change_begin(lab);
+	weft_address_set_update(change, bench.network, "x", NULL, 0, NULL, 0);
+	refused(change, "no address set");
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53));
+	/* with one port there is no other */
+	change = weft_change_begin(lab);
+	weft_vport_remove(change, bench.ports[IN]);
+	lab_commit(change);
+	put(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53));
+	assert_int_equal(lab_drops(bench.ports[OUT], DROP_NO_DESTINATION), 1);
+}
+
+/* ---- limits -----------------------------------------------------------------------------------
+ */
+
+static void
+test_limits(void **state)
+{
+	const struct weft_firewall_config config = {
+		.otherwise = WEFT_RULE_ACCEPT, .connection_limit = 4, .source_limit = 3
+	};
+	struct bench_firewall bench = lab_firewall("red", &config, NULL, 0);
+	struct make_ends other = ends_of(OUT, 2, 1, 4);
+	struct weft_change *change;
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	/* answered ones keep their places */
+	for (uint16_t i = 0; i < 3; i++) {
+		expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9 + i, 53));
+		expect_pass(&bench, IN, frame, udp_of(frame, IN, 4, 53, 9 + i));
+	}
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 4, 20, 53), DROP_SOURCE_LIMIT);
+	expect_pass(&bench, OUT, frame, make_udp(frame, &other, 9, 53, "", 0));
+	/* one that is not answered gives its place to the next */
+	expect_pass(&bench, OUT, frame, make_udp(frame, &other, 10, 53, "", 0));
+	assert_int_equal(connections_of(&bench), 4);
+	assert_int_equal(atomic_load(&bench.network->connections), 4);
+	change = weft_change_begin(lab);
+	weft_device_remove(change, bench.device);
+	lab_commit(change);
+	assert_int_equal(atomic_load(&bench.network->connections), 0);
+}
+
+/* ---- looking ----------------------------------------------------------------------------------
+ */
+
+struct seen {
+	unsigned count;
+	struct firewall_connection last;
+};
+
+static bool
+see(void *context, const struct firewall_connection *connection)
+{
+	struct seen *seen = context;
+
+	seen->count++;
+	seen->last = *connection;
+	return true;
+}
+
+static unsigned
+count_connections(struct connection_filter filter)
+{
+	struct seen seen = { 0 };
+
+	assert_true(firewall_each_connection(lab, &filter, see, &seen));
+	return seen.count;
+}
+
+static void
+test_looking(void **state)
+{
+	const struct weft_rule rules[] = { dns_rule(WEFT_RULE_ACCEPT), web_rule(WEFT_RULE_ACCEPT) };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 2);
+	struct bench_firewall other = lab_firewall("blue", ACCEPT_ALL, NULL, 0);
+	struct connection_filter filter = { .protocol = IPPROTO_TCP };
+	uint8_t frame[MAKE_SIZE];
+	struct seen seen = { 0 };
+
+	(void)state;
+	shake_hands(&bench, 9);
+	for (uint16_t i = 0; i < 1000; i++)
+		expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 1000 + i, 53));
+	expect_pass(&other, OUT, frame, udp_of(frame, OUT, 6, 9, 53));
+	lab_time += 2 * SECOND;
+	assert_true(firewall_each_connection(lab, &filter, see, &seen));
+	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.last.device, bench.device->id);
+	assert_string_equal(firewall_find_rule(lab, seen.last.rule)->match.name, "web");
+	assert_int_equal(seen.last.state, TCP_STATE_ESTABLISHED);
+	assert_true(seen.last.answered);
+	assert_int_equal(seen.last.from, OUT);
+	assert_int_equal(seen.last.packets[0], 2);
+	assert_int_equal(seen.last.packets[1], 1);
+	assert_int_equal(seen.last.flow.from_port, 9);
+	assert_int_equal(seen.last.reply.from_port, 80);
+	assert_in_range(seen.last.rest, 7000 * SECOND, 7441 * SECOND);
+	assert_int_equal(count_connections((struct connection_filter){ 0 }), 1002);
+	assert_int_equal(
+		count_connections((struct connection_filter){ .network = other.network }), 1);
+	assert_int_equal(
+		count_connections((struct connection_filter){ .device = bench.device->id }), 1001);
+	assert_int_equal(count_connections((struct connection_filter){ .port = 1010 }), 1);
+	assert_int_equal(count_connections(
+				 (struct connection_filter){ .address = prefix_of("10.0.0.0/31") }),
+		1001);
+	assert_int_equal(
+		count_connections((struct connection_filter){ .from = prefix_of("10.0.0.0/24") }),
+		0);
+	assert_int_equal(firewall_kill(lab, &(struct connection_filter){ .port = 1010 }), 1);
+	expect_drop(&bench, IN, frame, udp_of(frame, IN, 4, 53, 1010), DROP_RULE_DEFAULT);
+	assert_int_equal(firewall_kill(lab, &(struct connection_filter){ 0 }), 1001);
+	assert_int_equal(connections_of(&bench), 0);
+}
+
+static struct firewall_log last_log;
+static unsigned n_logs;
+
+static void
+take_log(void *context, struct weft *weft, enum punt_reason reason, struct rte_mbuf *packet)
+{
+	(void)context;
+	(void)weft;
+	(void)reason;
+	memcpy(&last_log, rte_pktmbuf_mtod(packet, void *), sizeof(last_log));
+	n_logs++;
+	rte_pktmbuf_free(packet);
+}
+
+static void
+test_log(void **state)
+{
+	const struct weft_rule rules[] = { {
+		.name = "scans",
+		.action = WEFT_RULE_DROP,
+		.log = true,
+		.log_rate = 5,
+	} };
+	struct bench_firewall bench = lab_firewall("red", ACCEPT_ALL, rules, 1);
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	punt_register(lab, PUNT_RULE_LOG, take_log, NULL);
+	n_logs = 0;
+	for (unsigned i = 0; i < 100; i++) { /* in two seconds */
+		lab_time += SECOND / 50;
+		expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53), DROP_RULE);
+	}
+	weft_poll(lab);
+	assert_in_range(n_logs, 9, 12);
+	assert_string_equal(last_log.rule, "scans");
+	assert_int_equal(last_log.action, WEFT_RULE_DROP);
+	assert_int_equal(last_log.vport, bench.ports[OUT]->id);
+	assert_non_null(strstr(last_log.packet, "10.1.0.1:9 > 10.0.0.1:53 udp"));
+}
+
+/* ---- routed -----------------------------------------------------------------------------------
+ */
+
+/* Ports 0 and 2 of a router are the zone "lan", 1 is "wan", 3 is nobody's. */
+static struct bench_router
+guarded_router(struct weft_device **firewall, const struct weft_firewall_config *config,
+	const struct weft_rule *rules, unsigned count)
+{
+	static const char *const zones[] = { "lan", "wan", "lan" };
+	struct bench_router router = lab_router("red", NULL);
+	struct weft_change *change = weft_change_begin(lab);
+
+	*firewall = weft_firewall_add(change, router.network, "edge", config);
+	for (unsigned i = 0; i < 3; i++)
+		weft_firewall_guard(change, *firewall, router.ports[i], zones[i]);
+	weft_firewall_rules(change, *firewall, rules, count);
+	lab_commit(change);
+	for (unsigned i = 0; i < ROUTER_PORTS; i++) {
+		know(&router, i, 7, 4);
+		know(&router, i, 7, 6);
+	}
+	quiet(&router);
+	return router;
+}
+
+/* A datagram of station 7 behind one port to station 7 behind another. */
+static size_t
+routed_udp(const struct bench_router *router, unsigned from, unsigned to, uint8_t family,
+	uint16_t from_port, uint16_t to_port, uint8_t *frame)
+{
+	char text[64];
+	struct make_ends ends;
+
+	snprintf(text, sizeof(text), family == 4 ? "10.%u.0.7" : "2001:db8:%x::7", to);
+	ends = ends_from_station(router, from, 7, text);
+	return make_udp(frame, &ends, from_port, to_port, "payload", 7);
+}
+
+static void
+expect_routed(const struct bench_router *router, unsigned from, unsigned to, uint8_t family,
+	uint16_t from_port, uint16_t to_port, bool passes)
+{
+	uint8_t frame[MAKE_SIZE];
+
+	put_frame(router, from, frame,
+		routed_udp(router, from, to, family, from_port, to_port, frame));
+	assert_int_equal(lab_drain(router->nics[to]), passes);
+}
+
+static void
+check_routed(uint8_t family)
+{
+	static const char *const lan[] = { "lan" }, *const wan[] = { "wan" };
+	const struct weft_rule rules[] = { { .name = "out", .from = lan, .n_from = 1 },
+		{ .name = "no",
+			.action = WEFT_RULE_REJECT,
+			.from = wan,
+			.n_from = 1,
+			.to_port = &dns_port,
+			.n_to_port = 1 } };
+	struct weft_device *firewall;
+	struct bench_router router = guarded_router(&firewall, DROP_ALL, rules, 2);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	struct weft_change *change;
+	struct firewall_info info;
+	size_t length;
+
+	expect_routed(&router, 1, 0, family, 53, 9, false);
+	assert_int_equal(lab_drops(router.ports[1], DROP_RULE_DEFAULT), 1);
+	expect_routed(&router, 0, 1, family, 9, 53, true);
+	expect_routed(&router, 1, 0, family, 53, 9, true);
+	/* of another port of the zone it is not the reply */
+	expect_routed(&router, 1, 2, family, 53, 9, false);
+	/* within a zone, and by ports that nobody guards, it is not asked */
+	expect_routed(&router, 2, 0, family, 53, 9, true);
+	expect_routed(&router, 3, 0, family, 53, 9, true);
+	expect_routed(&router, 1, 3, family, 53, 9, true);
+	firewall_read(firewall, &info);
+	assert_int_equal(info.connections, 1);
+	/* the router itself answers */
+	put_ping(&router, 1, 7, family == 4 ? "10.1.0.1" : "2001:db8:1::1");
+	assert_int_equal(lab_drain(router.nics[1]), 1);
+	put_ping(&router, 1, 7, family == 4 ? "10.0.0.1" : "2001:db8::1");
+	assert_int_equal(lab_drain(router.nics[1]), 1);
+	/* and carries what the firewall answers */
+	length = routed_udp(&router, 1, 2, family, 9, 53, frame);
+	put_frame(&router, 1, frame, length);
+	lab_expect_nothing(router.nics[2]);
+	assert_true(take_frame(&router, 1, got) > length);
+	assert_memory_equal(got, frame + 6, 6);
+	assert_memory_equal(got + 6, router.macs[1], 6);
+	assert_int_equal(got[14 + (family == 4 ? 20 : 40)], family == 4 ? 3 : 1);
+	assert_memory_equal(got + 14 + (family == 4 ? 12 : 8), frame + 14 + (family == 4 ? 16 : 24),
+		family == 4 ? 4 : 16);
+	/* no more guarding */
+	change = weft_change_begin(lab);
+	for (unsigned i = 0; i < 3; i++)
+		weft_firewall_guard(change, firewall, router.ports[i], NULL);
+	weft_device_remove(change, firewall);
+	lab_commit(change);
+	expect_routed(&router, 1, 0, family, 53, 10, true);
+}
+
+static void
+test_routed(void **state)
+{
+	(void)state;
+	check_routed(4);
+}
+
+static void
+test_routed6(void **state)
+{
+	(void)state;
+	check_routed(6);
+}
+
+/* Fragments, and TCP, through a router. */
+static void
+test_routed_fragments(void **state)
+{
+	static const char *const lan[] = { "lan" };
+	const struct weft_rule rules[] = {
+		{ .name = "out", .from = lan, .n_from = 1, .to_port = &dns_port, .n_to_port = 1 }
+	};
+	struct weft_device *firewall;
+	struct bench_router router = guarded_router(&firewall, DROP_ALL, rules, 1);
+	struct make_ends ends = ends_from_station(&router, 0, 7, "10.1.0.7");
+	static uint8_t frames[PIECES][2048];
+	size_t lengths[PIECES], size;
+	unsigned count = cut(frames, lengths, &ends, 53, 600);
+	uint8_t got[BUFFER];
+
+	(void)state;
+	for (unsigned i = 0; i < count; i++)
+		put_frame(&router, 0, frames[i], lengths[i]);
+	for (unsigned i = 0; i < count; i++) {
+		size = take_frame(&router, 1, got);
+		assert_int_equal(size, lengths[i]);
+		assert_memory_equal(got + 34, frames[i] + 34, size - 34);
+		assert_int_equal(got[22], 63);
+	}
+	count = cut(frames, lengths, &ends, 54, 600);
+	for (unsigned i = 0; i < count; i++)
+		put_frame(&router, 0, frames[i], lengths[i]);
+	lab_expect_nothing(router.nics[1]);
+	assert_int_equal(lab_drops(router.ports[0], DROP_RULE_DEFAULT), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close_routers)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_default),
+		TEST(test_replies),
+		TEST(test_order_and_counters),
+		TEST(test_no_connection),
+		TEST(test_tcp),
+		TEST(test_tcp_in_the_middle),
+		TEST(test_invalid_by_rule),
+		TEST(test_ping),
+		TEST(test_errors),
+		TEST(test_reject),
+		TEST(test_fragments),
+		TEST(test_overlap),
+		TEST(test_policy_change),
+		TEST(test_keep),
+		TEST(test_change_of_macs),
+		TEST(test_sets),
+		TEST(test_removal_with_sets),
+		TEST(test_refusals),
+		TEST(test_limits),
+		TEST(test_looking),
+		TEST(test_log),
+		TEST(test_routed),
+		TEST(test_routed6),
+		TEST(test_routed_fragments),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Firewalls: what a right file becomes, that all that is wrong is told, and how they differ. */
+#include "firewall/firewall_config.h"
+#include "model/model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <libyang/libyang.h>
+
+static struct model *model;
+
+/* Line 1 to 9; what follows is in firewall fw. */
+#define BEFORE \
+	"networks:\n" \
+	"  red:\n" \
+	"    switches: { lan: { ports: { fw: {} } } }\n" \
+	"    routers: { r1: { ports: { lan: {}, dmz: {}, wan: {} } } }\n" \
+	"    address-sets: { friends: { members: [10.0.0.0/8, 192.0.2.7, '2001:db8::/32'] } }\n" \
+	"    links: [ { ends: [lan:fw, fw:in] } ]\n" \
+	"    firewalls:\n" \
+	"      fw:\n"
+#define PORTS "        ports: { in: {}, out: {} }\n"
+#define RULE(text) BEFORE PORTS "        rules:\n          - { " text " }\n"
+#define TRANSLATION(text) BEFORE PORTS "        translations:\n          - { " text " }\n"
+
+static struct configuration *
+load(const char *text)
+{
+	struct diagnostics diagnostics;
+	struct configuration *configuration =
+		configuration_from_yaml(model, "test.yaml", text, strlen(text), &diagnostics);
+
+	diagnostics_print(&diagnostics, stderr, false);
+	assert_int_equal(diagnostics.count, 0);
+	assert_non_null(configuration);
+	diagnostics_free(&diagnostics);
+	return configuration;
+}
+
+static const struct lyd_node *
+firewall_of(const struct configuration *configuration)
+{
+	const struct lyd_node *node =
+		model_entry(configuration_child(configuration, "networks"), "firewalls", "fw");
+
+	assert_non_null(node);
+	return node;
+}
+
+/* ---- what a right file becomes --------------------------------------------------------------- */
+
+static void
+rules_become_those_of_the_library(void **state)
+{
+	struct configuration *configuration = load(BEFORE PORTS
+		"        default: reject\n"
+		"        timeouts: { udp: 1m, tcp: 1500ms }\n"
+		"        policy-change: keep\n"
+		"        invalid: judge\n"
+		"        rules:\n"
+		"          - { name: a, accept: arp }\n"
+		"          - { name: b, drop: tcp, from: out, to: in, from-ip: [10.0.0.1, "
+		"10.1.0.0/16], "
+		"to-set: friends, from-port: 1024-65535, to-port: [80, 443], tcp-flags: [syn, "
+		"'!ack'], "
+		"dscp: 46, vlan: 7, from-mac: '02:00:00:00:00:00/FF:00:00:00:00:00', log: true, "
+		"log-rate: 3 }\n"
+		"          - { name: c, reject: icmp, icmp-type: [echo-request, 3/4], "
+		"state: [new, invalid] }\n"
+		"          - { name: d, accept: '47', stateless: true }\n"
+		"          - { name: e, accept: any, ethertype: '0x88cc' }\n"
+		"          - { name: f, accept: ip }\n");
+	const struct lyd_node *node = firewall_of(configuration);
+	struct weft_firewall_config config;
+	struct arena memory = { 0 };
+	unsigned count;
+	struct weft_rule *rules = firewall_rules_read(&memory, node, &count), *b = &rules[1];
+
+	(void)state;
+	firewall_config_read(node, &config);
+	assert_int_equal(config.otherwise, WEFT_RULE_REJECT);
+	assert_int_equal(config.udp_timeout, 60);
+	assert_int_equal(config.tcp_timeout, 2);
+	assert_int_equal(config.connection_limit, 262144);
+	assert_true(config.keep && config.accept_invalid);
+	assert_int_equal(count, 6);
+	assert_int_equal(rules[0].fields, WEFT_RULE_ETHERTYPE);
+	assert_int_equal(rules[0].ethertype, 0x0806);
+	assert_string_equal(b->name, "b");
+	assert_int_equal(b->action, WEFT_RULE_DROP);
+	assert_int_equal(b->protocol, 6);
+	assert_string_equal(b->from[0], "out");
+	assert_string_equal(b->to[0], "in");
+	assert_int_equal(b->n_from_ip, 2);
+	assert_int_equal(b->from_ip[0].length, 32);
+	assert_int_equal(b->from_ip[1].length, 16);
+	assert_string_equal(b->to_set, "friends");
+	assert_int_equal(b->from_port[0].last, 65535);
+	assert_int_equal(b->to_port[1].first, 443);
+	assert_int_equal(b->tcp_flags, 0x02);
+	assert_int_equal(b->tcp_flags_mask, 0x12);
+	assert_int_equal(b->dscp, 46);
+	assert_int_equal(b->vlan, 7);
+	assert_int_equal(b->from_mac_mask[0], 0xff);
+	assert_int_equal(b->from_mac_mask[5], 0);
+	assert_true(b->log);
+	assert_int_equal(b->log_rate, 3);
+	assert_int_equal(rules[2].family, 4);
+	assert_int_equal(rules[2].icmp[0].type, 8);
+	assert_int_equal(rules[2].icmp[1].code, 4);
+	assert_int_equal(rules[2].states, WEFT_STATE_NEW | WEFT_STATE_INVALID);
+	assert_int_equal(rules[3].protocol, 47);
+	assert_true(rules[3].stateless);
+	assert_int_equal(rules[4].ethertype, 0x88cc);
+	assert_int_equal(rules[5].fields, WEFT_RULE_IP);
+	arena_free(&memory);
+	configuration_free(configuration);
+}
+
+static void
+translations_become_those_of_the_library(void **state)
+{
+	struct configuration *configuration = load(BEFORE PORTS
+		"        translations:\n"
+		"          - { name: a, source: [192.0.2.1, 192.0.2.8/30], from-ip: 10.0.0.0/8, "
+		"ports: 2000-3000 }\n"
+		"          - { name: b, destination: 10.0.0.10, protocol: tcp, to-ip: 192.0.2.1, "
+		"to-port: 8080, port: 80, answer: true }\n"
+		"          - { name: c, prefix: 10.1.0.0/24, outside: 198.51.100.0/24 }\n");
+	struct arena memory = { 0 };
+	unsigned count;
+	struct weft_translation *list =
+		firewall_translations_read(&memory, firewall_of(configuration), &count);
+
+	(void)state;
+	assert_int_equal(count, 3);
+	assert_int_equal(list[0].kind, WEFT_TRANSLATE_SOURCE);
+	assert_int_equal(list[0].n_addresses, 2);
+	assert_int_equal(list[0].ports.last, 3000);
+	assert_int_equal(list[0].match.n_from_ip, 1);
+	assert_int_equal(list[1].kind, WEFT_TRANSLATE_DESTINATION);
+	assert_int_equal(list[1].ports.first, 80);
+	assert_int_equal(list[1].match.to_port[0].first, 8080);
+	assert_true(list[1].answer);
+	assert_int_equal(list[2].kind, WEFT_TRANSLATE_PREFIX);
+	assert_int_equal(list[2].addresses[1].length, 24);
+	arena_free(&memory);
+	configuration_free(configuration);
+}
+
+/* Rules keep their order; what is default is left out. */
+static void
+it_is_written_as_it_is_read(void **state)
+{
+	static const char text[] =
+		BEFORE "        router: r1\n"
+		       "        zones: { inside: { ports: [lan, dmz] } }\n"
+		       "        rules:\n"
+		       "          - { name: z, accept: tcp, to: wan, to-port: [80, 8000-8010] }\n"
+		       "          - { name: a, drop: any, from: inside, from-set: friends }\n";
+	struct configuration *first, *second;
+	struct plan *plan;
+	char *yaml, *again;
+
+	(void)state;
+	/* the link needs a port that this one has not */
+	yaml = strdup(text);
+	memcpy(strstr(yaml, "    links:"), "#", 1);
+	first = load(yaml);
+	free(yaml);
+	yaml = configuration_to_yaml(first);
+	assert_true(strstr(yaml, "name: z") < strstr(yaml, "name: a"));
+	assert_non_null(strstr(yaml, "- { name: a, drop: any, from: inside, from-set: friends }"));
+	second = load(yaml);
+	again = configuration_to_yaml(second);
+	assert_string_equal(yaml, again);
+	plan = plan_make(first, second);
+	assert_int_equal(plan->count, 0);
+	assert_string_equal(firewall_zone_of(firewall_of(first), "dmz"), "inside");
+	assert_string_equal(firewall_zone_of(firewall_of(first), "wan"), "wan");
+	plan_free(plan);
+	free(yaml);
+	free(again);
+	configuration_free(first);
+	configuration_free(second);
+}
+
+/* ---- what is wrong -----------------------------------------------------------------------------
+ */
+
+static const struct {
+	const char *yaml, *place, *message, *hint;
+} wrong[] = {
+	{ RULE("name: a"), "11:21", "rule 'a' says neither", "add accept:" },
+	{ RULE("name: a, accept: any, drop: any"), "11:43", "has accept and drop", "two rules" },
+	{ RULE("accept: any"), "11:13", "an entry with its name", NULL },
+	{ RULE("name: a, accept: tpc"), "11:32", "'tpc' is no protocol", "'tcp'" },
+	{ RULE("name: a, accept: '256'"), "11:33", "is no protocol", "number" },
+	{ RULE("name: a, accept: any, from: dmz"), "11:43", "has no port 'dmz'", "in out" },
+	{ RULE("name: a, accept: any, from-set: frends"), "11:47", "no address set 'frends'",
+		"'friends'" },
+	{ RULE("name: a, accept: icmp, to-port: 80"), "11:47", "to-port cannot stand beside",
+		"tcp, udp" },
+	{ RULE("name: a, accept: arp, from-ip: 10.0.0.1"), "11:46", "from-ip cannot stand",
+		"ARP is not IP" },
+	{ RULE("name: a, accept: icmpv6, from-ip: 10.0.0.1"), "11:49", "is IPv6, from-ip is not",
+		NULL },
+	{ RULE("name: a, accept: tcp, from-ip: 10.0.0.1, to-ip: '2001:db8::1'"), "11:64",
+		"nothing is both", "two rules" },
+	{ RULE("name: a, accept: icmp, icmp-type: echo-reqest"), "11:49", "is no type of ICMP",
+		"'echo-request'" },
+	{ RULE("name: a, accept: udp, icmp-type: 8"), "11:48", "icmp-type cannot stand", "icmp" },
+	{ RULE("name: a, accept: udp, tcp-flags: syn"), "11:48", "tcp-flags cannot stand", "tcp" },
+	{ RULE("name: a, accept: tcp, tcp-flags: [syn, '!syn']"), "11:55", "set and not set",
+		"remove" },
+	{ RULE("name: a, accept: tcp, to-port: 90-80"), "11:46", "a port", NULL },
+	{ RULE("name: a, accept: tcp, from-ip: 10.0.0.1/8"), "11:46", "host bits", "10.0.0.0/8" },
+	{ RULE("name: a, accept: ip, ethertype: '0x0800'"), "11:48", "says the ethertype already",
+		"any" },
+	{ RULE("name: a, drop: any, stateless: true"), "11:46", "stateless says nothing",
+		"remove" },
+	{ RULE("name: a, accept: any }\n          - { name: a, drop: any"), "12:21",
+		"'a' is here twice", NULL },
+	{ TRANSLATION("name: a"), "11:21", "says nothing", "source:" },
+	{ TRANSLATION("name: a, source: 192.0.2.1, destination: 10.0.0.1"), "11:56",
+		"destination cannot stand beside source", "two" },
+	{ TRANSLATION("name: a, source: 192.0.2.1, port: 80"), "11:49",
+		"port goes with destination", NULL },
+	{ TRANSLATION("name: a, prefix: 10.0.0.0/24, outside: 192.0.2.0/25"), "11:54",
+		"are not as long", "/24" },
+	{ TRANSLATION("name: a, prefix: 10.0.0.0/24"), "11:21", "prefix without outside", NULL },
+	{ TRANSLATION("name: a, source: [192.0.2.1, '2001:db8::1']"), "11:45", "both families",
+		NULL },
+	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n", "9:35", "has 2 ports", "router" },
+	{ BEFORE "        ports: { in: {} }\n", "8:7", "1 of its 2 ports", NULL },
+	{ BEFORE PORTS
+		"        inside: lan\n        translations: [{ name: a, source: 1.2.3.4 }]\n",
+		"10:17", "no port 'lan' to translate behind", "in out" },
+	{ BEFORE PORTS "        zones: { a: { ports: lan } }\n", "10:18",
+		"zones are ports of a router", NULL },
+	{ BEFORE PORTS "        router: r1\n", "9:18", "has no ports of its own", NULL },
+	{ BEFORE PORTS "        timeouts: { tcp: 10ms }\n", "10:26", "from 1s to 30d", NULL },
+};
+
+static void
+what_is_wrong_is_told(void **state)
+{
+	struct diagnostics diagnostics;
+	char place[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct configuration *configuration = configuration_from_yaml(
+			model, "test.yaml", wrong[i].yaml, strlen(wrong[i].yaml), &diagnostics);
+		const struct diagnostic *found = NULL;
+
+		for (unsigned d = 0; d < diagnostics.count && found == NULL; d++)
+			if (strstr(diagnostics.list[d].message, wrong[i].message) != NULL)
+				found = &diagnostics.list[d];
+		if (found == NULL) {
+			diagnostics_print(&diagnostics, stderr, false);
+			fail_msg("nothing says \"%s\" of\n%s", wrong[i].message, wrong[i].yaml);
+		}
+		snprintf(place, sizeof(place), "%u:%u", found->line, found->column);
+		if (strcmp(place, wrong[i].place) != 0)
+			fail_msg("%s: at %s, not %s", wrong[i].message, place, wrong[i].place);
+		if (wrong[i].hint != NULL &&
+			(found->hint == NULL || strstr(found->hint, wrong[i].hint) == NULL))
+			fail_msg("%s: the hint is \"%s\"", wrong[i].message,
+				found->hint != NULL ? found->hint : "");
+		diagnostics_free(&diagnostics);
+		configuration_free(configuration);
+	}
+}
+
+static void
+routers_and_zones_are_checked(void **state)
+{
+	static const char text[] =
+		"networks:\n  red:\n    routers: { r1: { ports: { lan: {}, wan: {} } } }\n"
+		"    firewalls:\n"
+		"      a: { router: r2 }\n"
+		"      b: { router: r1, zones: { x: { ports: [lan, lam] }, y: { ports: lan } } }\n"
+		"      c: { router: r1, rules: [{ name: q, accept: any, from: dmz }] }\n"
+		"      r1: { router: r1 }\n";
+	static const char *const told[] = { "there is no router 'r2'", "has no port 'lam'",
+		"port 'lan' is in zone 'x' already", "is guarded already by firewall 'b'",
+		"has no zone 'dmz'", "firewall 'r1' has the name of router 'r1'" };
+	struct diagnostics diagnostics;
+
+	(void)state;
+	assert_null(configuration_from_yaml(model, "test.yaml", text, strlen(text), &diagnostics));
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+		bool found = false;
+
+		for (unsigned d = 0; d < diagnostics.count; d++)
+			found |= strstr(diagnostics.list[d].message, told[i]) != NULL;
+		if (!found) {
+			diagnostics_print(&diagnostics, stderr, false);
+			fail_msg("nothing says \"%s\"", told[i]);
+		}
+	}
+	diagnostics_free(&diagnostics);
+}
+
+/* ---- how they differ
+ * ------------------------------------------------------------------------------ */
+
+/* The leaves of the plan's only item that are not NULL: "rules/a: accept: any > drop: any". */
+static void
+assert_leaves(const char *before, const char *after, const char *const *wanted)
+{
+	struct configuration *old = load(before), *new = load(after);
+	struct plan *plan = plan_make(old, new);
+	unsigned i;
+
+	assert_int_equal(plan->count, 1);
+	assert_string_equal(plan->items[0].kind, "firewall");
+	assert_int_equal(plan->items[0].impact, PLAN_HITLESS);
+	for (i = 0; i < plan->items[0].n_leaves && wanted[i] != NULL; i++) {
+		const struct plan_leaf *leaf = &plan->items[0].leaves[i];
+		char text[256];
+
+		snprintf(text, sizeof(text), "%s: %s > %s", leaf->name,
+			leaf->before != NULL ? leaf->before : "",
+			leaf->after != NULL ? leaf->after : "");
+		assert_string_equal(text, wanted[i]);
+	}
+	assert_int_equal(i, plan->items[0].n_leaves);
+	assert_null(wanted[i]);
+	plan_free(plan);
+	configuration_free(old);
+	configuration_free(new);
+}
+#define ASSERT_LEAVES(before, after, ...) \
+	assert_leaves(before, after, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void
+rules_that_differ_are_told(void **state)
+{
+#define A "{ name: a, accept: any }"
+#define B "{ name: b, accept: tcp, to-port: [80, 443] }"
+#define C "{ name: c, drop: any }"
+	(void)state;
+	ASSERT_LEAVES(RULE("name: a, accept: any"), RULE("name: a, drop: tcp, from: in"),
+		"rules/a: accept: any > drop: tcp, from: in");
+	ASSERT_LEAVES(BEFORE PORTS "        rules: [" A ", " B "]\n",
+		BEFORE PORTS "        rules: [" A ", " C ", " B "]\n", "rules/c:  > drop: any");
+	ASSERT_LEAVES(BEFORE PORTS "        rules: [" A ", " B "]\n",
+		BEFORE PORTS "        rules: [" A "]\n",
+		"rules/b: accept: tcp, to-port: 443, 80 > ");
+	ASSERT_LEAVES(BEFORE PORTS "        rules: [" A ", " B ", " C "]\n",
+		BEFORE PORTS "        rules: [" C ", " A ", " B "]\n",
+		"rules/order: as it was > another");
+}
+
+static int
+set_up(void **state)
+{
+	struct weft_error error;
+
+	(void)state;
+	model = model_open(&error);
+	return model != NULL ? 0 : -1;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	model_close(model);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rules_become_those_of_the_library),
+		cmocka_unit_test(translations_become_those_of_the_library),
+		cmocka_unit_test(it_is_written_as_it_is_read),
+		cmocka_unit_test(what_is_wrong_is_told),
+		cmocka_unit_test(routers_and_zones_are_checked),
+		cmocka_unit_test(rules_that_differ_are_told),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,690 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Translation, as hosts inside and outside see it. Inside are 10.0.0.0/24 and 2001:db8:0::/64,
+ * outside 10.1.0.0/24 and 2001:db8:1::/64; the firewall translates to 10.1.0.100 and up.
+ */
+#include "../firewall_fixture.h"
+#include "packet/fragment.h"
+#include "packet/icmp.h"
+#include "packet/parse.h"
+
+/* ---- what a receiver checks -------------------------------------------------------------------
+ */
+
+static unsigned
+header_of(uint8_t family)
+{
+	return family == 4 ? 20 : 40;
+}
+
+/* The checksums of an IP packet of `length` bytes, in whose payload there may be another one that
+ * is quoted whole. */
+static void
+assert_sound(const uint8_t *ip, size_t length)
+{
+	uint8_t family = ip[0] >> 4, protocol = family == 4 ? ip[9] : ip[6];
+	const uint8_t *l4 = ip + header_of(family);
+	size_t rest = length - header_of(family);
+	uint32_t sum = rte_raw_cksum(l4, rest);
+
+	if (family == 4)
+		assert_int_equal(rte_raw_cksum(ip, 20), 0xffff);
+	if (family == 6)
+		sum += rte_ipv6_phdr_cksum((const struct rte_ipv6_hdr *)ip, 0);
+	else if (protocol != IPPROTO_ICMP)
+		sum += rte_ipv4_phdr_cksum((const struct rte_ipv4_hdr *)ip, 0);
+	sum = (sum & 0xffff) + (sum >> 16);
+	assert_int_equal((sum & 0xffff) + (sum >> 16), 0xffff);
+	if ((protocol == IPPROTO_ICMP && l4[0] == 3) || (protocol == IPPROTO_ICMPV6 && l4[0] < 128))
+		assert_sound(l4 + 8, rest - 8);
+}
+
+static uint16_t
+port_at(const uint8_t *frame, uint8_t family, unsigned offset)
+{
+	const uint8_t *at = frame + 14 + header_of(family) + offset;
+
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static void
+assert_address(const uint8_t *frame, uint8_t family, bool source, const char *wanted)
+{
+	const uint8_t *at = frame + 14 + (family == 4 ? 12 : 8) +
+			    (source               ? 0
+				    : family == 4 ? 4
+						  : 16);
+	struct weft_prefix prefix = prefix_of(wanted);
+
+	assert_memory_equal(at, prefix.address, family == 4 ? 4 : 16);
+}
+
+/* Comes out on the other side, or where it came from; sound; its length. */
+static size_t
+pass(const struct bench_firewall *bench, enum side side, enum side to, const uint8_t *frame,
+	size_t length, uint8_t got[BUFFER])
+{
+	size_t size;
+
+	put(bench, side, frame, length);
+	size = weft_nic_receive(bench->nics[to], got, BUFFER);
+	assert_int_equal(size, length);
+	assert_sound(got + 14, size - 14);
+	lab_expect_nothing(bench->nics[IN]);
+	lab_expect_nothing(bench->nics[OUT]);
+	return size;
+}
+
+static void
+set_translations(
+	const struct bench_firewall *bench, const struct weft_translation *list, unsigned count)
+{
+	struct weft_change *change = weft_change_begin(lab);
+
+	weft_firewall_translations(change, bench->device, "in", list, count);
+	lab_commit(change);
+}
+
+static struct bench_firewall
+translating(const struct weft_translation *list, unsigned count)
+{
+	const struct weft_rule rules[] = { { .name = "out", .from = only_in, .n_from = 1 },
+		{ .name = "in",
+			.from = only_out,
+			.n_from = 1,
+			.to_ip = &(const struct weft_prefix){ 4, 24, { 10, 0, 0 } },
+			.n_to_ip = 1 },
+		{ .name = "in6",
+			.from = only_out,
+			.n_from = 1,
+			.to_ip = &(const struct weft_prefix){ 6, 64, { 0x20, 1, 0xd, 0xb8 } },
+			.n_to_ip = 1 } };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 3);
+
+	set_translations(&bench, list, count);
+	return bench;
+}
+
+static struct make_ends
+ends_between(enum side side, const char *from, const char *to)
+{
+	struct weft_prefix a = prefix_of(from), b = prefix_of(to);
+	struct make_ends ends = ends_of(side, 1, 1, a.family);
+
+	memcpy(ends.source, a.address, 16);
+	memcpy(ends.destination, b.address, 16);
+	return ends;
+}
+
+/* ---- source -------------------------------------------------------------------------------------
+ */
+
+struct names {
+	uint8_t family;
+	const char *host, *other_host, *server, *outside;
+};
+
+static const struct names names[] = {
+	{ 4, "10.0.0.1", "10.0.0.2", "10.1.0.1", "10.1.0.100" },
+	{ 6, "2001:db8::1", "2001:db8::2", "2001:db8:1::1", "2001:db8:1::100" },
+};
+
+static void
+check_source(const struct names *n, uint8_t protocol)
+{
+	struct weft_prefix pool = prefix_of(n->outside);
+	const struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1 } };
+	struct bench_firewall bench = translating(list, 1);
+	struct make_ends ends = ends_between(IN, n->host, n->server);
+	struct make_ends other = ends_between(IN, n->other_host, n->server);
+	struct make_ends back = ends_between(OUT, n->server, n->outside);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	size_t length;
+	uint16_t port;
+	bool tcp = protocol == IPPROTO_TCP;
+
+#define MAKE(e, from, to) \
+	(tcp ? make_tcp(frame, e, from, to, 1, 0, RTE_TCP_SYN_FLAG) \
+	     : make_udp(frame, e, from, to, "payload", 7))
+	/* its own port is free */
+	pass(&bench, IN, OUT, frame, MAKE(&ends, 5000, 80), got);
+	assert_address(got, n->family, true, n->outside);
+	assert_address(got, n->family, false, n->server);
+	assert_int_equal(port_at(got, n->family, 0), 5000);
+	assert_int_equal(port_at(got, n->family, 2), 80);
+	/* and is not for another host */
+	pass(&bench, IN, OUT, frame, MAKE(&other, 5000, 80), got);
+	assert_address(got, n->family, true, n->outside);
+	port = port_at(got, n->family, 0);
+	assert_int_not_equal(port, 5000);
+	assert_in_range(port, 1024, 65535);
+	/* replies find both */
+	length = tcp ? make_tcp(frame, &back, 80, port, 1, 2, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)
+		     : make_udp(frame, &back, 80, port, "payload", 7);
+	pass(&bench, OUT, IN, frame, length, got);
+	assert_address(got, n->family, true, n->server);
+	assert_address(got, n->family, false, n->other_host);
+	assert_int_equal(port_at(got, n->family, 2), 5000);
+	length = tcp ? make_tcp(frame, &back, 80, 5000, 1, 2, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)
+		     : make_udp(frame, &back, 80, 5000, "payload", 7);
+	pass(&bench, OUT, IN, frame, length, got);
+	assert_address(got, n->family, false, n->host);
+	/* nobody's port */
+	put(&bench, OUT, frame, make_udp(frame, &back, 80, 5001, "payload", 7));
+	lab_expect_nothing(bench.nics[IN]);
+	/* later packets of the connection go the same way */
+	length = tcp ? make_tcp(frame, &other, 5000, 80, 2, 2, RTE_TCP_ACK_FLAG)
+		     : make_udp(frame, &other, 5000, 80, "payload", 7);
+	pass(&bench, IN, OUT, frame, length, got);
+	assert_int_equal(port_at(got, n->family, 0), port);
+#undef MAKE
+}
+
+static void
+test_source_tcp4(void **state)
+{
+	(void)state;
+	check_source(&names[0], IPPROTO_TCP);
+}
+
+static void
+test_source_tcp6(void **state)
+{
+	(void)state;
+	check_source(&names[1], IPPROTO_TCP);
+}
+
+static void
+test_source_udp4(void **state)
+{
+	(void)state;
+	check_source(&names[0], IPPROTO_UDP);
+}
+
+static void
+test_source_udp6(void **state)
+{
+	(void)state;
+	check_source(&names[1], IPPROTO_UDP);
+}
+
+/* Two hosts that ping with the same id. */
+static void
+check_ping(const struct names *n)
+{
+	struct weft_prefix pool = prefix_of(n->outside);
+	const struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1 } };
+	struct bench_firewall bench = translating(list, 1);
+	struct make_ends ends = ends_between(IN, n->host, n->server);
+	struct make_ends other = ends_between(IN, n->other_host, n->server);
+	struct make_ends back = ends_between(OUT, n->server, n->outside);
+	uint8_t frame[MAKE_SIZE], got[BUFFER], *icmp = frame + 14 + header_of(n->family);
+	uint8_t request = n->family == 4 ? 8 : 128, reply = n->family == 4 ? 0 : 129;
+	uint16_t id, word;
+	size_t length;
+
+	pass(&bench, IN, OUT, frame, make_echo(frame, &ends, 1, 1, "x", 1), got);
+	assert_int_equal(port_at(got, n->family, 4), 1);
+	pass(&bench, IN, OUT, frame, make_echo(frame, &other, 1, 1, "x", 1), got);
+	id = port_at(got, n->family, 4);
+	assert_int_not_equal(id, 1);
+	length = make_echo(frame, &back, id, 1, "x", 1);
+	/* the reply: another type, and the checksum that goes with it */
+	memcpy(&word, icmp + 2, 2);
+	word = rte_be_to_cpu_16(word);
+	word = (uint16_t)(word + (unsigned)((request - reply) * 256) +
+			  (word + (unsigned)((request - reply) * 256 & 0xffff) > 0xffff));
+	icmp[0] = reply;
+	if (n->family == 6) /* one less becomes one more in the complement */
+		word = (uint16_t)(((icmp[2] << 8 | icmp[3]) + 0xffff - 0x100) % 0xffff);
+	icmp[2] = (uint8_t)(word >> 8);
+	icmp[3] = (uint8_t)word;
+	pass(&bench, OUT, IN, frame, length, got);
+	assert_address(got, n->family, false, n->other_host);
+	assert_int_equal(port_at(got, n->family, 4), 1);
+}
+
+static void
+test_ping(void **state)
+{
+	(void)state;
+	check_ping(&names[0]);
+}
+
+static void
+test_ping6(void **state)
+{
+	(void)state;
+	check_ping(&names[1]);
+}
+
+/* RFC 4787, REQ-2: all of a host's connections have one address; ports as the range says. */
+static void
+test_pool(void **state)
+{
+	const struct weft_prefix pool[] = { prefix_of("10.1.0.128/26"), prefix_of("10.1.0.64/26") };
+	const struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = pool,
+		.n_addresses = 2,
+		.ports = { 2000, 2003 } } };
+	struct bench_firewall bench = translating(list, 1);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	bool seen[256] = { false };
+	unsigned addresses = 0;
+
+	(void)state;
+	for (unsigned host = 1; host < 100; host++) {
+		uint8_t address = 0;
+
+		for (unsigned i = 0; i < 4; i++) {
+			struct make_ends ends = ends_of(IN, host, 1, 4);
+
+			pass(&bench, IN, OUT, frame,
+				make_udp(frame, &ends, (uint16_t)(5000 + i), (uint16_t)(host * 9),
+					"", 0),
+				got);
+			assert_in_range(port_at(got, 4, 0), 2000, 2003);
+			if (i > 0)
+				assert_int_equal(got[14 + 15], address);
+			address = got[14 + 15];
+			assert_in_range(address, 64, 191);
+		}
+		addresses += !seen[address];
+		seen[address] = true;
+		if (host == 1) { /* the range is used up */
+			struct make_ends ends = ends_of(IN, host, 1, 4);
+
+			expect_drop(&bench, IN, frame, make_udp(frame, &ends, 6000, 9, "", 0),
+				DROP_NO_TRANSLATION);
+		}
+	}
+	assert_true(addresses > 30);
+}
+
+/* ---- destination --------------------------------------------------------------------------------
+ */
+
+static const struct weft_port_range port_8080 = { 8080, 8080 };
+
+static void
+check_destination(const struct names *n)
+{
+	struct weft_prefix outside = prefix_of(n->outside), server = prefix_of(n->host);
+	const struct weft_translation list[] = { { .match = { .name = "web",
+							   .fields = WEFT_RULE_PROTOCOL,
+							   .protocol = IPPROTO_TCP,
+							   .to_ip = &outside,
+							   .n_to_ip = 1,
+							   .to_port = &port_8080,
+							   .n_to_port = 1 },
+		.kind = WEFT_TRANSLATE_DESTINATION,
+		.addresses = &server,
+		.n_addresses = 1,
+		.ports = { 80, 80 } } };
+	struct bench_firewall bench = translating(list, 1);
+	struct make_ends ends = ends_between(OUT, n->server, n->outside);
+	struct make_ends back = ends_between(IN, n->host, n->server);
+	struct make_ends inside = ends_between(IN, n->other_host, n->outside);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	struct make_ends turned;
+	uint16_t port;
+
+	pass(&bench, OUT, IN, frame, make_tcp(frame, &ends, 5000, 8080, 1, 0, RTE_TCP_SYN_FLAG),
+		got);
+	assert_address(got, n->family, true, n->server);
+	assert_address(got, n->family, false, n->host);
+	assert_int_equal(port_at(got, n->family, 0), 5000);
+	assert_int_equal(port_at(got, n->family, 2), 80);
+	pass(&bench, IN, OUT, frame,
+		make_tcp(frame, &back, 80, 5000, 1, 2, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG), got);
+	assert_address(got, n->family, true, n->outside);
+	assert_int_equal(port_at(got, n->family, 0), 8080);
+	/* another port is not forwarded */
+	put(&bench, OUT, frame, make_tcp(frame, &ends, 5000, 8081, 1, 0, RTE_TCP_SYN_FLAG));
+	lab_expect_nothing(bench.nics[IN]);
+	/* RFC 4787, REQ-9: from inside it is sent back, as if from outside */
+	pass(&bench, IN, IN, frame, make_tcp(frame, &inside, 6000, 8080, 1, 0, RTE_TCP_SYN_FLAG),
+		got);
+	assert_memory_equal(got, frame + 6, 6);
+	assert_memory_equal(got + 6, frame, 6);
+	assert_address(got, n->family, true, n->outside);
+	assert_address(got, n->family, false, n->host);
+	port = port_at(got, n->family, 0);
+	turned = ends_between(IN, n->host, n->outside);
+	pass(&bench, IN, IN, frame,
+		make_tcp(frame, &turned, 80, port, 1, 2, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG), got);
+	assert_address(got, n->family, true, n->outside);
+	assert_address(got, n->family, false, n->other_host);
+	assert_int_equal(port_at(got, n->family, 0), 8080);
+	assert_int_equal(port_at(got, n->family, 2), 6000);
+}
+
+static void
+test_destination(void **state)
+{
+	(void)state;
+	check_destination(&names[0]);
+}
+
+static void
+test_destination6(void **state)
+{
+	(void)state;
+	check_destination(&names[1]);
+}
+
+/* One to one, whoever begins. */
+static void
+check_prefix(const char *in, const char *out, const struct names *n, const char *host,
+	const char *translated)
+{
+	const struct weft_prefix prefixes[] = { prefix_of(in), prefix_of(out) };
+	const struct weft_translation list[] = { { .match = { .name = "both" },
+		.kind = WEFT_TRANSLATE_PREFIX,
+		.addresses = prefixes,
+		.n_addresses = 2 } };
+	struct bench_firewall bench = translating(list, 1);
+	struct make_ends ends = ends_between(IN, host, n->server);
+	struct make_ends from = ends_between(OUT, n->server, translated);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+
+	pass(&bench, IN, OUT, frame, make_udp(frame, &ends, 1, 2, "x", 1), got);
+	assert_address(got, n->family, true, translated);
+	assert_int_equal(port_at(got, n->family, 0), 1);
+	pass(&bench, OUT, IN, frame, make_udp(frame, &from, 3, 4, "x", 1), got);
+	assert_address(got, n->family, false, host);
+	assert_int_equal(port_at(got, n->family, 2), 4);
+}
+
+static void
+test_prefix(void **state)
+{
+	(void)state;
+	check_prefix("10.0.0.64/27", "10.1.0.128/27", &names[0], "10.0.0.77", "10.1.0.141");
+}
+
+static void
+test_prefix6(void **state)
+{
+	(void)state;
+	check_prefix("2001:db8::40/123", "2001:db8:1::a0/123", &names[1], "2001:db8::4d",
+		"2001:db8:1::ad");
+}
+
+/* ---- errors and fragments
+ * ------------------------------------------------------------------------ */
+
+/* About what is in `frame`, by somebody outside or inside; a whole quote, so that it can be
+ * checked. */
+static size_t
+error_about(
+	uint8_t *error, const uint8_t *frame, size_t length, const struct names *n, const char *by)
+{
+	struct rte_mbuf *packet = packet_from_bytes(&lab->pools, frame, length), *answer;
+	struct weft_prefix source = prefix_of(by);
+	size_t size;
+
+	packet_parse(packet);
+	answer = n->family == 4 ? icmp4_error(&lab->pools, packet, 14, ICMP4_UNREACHABLE,
+					  ICMP4_PORT, 0, source.address)
+				: icmp6_error(&lab->pools, packet, 14, ICMP6_UNREACHABLE,
+					  ICMP6_PORT, 0, source.address);
+	assert_non_null(answer);
+	size = rte_pktmbuf_pkt_len(answer);
+	packet_copy_bytes(error, answer, (unsigned)size);
+	station_mac(error, 1);
+	station_mac(error + 6, 2);
+	rte_pktmbuf_free(packet);
+	rte_pktmbuf_free(answer);
+	return size;
+}
+
+/* RFC 5508, REQ-4: what is quoted is as its sender sent it. */
+static void
+check_error(const struct names *n, unsigned kind)
+{
+	struct weft_prefix pool = prefix_of(n->outside);
+	const struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1,
+		.ports = { 2000, 3000 } } };
+	struct bench_firewall bench = translating(list, 1);
+	struct make_ends ends = ends_between(IN, n->host, n->server);
+	uint8_t frame[MAKE_SIZE], got[BUFFER], error[BUFFER], *quoted;
+	size_t length, size;
+
+	length = kind == 0   ? make_udp(frame, &ends, 5000, 80, "payload", 7)
+		 : kind == 1 ? make_tcp(frame, &ends, 5000, 80, 1, 0, RTE_TCP_SYN_FLAG)
+			     : make_echo(frame, &ends, 5000, 1, "x", 1);
+	pass(&bench, IN, OUT, frame, length, got);
+	size = error_about(error, got, length, n, n->server);
+	assert_sound(error + 14, size - 14);
+	pass(&bench, OUT, IN, error, size, got);
+	assert_address(got, n->family, false, n->host);
+	assert_address(got, n->family, true, n->server);
+	quoted = got + 14 + header_of(n->family) + 8;
+	assert_memory_equal(quoted, frame + 14, length - 14);
+}
+
+static void
+test_errors(void **state)
+{
+	(void)state;
+	for (unsigned kind = 0; kind < 3; kind++)
+		for (unsigned i = 0; i < 2; i++) {
+			check_error(&names[i], kind);
+			lab_close_routers(state);
+			lab_open(state);
+		}
+}
+
+/* By the server that a port is forwarded to: it is not seen outside. */
+static void
+test_error_from_inside(void **state)
+{
+	const struct names *n = &names[0];
+	struct weft_prefix outside = prefix_of(n->outside), server = prefix_of(n->host);
+	const struct weft_translation list[] = {
+		{ .match = { .name = "dns", .to_ip = &outside, .n_to_ip = 1 },
+			.kind = WEFT_TRANSLATE_DESTINATION,
+			.addresses = &server,
+			.n_addresses = 1 }
+	};
+	struct bench_firewall bench = translating(list, 1);
+	struct make_ends ends = ends_between(OUT, n->server, n->outside);
+	uint8_t frame[MAKE_SIZE], got[BUFFER], error[BUFFER];
+	size_t length = make_udp(frame, &ends, 5000, 53, "payload", 7), size;
+
+	(void)state;
+	pass(&bench, OUT, IN, frame, length, got);
+	size = error_about(error, got, length, n, n->host);
+	pass(&bench, IN, OUT, error, size, got);
+	assert_address(got, 4, true, n->outside);
+	assert_address(got, 4, false, n->server);
+	assert_memory_equal(got + 14 + 20 + 8, frame + 14, length - 14);
+}
+
+static void
+test_fragments(void **state)
+{
+	const struct names *n = &names[0];
+	struct weft_prefix pool = prefix_of(n->outside);
+	const struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1,
+		.ports = { 2000, 3000 } } };
+	struct bench_firewall bench = translating(list, 1);
+	struct make_ends ends = ends_between(IN, n->host, n->server);
+	uint8_t frame[MAKE_LONG_SIZE], got[BUFFER], whole[BUFFER] = { 0 }, payload[1400] = { 5 };
+	size_t length = make_long_udp(frame, &ends, 5000, 80, payload, sizeof(payload)), size;
+	struct rte_mbuf *packet = packet_from_bytes(&lab->pools, frame, length), *pieces[8];
+	unsigned count, total = 0;
+	bool no_buffer;
+
+	(void)state;
+	packet_parse(packet);
+	count = fragment_ip4(&lab->pools, packet, 14, 600, pieces, 8, &no_buffer);
+	assert_int_equal(count, 3);
+	for (unsigned i = 0; i < count; i++) {
+		size = rte_pktmbuf_pkt_len(pieces[i]);
+		packet_copy_bytes(got, pieces[i], (unsigned)size);
+		rte_pktmbuf_free(pieces[i]);
+		put(&bench, IN, got, size);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		unsigned at;
+
+		size = weft_nic_receive(bench.nics[OUT], got, sizeof(got));
+		assert_true(size > 34 && size <= 614);
+		assert_address(got, 4, true, n->outside);
+		at = (unsigned)((got[20] << 8 | got[21]) & 0x1fff) * 8;
+		memcpy(whole + 34 + at, got + 34, size - 34);
+		if (at == 0)
+			memcpy(whole, got, 34);
+		total += (unsigned)size - 34;
+	}
+	lab_expect_nothing(bench.nics[OUT]);
+	assert_int_equal(total, length - 34);
+	/* as if it had never been cut */
+	whole[16] = frame[16];
+	whole[17] = frame[17];
+	whole[20] = whole[21] = 0;
+	whole[24] = whole[25] = 0;
+	*(uint16_t *)(whole + 24) = (uint16_t)~rte_raw_cksum(whole + 14, 20);
+	assert_sound(whole + 14, length - 14);
+	assert_in_range(port_at(whole, 4, 0), 2000, 3000);
+	assert_memory_equal(whole + 42, frame + 42, length - 42);
+}
+
+/* ---- ARP
+ * ------------------------------------------------------------------------------------------ */
+
+static void
+test_answers(void **state)
+{
+	struct weft_prefix pool = prefix_of("10.1.0.96/28");
+	struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1,
+		.answer = true } };
+	struct bench_firewall bench = translating(list, 1);
+	struct make_ends ends = ends_between(OUT, "10.1.0.1", "10.1.0.100");
+	struct make_ends inside = ends_between(IN, "10.0.0.7", "10.1.0.1");
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	size_t length = make_neighbour_request(frame, &ends);
+
+	(void)state;
+	/* nobody has been heard inside yet */
+	expect_drop(&bench, OUT, frame, length, DROP_RULE_DEFAULT);
+	put(&bench, IN, got, make_udp(got, &inside, 1, 2, "", 0));
+	lab_drain(bench.nics[OUT]);
+	put(&bench, OUT, frame, length);
+	assert_true(weft_nic_receive(bench.nics[OUT], got, sizeof(got)) >= 42);
+	assert_memory_equal(got, frame + 6, 6);
+	assert_memory_equal(got + 6, inside.source_mac.addr_bytes, 6);
+	assert_int_equal(got[21], 2);
+	assert_memory_equal(got + 22, inside.source_mac.addr_bytes, 6);
+	assert_memory_equal(got + 28, prefix_of("10.1.0.100").address, 4);
+	lab_expect_nothing(bench.nics[IN]);
+	/* not for addresses that are not translated to, nor unless it is told to */
+	ends = ends_between(OUT, "10.1.0.1", "10.1.0.112");
+	expect_drop(&bench, OUT, frame, make_neighbour_request(frame, &ends), DROP_RULE_DEFAULT);
+	list[0].answer = false;
+	set_translations(&bench, list, 1);
+	ends = ends_between(OUT, "10.1.0.1", "10.1.0.100");
+	expect_drop(&bench, OUT, frame, make_neighbour_request(frame, &ends), DROP_RULE_DEFAULT);
+	lab_expect_nothing(bench.nics[OUT]);
+}
+
+/* ---- changes
+ * --------------------------------------------------------------------------------------- */
+
+static void
+test_changes(void **state)
+{
+	struct weft_prefix pool = prefix_of("10.1.0.100"), other = prefix_of("10.1.0.101");
+	struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1 } };
+	struct bench_firewall bench = translating(list, 1);
+	struct make_ends ends = ends_between(IN, "10.0.0.1", "10.1.0.1");
+	struct weft_change *change;
+	struct weft_error error;
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+
+	(void)state;
+	pass(&bench, IN, OUT, frame, make_udp(frame, &ends, 1000, 2, "", 0), got);
+	/* an aborted change leaves it */
+	list[0].addresses = &other;
+	change = weft_change_begin(lab);
+	weft_firewall_translations(change, bench.device, "in", list, 1);
+	weft_firewall_translations(change, bench.device, "in", NULL, 0);
+	weft_change_abort(change);
+	change = weft_change_begin(lab);
+	weft_firewall_rules(change, bench.device, &(struct weft_rule){ "all" }, 1);
+	lab_commit(change);
+	pass(&bench, IN, OUT, frame, make_udp(frame, &ends, 1001, 2, "", 0), got);
+	assert_address(got, 4, true, "10.1.0.100");
+	/* connections that are there keep theirs */
+	change = weft_change_begin(lab);
+	weft_firewall_translations(change, bench.device, "in", NULL, 0);
+	weft_firewall_translations(change, bench.device, "in", list, 1);
+	lab_commit(change);
+	pass(&bench, IN, OUT, frame, make_udp(frame, &ends, 1000, 2, "", 0), got);
+	assert_address(got, 4, true, "10.1.0.100");
+	pass(&bench, IN, OUT, frame, make_udp(frame, &ends, 1002, 2, "", 0), got);
+	assert_address(got, 4, true, "10.1.0.101");
+	set_translations(&bench, NULL, 0);
+	pass(&bench, IN, OUT, frame, make_udp(frame, &ends, 1003, 2, "", 0), got);
+	assert_address(got, 4, true, "10.0.0.1");
+	/* what makes no sense */
+	change = weft_change_begin(lab);
+	weft_firewall_translations(change, bench.device, "dmz", list, 1);
+	assert_int_equal(weft_change_commit(change, &error), -1);
+	list[0].kind = WEFT_TRANSLATE_PREFIX;
+	change = weft_change_begin(lab);
+	weft_firewall_translations(change, bench.device, "in", list, 1);
+	assert_int_equal(weft_change_commit(change, &error), -1);
+	list[0].n_addresses = 0;
+	change = weft_change_begin(lab);
+	weft_firewall_translations(change, bench.device, "in", list, 1);
+	assert_int_equal(weft_change_commit(change, &error), -1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close_routers)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_source_tcp4),
+		TEST(test_source_tcp6),
+		TEST(test_source_udp4),
+		TEST(test_source_udp6),
+		TEST(test_ping),
+		TEST(test_ping6),
+		TEST(test_pool),
+		TEST(test_destination),
+		TEST(test_destination6),
+		TEST(test_prefix),
+		TEST(test_prefix6),
+		TEST(test_errors),
+		TEST(test_error_from_inside),
+		TEST(test_fragments),
+		TEST(test_answers),
+		TEST(test_changes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
