@@ -139,12 +139,14 @@ const struct command commands[] = {
 	{ "trace", "print every step of live packets", "[FILTER...]", 0, ANY, { WORD_FILTER },
 		trace_options, command_trace, FILTER_TEXT, "weft trace ip=10.0.0.10 --count 5" },
 	{ "explain", "walk a made-up packet through the live tables",
-		"NETWORK/NIC to ADDRESS [PROTOCOL]", 0, 4,
-		{ WORD_NIC, WORD_TO, WORD_NONE, WORD_PROTOCOL }, explain_options, command_explain,
-		"Nothing is sent, learned or counted. ADDRESS is of IP, or a MAC. PROTOCOL is\n"
-		"icmp (the default), tcp/PORT or udp/PORT. With --frame only NETWORK/NIC is\n"
-		"given. What a router answers itself has arrived. Exit status 1: it would not\n"
-		"arrive.",
+		"NETWORK/NIC to ADDRESS|NIC [PROTOCOL]", 0, 6,
+		{ WORD_NIC, WORD_TO, WORD_NIC, WORD_PROTOCOL }, explain_options, command_explain,
+		"Nothing is sent, learned or counted. ADDRESS is of IP, or a MAC; of a NIC it is\n"
+		"the first one that it can be reached by. PROTOCOL is icmp (the default), "
+		"tcp/PORT\n"
+		"or udp/PORT. With --frame only NETWORK/NIC is given, which may be written\n"
+		"`NETWORK from NIC` too. What a router answers itself has arrived. Exit status 1:\n"
+		"it would not arrive.",
 		"weft explain red/web to 10.0.0.11 tcp/443" },
 	{ "ping", "send echo requests from a router", "NETWORK/ROUTER ADDRESS", 2, 2, { WORD_NONE },
 		ping_options, command_ping,

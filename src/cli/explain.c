@@ -5,7 +5,6 @@
 #include "cli/query.h"
 #include "cli/steps.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,18 +87,26 @@ add_text(json_t *input, const char *name, const char *text)
 	return true;
 }
 
-static bool
-is_address(const char *text)
+/*
+ * NETWORK/NIC, or NETWORK from NIC: the vnic; *used tells how many of the words that were. NULL:
+ * wrong usage, told.
+ */
+static char *
+read_from(const struct arguments *arguments, unsigned *used)
 {
-	unsigned char bytes[sizeof(struct in6_addr)];
-	unsigned m[6];
-	int end = 0;
+	const char *const *words = arguments->operands;
 
-	if (inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1)
-		return true;
-	return sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5],
-		       &end) == 6 &&
-	       text[end] == '\0';
+	if (arguments->count > 1 && strcmp(words[1], "from") == 0) {
+		*used = 3;
+		if (arguments->count > 2)
+			return output_format("%s/%s", words[0], words[2]);
+	} else {
+		*used = 1;
+		if (arguments->count > 0)
+			return output_format("%s", words[0]);
+	}
+	output_error("from which vnic? weft explain NETWORK/NIC to ADDRESS [tcp/443]");
+	return NULL;
 }
 
 /* What the command line asks for; false: wrong usage, told. */
@@ -107,30 +114,32 @@ static bool
 fill_input(json_t *input, const struct arguments *arguments)
 {
 	const char *frame = arguments_value(arguments, "frame");
-	const char *const *words = arguments->operands;
+	unsigned used;
+	char *from = read_from(arguments, &used);
+	const char *const *words = arguments->operands + used;
+	bool good = from != NULL && add_text(input, "from", from);
+	unsigned count = arguments->count - used;
 
-	if (arguments->count == 0) {
-		output_error("from which vnic? weft explain NETWORK/NIC to ADDRESS [tcp/443]");
-		return false;
-	}
-	if (!add_text(input, "from", words[0]))
+	free(from);
+	if (!good)
 		return false;
 	if (frame != NULL) {
-		if (arguments->count == 1)
+		if (count == 0)
 			return add_frame(input, frame);
-		output_error("--frame says where to; '%s' is too much", words[1]);
+		output_error("--frame says where to; '%s' is too much", words[0]);
 		return false;
 	}
-	if (arguments->count < 3 || strcmp(words[1], "to") != 0) {
-		output_error("where to? weft explain %s to ADDRESS [tcp/443]", words[0]);
+	if (count < 2 || strcmp(words[0], "to") != 0) {
+		output_error("where to? weft explain %s to ADDRESS [tcp/443]",
+			json_string_value(json_object_get(input, "from")));
 		return false;
 	}
-	if (!is_address(words[2])) {
-		output_error("ADDRESS is of IPv4, of IPv6, or a MAC, not '%s'", words[2]);
+	if (count > 3) {
+		output_error("'%s' is too much", words[3]);
 		return false;
 	}
-	return add_text(input, "to", words[2]) &&
-	       add_protocol(input, arguments->count > 3 ? words[3] : "icmp") &&
+	return add_text(input, "to", words[1]) &&
+	       add_protocol(input, count > 2 ? words[2] : "icmp") &&
 	       add_number(input, arguments, "vlan", 4094) &&
 	       add_number(input, arguments, "from-port", 65535);
 }

@@ -31,7 +31,8 @@ api_trace_step(struct daemon *daemon, const struct trace_event *event)
 /* What is asked; `run` is done on the config thread, where vnics can be looked up. */
 struct question {
 	struct daemon *daemon;
-	const char *from;
+	const char *from,
+		*to_nic; /* to_nic: NULL, or of its network; NETWORK/NIC where it has a slash */
 	struct explain_request request;
 	uint8_t *frame;
 	size_t length;
@@ -59,6 +60,54 @@ find_nic(struct daemon *daemon, const char *name, struct weft_error *error)
 	return nic;
 }
 
+static struct weft_nic *
+find_destination(struct question *question)
+{
+	struct weft_network *network = question->request.from->network;
+	struct weft_nic *nic;
+
+	if (strchr(question->to_nic, '/') != NULL)
+		return find_nic(question->daemon, question->to_nic, &question->error);
+	nic = weft_nic_find(question->daemon->weft, network, question->to_nic);
+	if (nic == NULL)
+		error_set(&question->error, ENOENT,
+			"to is an address, a MAC or a nic: network %s has no nic '%s'",
+			network != NULL ? network->name : "-", question->to_nic);
+	return nic;
+}
+
+static bool
+has_family(const struct weft_nic *nic, uint8_t family)
+{
+	for (unsigned i = 0; i < nic->config->n_addresses; i++)
+		if (nic->config->addresses[i].family == family)
+			return true;
+	return false;
+}
+
+/* To a vnic: to its first address of a family that the sender has too; without one, to its MAC. */
+static int
+aim_at_nic(struct question *question)
+{
+	struct explain_request *request = &question->request;
+	const struct weft_nic *nic = find_destination(question);
+
+	if (nic == NULL)
+		return -1;
+	for (unsigned i = 0; i < nic->config->n_addresses; i++) {
+		const struct weft_prefix *address = &nic->config->addresses[i];
+
+		if (!has_family(request->from, address->family))
+			continue;
+		request->family = address->family;
+		memcpy(request->to, address->address, sizeof(request->to));
+		return 0;
+	}
+	request->has_mac = true;
+	memcpy(request->to_mac, nic->mac, sizeof(request->to_mac));
+	return 0;
+}
+
 static void
 run(void *context)
 {
@@ -67,7 +116,8 @@ run(void *context)
 	uint32_t vport;
 
 	question->request.from = find_nic(question->daemon, question->from, &question->error);
-	if (question->request.from == NULL)
+	if (question->request.from == NULL ||
+		(question->to_nic != NULL && aim_at_nic(question) < 0))
 		return;
 	if (question->frame == NULL) {
 		question->explanation = explain_packet(weft, &question->request, &question->error);
@@ -85,7 +135,8 @@ run(void *context)
 /* ---- reading the input ------------------------------------------------------------------------
  */
 
-static int
+/* An address, a MAC, or else the name of a vnic. */
+static void
 read_destination(const char *text, struct question *question)
 {
 	struct explain_request *request = &question->request;
@@ -93,14 +144,12 @@ read_destination(const char *text, struct question *question)
 
 	if (model_parse_mac(text, request->to_mac) == 0) {
 		request->has_mac = true;
-		return 0;
+	} else if (model_parse_address(text, &address) == 0) {
+		request->family = address.family;
+		memcpy(request->to, address.address, sizeof(request->to));
+	} else {
+		question->to_nic = text;
 	}
-	if (model_parse_address(text, &address) < 0)
-		return error_set(
-			&question->error, EINVAL, "to is an address or a MAC, not '%s'", text);
-	request->family = address.family;
-	memcpy(request->to, address.address, sizeof(request->to));
-	return 0;
 }
 
 static int
@@ -165,7 +214,8 @@ read_question(const json_t *input, struct question *question)
 		return read_frame(frame, question);
 	if (to == NULL)
 		return error_set(&question->error, EINVAL, "neither to nor frame is there");
-	if (read_destination(to, question) < 0 || read_protocol(protocol, question) < 0 ||
+	read_destination(to, question);
+	if (read_protocol(protocol, question) < 0 ||
 		read_number(input, "to-port", 65535, &question->request.to_port, question) < 0 ||
 		read_number(input, "from-port", 65535, &question->request.from_port, question) < 0)
 		return -1;

@@ -105,6 +105,9 @@ def test_help_of_everything(api):
 	(["trace", "--count", "0"], "--count takes a number"),
 	(["explain"], "from which vnic?"),
 	(["explain", "red/web", "10.0.0.1"], "where to?"),
+	(["explain", "red", "from"], "from which vnic?"),
+	(["explain", "red", "from", "web"], "where to?"),
+	(["explain", "red/web", "to", "10.0.0.1", "icmp", "x"], "'x' is too much"),
 	(["explain", "red/web", "to", "10.0.0.1", "tcp"], "tcp/PORT"),
 	(["explain", "red/web", "to", "10.0.0.1", "tcp/65536"], "tcp/PORT"),
 	(["explain", "red/web", "--frame", "0102"], "14 to 65535 bytes in hex"),
@@ -429,6 +432,8 @@ def test_explain(api):
 	assert done.returncode == 0 and "to red/db" in done.stdout and done.stdout.endswith("  sent\n")
 	assert api.requests[-1].body == {"weft:input": {"from": "red/web", "to": "10.0.0.2", "protocol": "tcp",
 		"to-port": 443, "from-port": 99}}
+	weft(api, "explain", "red", "from", "web", "to", "db")
+	assert api.requests[-1].body == {"weft:input": {"from": "red/web", "to": "db", "protocol": "icmp"}}
 	weft(api, "explain", "red/web", "--frame", "ff:ff:ff:ff:ff:ff 020000000001 0806")
 	assert api.requests[-1].body == {"weft:input": {"from": "red/web",
 		"frame": "ffffffffffff0200000000010806"}}

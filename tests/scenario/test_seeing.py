@@ -115,6 +115,10 @@ def test_trace_names_why_it_was_dropped(space, weftd, red):
 	assert wrong.returncode == 2 and "proto" in wrong.stderr
 
 
+def without_times(told):
+	return re.sub(r"\d\d:\d\d:\d\d\.\d+", "", told)
+
+
 def test_explain(space, weftd, red):
 	before = counters(weftd)
 	macs = {entry["mac"] for entry in weftd.show("macs")}
@@ -133,9 +137,16 @@ def test_explain(space, weftd, red):
 	# nothing was sent, learned or counted
 	assert counters(weftd) == before
 	assert {entry["mac"] for entry in weftd.show("macs")} == macs
-	for words in (("red/wbe", "to", DB), ("blue/web", "to", DB), ("red/web", "to", "10.0.0.77")):
+	for words in (("red/wbe", "to", DB), ("blue/web", "to", DB), ("red/web", "to", "10.0.0.77"),
+			("red/web", "to", "dbb"), ("red/web", "to", "blue/db")):
 		done = weftd.weft("explain", *words, check=False)
 		assert done.returncode == 3, done
+		assert words[0] == "red/web" and "." in words[2] or "there is no nic" in done.stderr \
+			or "network red has no nic 'dbb'" in done.stderr, done
+	by_address = weftd.weft("explain", "red/web", "to", DB, "udp/53").stdout
+	for words in (("red/web", "to", "db"), ("red", "from", "web", "to", "red/db")):
+		told = weftd.weft("explain", *words, "udp/53").stdout
+		assert without_times(told) == without_times(by_address)
 	answer = weftd.operation("explain", **{"from": "red/web", "to": DB})
 	assert answer["verdict"].startswith("sent") and answer["steps"]
 
