@@ -2,13 +2,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Floods a virtual router, from an interface of the network namespace that this runs in.
 
-	flood.py KIND INTERFACE SECONDS ROUTER-MAC [RATE]	RATE: frames a second, as fast as can be if 0
+	flood.py KIND INTERFACE[,INTERFACE...] SECONDS ROUTER-MAC [RATE]
 
-The router's ports have 10.1.0.1/16 (here) and 10.2.0.1/16; 10.2.0.10 is there. Kinds:
+RATE: frames a second, as fast as can be if 0. Several interfaces get a burst each in turn.
+
+The router's ports have 10.1.0.1/16 (here) and 10.2.0.1/16; 10.2.0.10 is there, behind a firewall if
+there is one. Kinds:
 	neighbors	UDP to every address of 10.2.0.0/16
 	ttl		UDP whose TTL ends at the router
 	fragments	first and middle fragments, every second to the router itself, never complete
 	senders		ARP requests and neighbour solicitations, each from a new address and MAC
+	syn		TCP SYNs from everywhere to one port, never answered with more
+	connections	UDP of one source to all ports, none of it answered
+	sources		the same from as many sources
+	resets		TCP resets with random numbers, from all ports of 10.1.0.11
+	data		TCP data with random numbers, likewise
+	tiny		first fragments without a whole TCP header, and fragments that overlap
 Prints how many frames it sent.
 """
 import random
@@ -17,7 +26,7 @@ import struct
 import sys
 import time
 
-from ip_reference import (ICMP6, UDP, address_bytes, ether, icmp, ip4, ip6, udp)
+from ip_reference import (ICMP6, TCP, UDP, address_bytes, ether, icmp, ip4, ip6, tcp, udp)
 
 COUNT = 65536
 
@@ -60,20 +69,74 @@ def senders(router):
 			yield ether(b"\x33\x33\xff\0\0\1", mac, ip6(source, to, ICMP6, message, hops=255))
 
 
+def syn(router):
+	rng = random.Random(2)
+	for number in range(COUNT):
+		source, to = f"10.1.{number >> 8}.{number & 255}", "10.2.0.10"
+		yield ether(router, mac_of(0), ip4(source, to, TCP, tcp(source, to, flags=2,
+			sport=rng.randrange(1024, 65536), dport=80, sequence=rng.getrandbits(32))))
+
+
+def connections(router):
+	for number in range(COUNT):
+		source, to = "10.1.0.77", "10.2.0.10"
+		yield ether(router, mac_of(0), ip4(source, to, UDP, udp(source, to, bytes(18),
+			sport=1024 + number % 64000, dport=1 + number * 7 % 60000)))
+
+
+def sources(router):
+	for number in range(COUNT):
+		source, to = f"10.1.{number >> 8}.{number & 255}", "10.2.0.10"
+		yield ether(router, mac_of(0), ip4(source, to, UDP, udp(source, to, bytes(18),
+			sport=4000, dport=9)))
+
+
+def blind(router, flags, data):
+	rng = random.Random(3)
+	for number in range(COUNT):
+		source, to = "10.1.0.11", "10.2.0.10"
+		yield ether(router, mac_of(0), ip4(source, to, TCP, tcp(source, to, data, flags=flags,
+			sport=number, dport=7001, sequence=rng.getrandbits(32), acknowledged=rng.getrandbits(32))))
+
+
+def resets(router):
+	yield from blind(router, 4, b"")
+
+
+def data(router):
+	yield from blind(router, 24, bytes(18))
+
+
+def tiny(router):
+	source, to = "10.1.0.77", "10.2.0.10"
+	segment = tcp(source, to, bytes(40))
+	for number in range(COUNT):
+		if number % 3 == 0:
+			yield ether(router, mac_of(0), ip4(source, to, TCP, segment[:8], ident=number, field=0x2000))
+		else:
+			yield ether(router, mac_of(0), ip4(source, to, TCP, segment[:32], ident=number // 3,
+				field=0x2000 | (number % 3 == 2) * 2))
+
+
+KINDS = {"neighbors": neighbors, "ttl": ttl, "fragments": fragments, "senders": senders, "syn": syn,
+	"connections": connections, "sources": sources, "resets": resets, "data": data, "tiny": tiny}
+
+
 def main(kind, interface, seconds, router, rate="0"):
-	frames = list({"neighbors": neighbors, "ttl": ttl, "fragments": fragments,
-		"senders": senders}[kind](bytes.fromhex(router.replace(":", ""))))
-	opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-	opened.bind((interface, 0))
+	frames = list(KINDS[kind](bytes.fromhex(router.replace(":", ""))))
+	opened = [socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) for _ in interface.split(",")]
+	for one, name in zip(opened, interface.split(",")):
+		one.bind((name, 0))
 	print("ready", flush=True)
 	sent, refused, start, rate = 0, 0, time.monotonic(), int(rate)
 	while (passed := time.monotonic() - start) < float(seconds):
 		if rate and sent > rate * passed:
 			time.sleep(0.001)
 			continue
+		send = opened[sent // 64 % len(opened)].send
 		for frame in (frames[(sent + n) % len(frames)] for n in range(64)):
 			try:
-				opened.send(frame)
+				send(frame)
 			except OSError:
 				refused += 1  # the queue of the interface is full
 		sent += 64
