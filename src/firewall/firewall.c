@@ -384,8 +384,9 @@ resolve_port(void *context, const char *name)
 	struct weft_device *device = context;
 	const struct firewall *firewall = device->data;
 
-	return firewall->zones.count != 0 ? find_zone(&firewall->zones, name)
-					  : find_port(device, name);
+	/* zones stay when it guards nothing any more; what guards has no ports of its own */
+	return change_vport_next(device, NULL) != NULL ? find_port(device, name)
+						       : find_zone(&firewall->zones, name);
 }
 
 static const struct address_set *

@@ -308,6 +308,28 @@ def test_zones_of_a_router(space):
 	server.close()
 
 
+def test_from_a_router_to_the_wire_and_back(space):
+	"""The same firewall, by name: transparent, then a router's, then transparent again."""
+	transparent = firewalled(space, [*NEIGHBORS, {"name": "web", "accept": "tcp", "from": "in",
+		"to-port": 9000}])
+	routed = {"networks": {"red": {
+		"routers": {"r": {"ports": {"a": {"ip": "10.7.0.1/24"}, "b": {"ip": "10.8.0.1/24"}}}},
+		"firewalls": {"fw": {"router": "r", "zones": {"in": {"ports": ["b"]}},
+			"rules": [{"name": "web", "accept": "tcp", "from": "in"}]}}}}}
+	weftd = space.start_weftd(transparent)
+	weftd.apply(routed)
+	weftd.apply(transparent)
+	server = Server(space.namespace("out"), 9000)
+	client = connect(space.namespace("in"), "10.0.0.11", 9000)
+	assert not isinstance(client, OSError), client
+	assert echoes(client)
+	client.close()
+	server.close()
+	other = Server(space.namespace("in"), 9000)
+	assert isinstance(connect(space.namespace("out"), "10.0.0.10", 9000, timeout=1), OSError)
+	other.close()
+
+
 def test_export(space):
 	"""What is shown loads back to the same, rules in their order."""
 	config = yaml.safe_load((harness.ROOT / "examples/firewall.yaml").read_text())
