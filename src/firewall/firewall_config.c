@@ -114,10 +114,12 @@ read_icmp(struct reading *reading, const struct lyd_node *node, struct weft_rule
 {
 	const struct lyd_node *leaf = model_child(node, "icmp-type");
 	struct weft_icmp_type *types = room_for(reading, leaf, sizeof(*types), &rule->n_icmp);
+	/* the rule has no family where its protocol is a number, and names are of one */
+	unsigned family = model_icmp_family(rule->protocol);
 
 	rule->icmp = types;
 	for (unsigned i = 0; i < rule->n_icmp; i++, leaf = model_next(leaf))
-		model_parse_icmp(model_value(leaf), rule->family, &types[i]);
+		model_parse_icmp(model_value(leaf), family, &types[i]);
 }
 
 static void

@@ -165,14 +165,6 @@ check_ports_fit(struct checker *checker, const struct lyd_node *entry,
 		check_absent(checker, entry, addresses, "ARP is not IP", about);
 }
 
-static unsigned
-icmp_family(const struct model_subject *subject)
-{
-	if (!subject->has_protocol)
-		return 0;
-	return subject->protocol == IPPROTO_ICMP ? 4 : subject->protocol == IPPROTO_ICMPV6 ? 6 : 0;
-}
-
 static const char *
 icmp_hint(struct checker *checker, const char *text, unsigned family)
 {
@@ -192,7 +184,7 @@ check_icmp(struct checker *checker, const struct lyd_node *rule,
 {
 	static const char *const leaves[] = { "icmp-type", NULL };
 	const struct lyd_node *leaf = model_child(rule, "icmp-type");
-	unsigned family = icmp_family(subject);
+	unsigned family = subject->has_protocol ? model_icmp_family(subject->protocol) : 0;
 	struct weft_icmp_type icmp;
 
 	if (family == 0) {

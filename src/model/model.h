@@ -126,6 +126,8 @@ struct model_subject {
 };
 
 int model_parse_subject(const char *text, struct model_subject *subject);
+/* Whose types a protocol has, however it was named: 4, 6; 0: it is no ICMP. */
+unsigned model_icmp_family(uint8_t protocol);
 /* "echo-request", "3/4"; of the family's ICMP. */
 int model_parse_icmp(const char *text, unsigned family, struct weft_icmp_type *icmp);
 /* "syn", "!ack": the bit of the TCP header. */

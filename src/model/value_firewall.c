@@ -246,6 +246,12 @@ model_parse_subject(const char *text, struct model_subject *subject)
 	return subject->ip || subject->arp || subject->family != 0 ? 0 : -1;
 }
 
+unsigned
+model_icmp_family(uint8_t protocol)
+{
+	return protocol == IPPROTO_ICMP ? 4 : protocol == IPPROTO_ICMPV6 ? 6 : 0;
+}
+
 int
 model_parse_icmp(const char *text, unsigned family, struct weft_icmp_type *icmp)
 {

@@ -74,7 +74,8 @@ rules_become_those_of_the_library(void **state)
 		"state: [new, invalid] }\n"
 		"          - { name: d, accept: '47', stateless: true }\n"
 		"          - { name: e, accept: any, ethertype: '0x88cc' }\n"
-		"          - { name: f, accept: ip }\n");
+		"          - { name: f, accept: ip }\n"
+		"          - { name: g, drop: '58', icmp-type: [redirect, echo-request/0] }\n");
 	const struct lyd_node *node = firewall_of(configuration);
 	struct weft_firewall_config config;
 	struct arena memory = { 0 };
@@ -88,7 +89,7 @@ rules_become_those_of_the_library(void **state)
 	assert_int_equal(config.tcp_timeout, 2);
 	assert_int_equal(config.connection_limit, 262144);
 	assert_true(config.keep && config.accept_invalid);
-	assert_int_equal(count, 6);
+	assert_int_equal(count, 7);
 	assert_int_equal(rules[0].fields, WEFT_RULE_ETHERTYPE);
 	assert_int_equal(rules[0].ethertype, 0x0806);
 	assert_string_equal(b->name, "b");
@@ -110,6 +111,10 @@ rules_become_those_of_the_library(void **state)
 	assert_int_equal(b->from_mac_mask[5], 0);
 	assert_true(b->log);
 	assert_int_equal(b->log_rate, 3);
+	/* by its number it is ICMPv6 all the same, whose types they are */
+	assert_int_equal(rules[6].icmp[0].type, 137);
+	assert_int_equal(rules[6].icmp[1].type, 128);
+	assert_int_equal(rules[6].icmp[1].code, 0);
 	assert_int_equal(rules[2].family, 4);
 	assert_int_equal(rules[2].icmp[0].type, 8);
 	assert_int_equal(rules[2].icmp[1].code, 4);
