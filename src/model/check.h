@@ -35,6 +35,10 @@ struct checker {
 	/* of the router at hand */
 	struct name_map own; /* address -> leaf; without link-local ones */
 
+	/* of the firewall at hand; found once, since its rules are many */
+	const struct lyd_node *guarded; /* the router that it names; NULL: none, or unknown */
+	bool is_routed;
+
 	/* of the network at hand */
 	const struct lyd_node *network;
 	struct name_map switches;  /* name -> entry */

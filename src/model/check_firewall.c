@@ -14,12 +14,13 @@
 /* ---- names ------------------------------------------------------------------------------------
  */
 
-static const struct lyd_node *
-router_of(struct checker *checker, const struct lyd_node *firewall)
+static void
+find_guarded(struct checker *checker, const struct lyd_node *firewall)
 {
 	const char *router = model_text(firewall, "router");
 
-	return router != NULL ? name_map_get(&checker->routers, router) : NULL;
+	checker->is_routed = router != NULL;
+	checker->guarded = router != NULL ? name_map_get(&checker->routers, router) : NULL;
 }
 
 /* Whether the firewall has a port or zone of the name. */
@@ -51,10 +52,10 @@ static void
 check_zones_named(struct checker *checker, const struct lyd_node *firewall,
 	const struct lyd_node *entry, const char *leaf)
 {
-	const struct lyd_node *router = router_of(checker, firewall);
+	const struct lyd_node *router = checker->guarded;
 	const struct lyd_node *name = model_child(entry, leaf);
 
-	if (build_is_broken(firewall) || (router == NULL && model_text(firewall, "router") != NULL))
+	if (build_is_broken(firewall) || (router == NULL && checker->is_routed))
 		return;
 	for (; name != NULL; name = model_next(name))
 		if (!has_zone(firewall, router, model_value(name)))
@@ -437,7 +438,7 @@ check_translations(struct checker *checker, const struct lyd_node *firewall)
 
 	if (node == NULL || build_is_broken(firewall))
 		return;
-	if (model_text(firewall, "router") != NULL)
+	if (checker->is_routed)
 		check_wrong(checker, node, NULL,
 			"put a transparent firewall between the router and the outside",
 			"a firewall of a router does not translate");
@@ -479,7 +480,7 @@ check_zone_port(struct checker *checker, const struct lyd_node *router, const st
 static void
 check_zones(struct checker *checker, const struct lyd_node *firewall)
 {
-	const struct lyd_node *router = router_of(checker, firewall), *zone, *leaf;
+	const struct lyd_node *router = checker->guarded, *zone, *leaf;
 	struct name_map taken = { 0 };
 	unsigned count = 0;
 
@@ -503,7 +504,7 @@ check_routed(struct checker *checker, const struct lyd_node *firewall)
 	const struct lyd_node *leaf = model_child(firewall, "router"), *before;
 	const struct lyd_node *ports = model_child(firewall, "ports");
 
-	if (router_of(checker, firewall) == NULL && !build_is_broken(checker->network))
+	if (checker->guarded == NULL && !build_is_broken(checker->network))
 		check_wrong(checker, leaf, NULL,
 			check_reference_hint(checker, model_child(checker->network, "routers"),
 				"routers", model_value(leaf)),
@@ -578,7 +579,8 @@ check_firewall(struct checker *checker, const struct lyd_node *firewall)
 	/* it has the name of another device, which is told */
 	if (name_map_get(&checker->firewalls, model_key(firewall)) != firewall)
 		return;
-	if (model_text(firewall, "router") != NULL)
+	find_guarded(checker, firewall);
+	if (checker->is_routed)
 		check_routed(checker, firewall);
 	else
 		check_transparent(checker, firewall);
