@@ -88,8 +88,31 @@ copy_line(const struct report *report, unsigned line)
 	return strndup(begin, length);
 }
 
+static bool
+begins_character(const struct report *report, size_t offset)
+{
+	return ((unsigned char)report->text[offset] & 0xc0) != 0x80;
+}
+
+/* begin, end: of the line; from where the last place was, if that is on it. */
+static unsigned
+column_of(struct report *report, size_t begin, size_t end, size_t offset)
+{
+	bool is_near = report->last_offset > begin && report->last_offset < end;
+	size_t at = is_near ? report->last_offset : begin;
+	unsigned column = is_near ? report->last_column : 1;
+
+	while (at < offset)
+		column += begins_character(report, at++);
+	while (at > offset)
+		column -= begins_character(report, --at);
+	report->last_offset = offset;
+	report->last_column = column;
+	return column;
+}
+
 struct place
-report_place(const struct report *report, size_t offset)
+report_place(struct report *report, size_t offset)
 {
 	unsigned low = 0, high = report->n_lines, middle;
 	struct place place;
@@ -104,9 +127,8 @@ report_place(const struct report *report, size_t offset)
 			high = middle;
 	}
 	place.line = low + 1;
-	place.column = 1;
-	for (size_t i = report->lines[low]; i < offset; i++)
-		place.column += ((unsigned char)report->text[i] & 0xc0) != 0x80;
+	place.column = column_of(report, report->lines[low],
+		low + 1 < report->n_lines ? report->lines[low + 1] : SIZE_MAX, offset);
 	return place;
 }
 

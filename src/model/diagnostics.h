@@ -15,6 +15,9 @@ struct report {
 	unsigned n_lines;
 	bool full;   /* the limit was reached: the last diagnostic says so */
 	bool failed; /* out of memory: what is told is not all */
+	/* Where report_place() was last: the next place is near, and a line may be megabytes. */
+	size_t last_offset;
+	unsigned last_column;
 };
 
 struct place {
@@ -34,6 +37,6 @@ void report_warning(struct report *report, struct place place, const char *path,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Place of a byte of the text. */
-struct place report_place(const struct report *report, size_t offset);
+struct place report_place(struct report *report, size_t offset);
 
 #endif

@@ -90,7 +90,7 @@ check_bytes(struct report *report)
 
 /* Place of a tab in the indentation of a line up to `limit`, the nearest to it. */
 static bool
-find_tab(const struct report *report, unsigned limit, struct place *place)
+find_tab(struct report *report, unsigned limit, struct place *place)
 {
 	for (unsigned line = limit < report->n_lines ? limit : report->n_lines; line > 0; line--) {
 		size_t begin = report->lines[line - 1], at = begin;
@@ -129,7 +129,7 @@ guess_line(const struct report *report, unsigned line)
 }
 
 static const char *
-guess(const struct report *report, unsigned line)
+guess(struct report *report, unsigned line)
 {
 	const char *hint = guess_line(report, line);
 

@@ -248,6 +248,9 @@ static const struct mistake mistakes[] = {
 	{ NETWORK "    routers: { lan: {} }\n", "8:16", "router 'lan' has the name of switch 'lan'",
 		"names of their own" },
 	{ NETWORK "    routers: { r: { icmp-rate: 0 } }\n", "8:32", "from 1 to 1000000", NULL },
+	/* columns are characters */
+	{ NETWORK "    routers: { r: { description: 'äöü', icmp-rate: 0 } }\n", "8:52",
+		"from 1 to 1000000", NULL },
 	{ NETWORK "    quota: { neighbors: 0 }\n", "8:25", "from 1 to 1048576", NULL },
 	{ ROUTER "          c: { switch: lna }\n", "13:24", "no switch 'lna' in network 'red'",
 		"did you mean 'lan'" },
