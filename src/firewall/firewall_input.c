@@ -541,7 +541,11 @@ judge(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 			return;
 	}
 	if (unlikely(passage->kind == FLOW_NONE)) {
-		meet_single(worker, shard, passage);
+		/* an error that does not tell what it is about is about no connection */
+		if (flow_is_error(&passage->fields))
+			meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
+		else
+			meet_single(worker, shard, passage);
 		return;
 	}
 	if (passage->kind == FLOW_OWN && passage->flow.protocol == IPPROTO_TCP) {

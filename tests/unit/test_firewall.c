@@ -312,12 +312,39 @@ check_errors(uint8_t family)
 	expect_drop(&bench, OUT, error, size, DROP_RULE);
 }
 
+/* One that does not tell what it is about, or tells it to somebody else, is not for rules that
+ * accept what is new. */
+static void
+check_errors_about_nothing(uint8_t family)
+{
+	const struct weft_rule rules[] = { { .name = "all" } };
+	struct bench_firewall bench =
+		lab_firewall(family == 4 ? "green" : "white", ACCEPT_ALL, rules, 1);
+	uint8_t frame[MAKE_SIZE], error[BUFFER];
+	size_t length = udp_of(frame, IN, family, 9, 53), size;
+	unsigned quoted = 14 + (family == 4 ? 20 + 8 : 40 + 8);
+
+	expect_pass(&bench, IN, frame, length);
+	size = error_about(error, frame, length, family);
+	error[quoted + (family == 4 ? 15 : 23)] ^= 1; /* its source */
+	expect_drop(&bench, OUT, error, size, DROP_INVALID_STATE);
+	error[quoted + (family == 4 ? 15 : 23)] ^= 1;
+	expect_pass(&bench, OUT, error, size);
+	error[quoted] ^= 0xf0; /* of no version of IP */
+	expect_drop(&bench, OUT, error, size, DROP_INVALID_STATE);
+	set_rules(&bench,
+		&(const struct weft_rule){ .name = "strays", .states = WEFT_STATE_INVALID }, 1);
+	expect_pass(&bench, OUT, error, size);
+}
+
 static void
 test_errors(void **state)
 {
 	(void)state;
 	check_errors(4);
 	check_errors(6);
+	check_errors_about_nothing(4);
+	check_errors_about_nothing(6);
 }
 
 /* ---- rejecting --------------------------------------------------------------------------------
