@@ -204,6 +204,56 @@ test_tcp_in_the_middle(void **state)
 		DROP_RULE_DEFAULT);
 }
 
+/* What a stateless rule accepts has no beginning; the first rule that is for it decides. */
+static void
+test_tcp_stateless(void **state)
+{
+	struct weft_rule rules[] = {
+		{ .name = "no", .action = WEFT_RULE_DROP, .to_port = &dns_port, .n_to_port = 1 },
+		web_rule(WEFT_RULE_ACCEPT), { .name = "strays", .action = WEFT_RULE_REJECT }
+	};
+	struct bench_firewall bench;
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	rules[1].stateless = true;
+	rules[2].states = WEFT_STATE_INVALID;
+	bench = lab_firewall("red", DROP_ALL, rules, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		expect_pass(
+			&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 80, 1, 0, RTE_TCP_SYN_FLAG));
+		expect_pass(&bench, OUT, frame,
+			tcp_of(frame, OUT, 4, 9, 80, 0x70000000, 1, RTE_TCP_ACK_FLAG));
+	}
+	assert_int_equal(connections_of(&bench), 0);
+	/* others are as they were */
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 81, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_INVALID_STATE);
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 53, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_INVALID_STATE);
+	expect_drop(&bench, IN, frame, tcp_of(frame, IN, 4, 80, 9, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_INVALID_STATE);
+	/* in front of one that names the state, and behind it */
+	set_rules(&bench, rules, 3);
+	expect_pass(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 80, 1, 1, RTE_TCP_ACK_FLAG));
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 81, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_RULE);
+	assert_int_equal(lab_drain(bench.nics[OUT]), 1);
+	set_rules(&bench, (const struct weft_rule[]){ rules[2], rules[1] }, 2);
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 80, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_RULE);
+	assert_int_equal(lab_drain(bench.nics[OUT]), 1);
+	/* what there is a connection of is judged by that */
+	rules[1].stateless = false;
+	set_rules(&bench, rules, 2);
+	shake_hands(&bench, 9);
+	rules[1].stateless = true;
+	set_rules(&bench, rules, 2);
+	expect_drop(&bench, OUT, frame,
+		tcp_of(frame, OUT, 4, 9, 80, 0x70000000, 5001, RTE_TCP_ACK_FLAG),
+		DROP_OUT_OF_WINDOW);
+}
+
 /* Rules may name what cannot be of any connection. */
 static void
 test_invalid_by_rule(void **state)
@@ -1008,6 +1058,7 @@ main(void)
 		TEST(test_no_connection),
 		TEST(test_tcp),
 		TEST(test_tcp_in_the_middle),
+		TEST(test_tcp_stateless),
 		TEST(test_invalid_by_rule),
 		TEST(test_ping),
 		TEST(test_errors),
