@@ -133,6 +133,8 @@ struct weft_network_config {
 	uint32_t mac_limit; /* learned MACs in all switches of the network; 0: default (65,536) */
 	uint32_t neighbor_limit;   /* neighbours of all its routers; 0: default (16,384) */
 	uint32_t connection_limit; /* of all its firewalls; 0: default (1,048,576) */
+	uint32_t flow_interval_s;  /* records of its connections: of those that live on so often;
+				    * 0: none are made */
 };
 
 /* An address with the length of its network's prefix, or a prefix. */

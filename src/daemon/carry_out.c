@@ -321,11 +321,16 @@ static struct weft_network_config
 network_config(const struct lyd_node *node)
 {
 	const struct lyd_node *quota = model_child(node, "quota");
+	const struct lyd_node *flows = model_child(node, "flow-records");
+	bool told = model_text(flows, "collector") != NULL;
 
 	return (struct weft_network_config){
 		.mac_limit = (uint32_t)model_number(quota, "macs", 0),
 		.neighbor_limit = (uint32_t)model_number(quota, "neighbors", 0),
 		.connection_limit = (uint32_t)model_number(quota, "connections", 0),
+		.flow_interval_s =
+			told ? (uint32_t)(model_milliseconds(flows, "active-timeout", 60000) / 1000)
+			     : 0,
 	};
 }
 
@@ -340,7 +345,8 @@ make_network(struct job *job, const struct plan_item *item)
 	}
 	old = network_config(item->before);
 	if (old.mac_limit != new.mac_limit || old.neighbor_limit != new.neighbor_limit ||
-		old.connection_limit != new.connection_limit)
+		old.connection_limit != new.connection_limit ||
+		old.flow_interval_s != new.flow_interval_s)
 		weft_network_update(job->change, weft_network_find(job->weft, item->name), &new);
 }
 

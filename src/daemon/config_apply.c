@@ -5,6 +5,7 @@
 #include "daemon/carry_out.h"
 #include "daemon/config_internal.h"
 #include "daemon/events.h"
+#include "daemon/flow_export.h"
 #include "daemon/plan_json.h"
 #include "nic/tap.h"
 
@@ -201,6 +202,7 @@ carry_through(struct config *config, const struct config_commit *commit, const s
 	tap_settle();
 	result->number = commit->save ? history_running(config->history) : commit->number;
 	config_publish(config, next, commit->configuration, result->number);
+	flow_export_configure(config->daemon->flow_export, commit->configuration);
 	return true;
 }
 

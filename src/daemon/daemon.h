@@ -7,6 +7,7 @@
  *	tick	weft_tick() each second: ageing, checks of vnics; may take long
  *	config	loads, plans, commits, writes the history (config.h)
  *	leases	writes DHCP leases to the state folder (leases.h)
+ *	flow-records	exports them (flow_export.h)
  *	API	one per connection (server.h): reads state, waits for config
  *	workers	libweft's
  *
@@ -25,11 +26,13 @@
 
 struct config;
 struct events;
+struct flow_export;
 
 struct daemon {
 	struct weft *weft;
 	struct config *config;
 	struct events *events;
+	struct flow_export *flow_export; /* may be NULL */
 	pthread_mutex_t engine_lock;
 	uint64_t started;              /* ns of CLOCK_MONOTONIC */
 	const char *socket, *state;    /* paths, as given */

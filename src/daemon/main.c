@@ -9,6 +9,7 @@
 #include "daemon/config.h"
 #include "daemon/engine_start.h"
 #include "daemon/events.h"
+#include "daemon/flow_export.h"
 #include "daemon/identity.h"
 #include "daemon/leases.h"
 #include "daemon/loop.h"
@@ -127,6 +128,9 @@ start(struct parts *parts, const struct options *options)
 	parts->leases = leases_open(daemon, &error);
 	if (parts->leases == NULL)
 		return failed(&error);
+	daemon->flow_export = flow_export_open(daemon, &error);
+	if (daemon->flow_export == NULL)
+		return failed(&error);
 	if (config_start(daemon->config, &result) < 0)
 		return failed_with(&result);
 	config_result_free(&result);
@@ -155,9 +159,11 @@ finish(struct parts *parts)
 		config_stop(daemon->config);
 	server_close(parts->server);
 	leases_stop(parts->leases);
+	flow_export_stop(daemon->flow_export);
 	loop_close(parts->loop);
 	weft_close(daemon->weft);
 	leases_close(parts->leases);
+	flow_export_close(daemon->flow_export);
 	tap_drain();
 	config_close(daemon->config);
 	events_close(daemon->events);

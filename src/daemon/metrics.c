@@ -223,6 +223,7 @@ collect(struct metrics *metrics)
 	TAILQ_FOREACH(nic, &weft->uplinks, entry)
 	collect_nic(metrics, nic);
 	weft_objects_unlock(weft);
+	metrics_collect_flows(metrics);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -510,5 +511,6 @@ metrics_text(struct daemon *daemon)
 	samples_free(&metrics.routed);
 	samples_free(&metrics.firewalls);
 	samples_free(&metrics.rules);
+	samples_free(&metrics.flows);
 	return text;
 }

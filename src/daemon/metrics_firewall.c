@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Metrics of firewalls and their rules. A policy may have a hundred thousand rules: the first
- * RULES_TOLD of each firewall are looked at, and those that have matched become a series.
+ * Metrics of firewalls, their rules, and flow records. A policy may have a hundred thousand rules:
+ * the first RULES_TOLD of each firewall are looked at, and those that have matched become a series.
  */
+#include "daemon/flow_export.h"
 #include "daemon/metrics_internal.h"
 #include "firewall/firewall.h"
 
@@ -18,9 +19,15 @@ struct rule_sample {
 	uint64_t packets, bytes;
 };
 
+struct flow_sample {
+	char *labels;
+	uint64_t exported, lost;
+};
+
 void
 metrics_prepare_firewalls(struct metrics *metrics)
 {
+	metrics->flows.size = sizeof(struct flow_sample);
 	metrics->firewalls.size = sizeof(struct firewall_sample);
 	metrics->rules.size = sizeof(struct rule_sample);
 }
@@ -72,6 +79,23 @@ metrics_collect_firewall(struct metrics *metrics, const struct weft_device *devi
 	firewall_each_rule(device, collect_rule, &collecting);
 }
 
+static void
+collect_flows(void *context, const struct flow_export_info *info)
+{
+	struct metrics *metrics = context;
+	char *labels = metrics_labels("network", info->network, NULL);
+	struct flow_sample *sample = metrics_add(metrics, &metrics->flows, labels);
+
+	if (sample != NULL)
+		*sample = (struct flow_sample){ labels, info->counts.flows, info->counts.lost };
+}
+
+void
+metrics_collect_flows(struct metrics *metrics)
+{
+	flow_export_read(metrics->daemon->flow_export, collect_flows, metrics);
+}
+
 void
 metrics_put_firewalls(const struct metrics *metrics)
 {
@@ -91,9 +115,17 @@ metrics_put_firewalls(const struct metrics *metrics)
 		{ "weft_rule_matched_bytes_total", "Bytes of these packets.",
 			offsetof(struct rule_sample, bytes) },
 	};
+	static const struct metrics_column flows[] = {
+		{ "weft_flow_records_exported_total", "Flow records sent to the collector.",
+			offsetof(struct flow_sample, exported) },
+		{ "weft_flow_records_lost_total", "Flow records that could not be sent.",
+			offsetof(struct flow_sample, lost) },
+	};
 
 	metrics_columns(metrics->out, "gauge", gauges, sizeof(gauges) / sizeof(gauges[0]),
 		&metrics->firewalls, NULL);
 	metrics_columns(metrics->out, "counter", counters, sizeof(counters) / sizeof(counters[0]),
 		&metrics->rules, NULL);
+	metrics_columns(metrics->out, "counter", flows, sizeof(flows) / sizeof(flows[0]),
+		&metrics->flows, NULL);
 }

@@ -19,7 +19,7 @@ struct samples {
 struct metrics {
 	struct daemon *daemon;
 	bool no_memory;
-	struct samples ports, nics, switches, networks, routed, firewalls, rules;
+	struct samples ports, nics, switches, networks, routed, firewalls, rules, flows;
 	FILE *out;
 };
 
@@ -44,6 +44,8 @@ void metrics_columns(FILE *out, const char *type, const struct metrics_column *c
 void metrics_prepare_firewalls(struct metrics *metrics);
 /* Under weft_objects_lock. */
 void metrics_collect_firewall(struct metrics *metrics, const struct weft_device *device);
+/* Without. */
+void metrics_collect_flows(struct metrics *metrics);
 void metrics_put_firewalls(const struct metrics *metrics);
 
 #endif

@@ -72,6 +72,8 @@ static const struct state_kind kinds[] = {
 	{ "connections", "connection", UNNAMED, 0, FILTERS_CONNECTIONS | FILTER_LIMIT, false, NULL,
 		state_connections },
 	{ "address-sets", "address set", UNNAMED, 0, FILTER_NETWORK, true, state_address_sets },
+	{ "flow-records", "network with flow records", NAMED, SELECT_NETWORK, FILTER_NETWORK, true,
+		state_flow_records },
 	{ "macs", "mac", UNNAMED, 0,
 		FILTER_NETWORK | FILTER_DEVICE | FILTER_PORT | FILTER_VLAN | FILTER_MAC, true,
 		state_macs },

@@ -98,7 +98,8 @@ struct connection {
 #define CONNECTION_ANSWERED 0x1   /* there was a packet of side 1 */
 #define CONNECTION_ENDED 0x2      /* nothing more comes of it but stragglers: TIME_WAIT, reset */
 #define CONNECTION_TRANSLATED 0x4 /* side 1 does not send the reverse of what side 0 does */
-/* flags from 0x8 on are the table's own */
+#define CONNECTION_TOLD 0x80      /* flow_records.c's: it has been told of */
+/* those between are the table's own */
 
 struct connection_table;
 
@@ -172,6 +173,11 @@ enum tcp_verdict connection_pass(struct connection_table *table, struct connecti
 
 /* How side 0 or 1 sends. */
 struct flow connection_flow(const struct connection *connection, unsigned side);
+/* Whose it is. */
+const struct connection_domain *connection_domain(
+	const struct connection_table *table, const struct connection *connection);
+/* ns of the engine's clock: when its last packet passed, or up to 0.07 s before. */
+uint64_t connection_seen(const struct connection_table *table, const struct connection *connection);
 /* ns of the engine's clock: when it will end if it stays silent. */
 uint64_t connection_deadline(
 	const struct connection_table *table, const struct connection *connection);

@@ -61,6 +61,12 @@ connection_limits_open(struct connection_table *table)
 	return place_index_open(&table->source_index, table->limit, hash_of_source, table);
 }
 
+const struct connection_domain *
+connection_domain(const struct connection_table *table, const struct connection *connection)
+{
+	return connection_domain_of(table, connection);
+}
+
 void
 connection_limits_close(struct connection_table *table)
 {

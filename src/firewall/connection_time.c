@@ -58,14 +58,25 @@ timeout_ticks(const struct connection_table *table, const struct connection *con
 	return ticks < TICKS_MOST ? (uint32_t)ticks : TICKS_MOST;
 }
 
+static uint64_t
+seen_tick(const struct connection_table *table, const struct connection *connection)
+{
+	uint64_t tick = table->wheel.tick;
+
+	return tick + (uint64_t)(int32_t)(connection->seen - (uint32_t)tick);
+}
+
 /* The first tick at which it is over: the one of its last packet is only begun. */
 static uint64_t
 deadline_tick(const struct connection_table *table, const struct connection *connection)
 {
-	uint64_t tick = table->wheel.tick;
-	uint64_t seen = tick + (uint64_t)(int32_t)(connection->seen - (uint32_t)tick);
+	return seen_tick(table, connection) + 1 + timeout_ticks(table, connection);
+}
 
-	return seen + 1 + timeout_ticks(table, connection);
+uint64_t
+connection_seen(const struct connection_table *table, const struct connection *connection)
+{
+	return seen_tick(table, connection) << CONNECTION_TICK_SHIFT;
 }
 
 uint64_t

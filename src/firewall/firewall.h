@@ -78,6 +78,9 @@ struct firewall_rule {
 /* In their order. look() false: stop. */
 void firewall_each_rule(const struct weft_device *device,
 	bool (*look)(void *context, const struct firewall_rule *rule), void *context);
+/* What `from` and `to` of a connection or a flow record are called: a port or a zone. NULL: there
+ * is none of that index. */
+const char *firewall_place_name(const struct weft_device *device, unsigned index);
 /* By id, of whichever firewall; NULL: it is gone. */
 const struct rule *firewall_find_rule(const struct weft *weft, uint32_t id);
 

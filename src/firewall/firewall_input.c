@@ -302,6 +302,7 @@ obey(struct worker *worker, struct passage *passage, const struct rule *rule)
 		firewall_trace_rule(worker, passage, rule);
 	if (likely(action == WEFT_RULE_ACCEPT))
 		return true;
+	flow_record_denied(worker, passage, rule);
 	passage->reason = rule != NULL ? DROP_RULE : DROP_RULE_DEFAULT;
 	if (action == WEFT_RULE_REJECT)
 		firewall_reject(worker, passage);

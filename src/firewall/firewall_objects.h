@@ -8,6 +8,7 @@
 
 #include "base/rate.h"
 #include "firewall/firewall.h"
+#include "firewall/flow_records_private.h"
 #include "firewall/translation.h"
 #include "graph/engine.h"
 #include "packet/reassemble.h"
@@ -18,6 +19,7 @@ struct firewall_shard {
 	struct reassembly *fragments; /* a firewall is a domain */
 	struct rule_counters *counters;
 	struct rate log_rate;
+	struct flow_recorder recorder;
 	/* control side: connections_expire() has more to do, but nothing passes that would do it */
 	bool expiring;
 } __attribute__((aligned(64)));
@@ -28,7 +30,7 @@ struct firewalls {
 	struct rule_table rules;
 	/* By index of the device's id: whose a connection is. RCU. */
 	struct firewall *_Atomic *by_device;
-	bool ready; /* there is or was a firewall: all below is open */
+	_Atomic bool ready; /* there is or was a firewall: all else is open */
 	/* control side: connections that are still to be judged again */
 	bool sweeping;
 	unsigned sweep_worker;
@@ -53,7 +55,7 @@ struct firewall_live {
 
 /* What a guard calls ports by (vport->guard_index). */
 struct firewall_zones {
-	unsigned count;
+	_Atomic unsigned count; /* only grows */
 	char *names[RULE_PORTS];
 };
 
@@ -62,7 +64,7 @@ struct firewall {
 	struct firewall_live *_Atomic live;
 	struct firewalls *all;
 	struct connection_domain domain;
-	struct rate reject_rate;
+	struct rate reject_rate, denied_rate;
 	/* Bytes of the MAC of whoever was last heard on the inside port, translations->answers: as
 	 * edit_mac_word() has them. */
 	_Atomic uint64_t inside_mac;
@@ -100,6 +102,14 @@ struct firewalls *firewalls_ready(struct weft *weft, struct weft_error *error);
 
 int firewalls_open(struct weft *weft, struct weft_error *error);
 void firewalls_close(struct weft *weft);
+
+/* Any thread. */
+static inline bool
+firewalls_are_ready(const struct weft *weft)
+{
+	return atomic_load_explicit(&firewalls_of(weft)->ready, memory_order_acquire);
+}
+
 void firewalls_poll(struct weft *weft, uint64_t now);
 void firewalls_tick(struct weft *weft, uint64_t now);
 

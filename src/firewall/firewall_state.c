@@ -52,6 +52,23 @@ firewall_each_rule(const struct weft_device *device,
 	}
 }
 
+const char *
+firewall_place_name(const struct weft_device *device, unsigned index)
+{
+	const struct firewall *firewall = device->data;
+	const struct weft_vport *vport;
+
+	/* what guards has no ports of its own */
+	if (TAILQ_EMPTY(&device->vports))
+		return index < firewall->zones.count ? firewall->zones.names[index] : NULL;
+	TAILQ_FOREACH(vport, &device->vports, entry)
+	{
+		if (vport->live != NULL && firewall_port_of(vport->live)->index == index)
+			return vport->name;
+	}
+	return NULL;
+}
+
 const struct rule *
 firewall_find_rule(const struct weft *weft, uint32_t id)
 {

@@ -41,15 +41,21 @@ static void
 shard_close(struct firewall_shard *shard)
 {
 	connection_table_free(shard->connections);
+	flow_recorder_close(&shard->recorder, SHARD_LIMIT);
 	reassembly_free(shard->fragments);
 	rule_counters_close(shard->counters);
 	*shard = (struct firewall_shard){ 0 };
 }
 
 static int
-shard_open(struct firewall_shard *shard, const struct hash_key *key)
+shard_open(struct firewall_shard *shard, unsigned worker, const struct hash_key *key)
 {
-	shard->connections = connection_table_create(key, SHARD_LIMIT, NULL, NULL);
+	struct flow_recorder *recorder = &shard->recorder;
+
+	if (flow_recorder_open(recorder, worker, SHARD_LIMIT) < 0)
+		return -1;
+	shard->connections = connection_table_create(key, SHARD_LIMIT, flow_record_ended, recorder);
+	recorder->table = shard->connections;
 	shard->fragments = firewall_fragments_open();
 	shard->counters = rule_counters_open();
 	return shard->connections != NULL && shard->fragments != NULL && shard->counters != NULL
@@ -80,7 +86,7 @@ firewalls_ready(struct weft *weft, struct weft_error *error)
 	all->by_device = reserve_open(BY_DEVICE_BYTES);
 	result = all->by_device != NULL ? rule_table_open(&all->rules) : -1;
 	for (unsigned i = 0; i < weft->n_workers && result == 0; i++)
-		result = shard_open(&all->shards[i], &all->key);
+		result = shard_open(&all->shards[i], i, &all->key);
 	if (result < 0) {
 		close_all(all);
 		error_memory(error);

@@ -81,6 +81,7 @@ struct weft_network {
 	_Atomic uint32_t neighbours;  /* of routers, counted against config.neighbor_limit */
 	_Atomic uint32_t queued;      /* packets that wait for a neighbour's answer */
 	_Atomic uint32_t connections; /* of firewalls, counted against config.connection_limit */
+	_Atomic uint64_t flows_lost;  /* flow records for which a worker had no room */
 	TAILQ_ENTRY(weft_network) entry;
 };
 

@@ -168,6 +168,8 @@ network_update_commit(void *object)
 		__ATOMIC_RELAXED);
 	__atomic_store_n(&update->network->config.connection_limit, update->config.connection_limit,
 		__ATOMIC_RELAXED);
+	__atomic_store_n(&update->network->config.flow_interval_s, update->config.flow_interval_s,
+		__ATOMIC_RELAXED);
 }
 
 static const struct change_step network_update_step = { network_update_commit, free, free };

@@ -451,6 +451,25 @@ index_ports(struct checker *checker, const struct lyd_node *device)
 }
 
 static void
+check_flow_records(struct checker *checker, const struct lyd_node *network)
+{
+	const struct lyd_node *node = model_child(network, "flow-records"), *leaf;
+	static const char *const useless[] = { "transport", "active-timeout", "netns" };
+
+	check_duration(checker, node, "active-timeout", 4000, 3600000, "a duration from 4s to 1h");
+	if (model_child(node, "collector") != NULL || build_is_broken(node))
+		return;
+	for (unsigned i = 0; i < sizeof(useless) / sizeof(*useless); i++) {
+		leaf = model_child(node, useless[i]);
+		if (leaf == NULL || (leaf->flags & LYD_DEFAULT))
+			continue;
+		check_wrong(checker, leaf, NULL, "add collector: ADDRESS:4739",
+			"flow records need a collector");
+		return;
+	}
+}
+
+static void
 check_network(struct checker *checker, const struct lyd_node *network)
 {
 	const struct lyd_node *switches = model_child(network, "switches"), *node, *entry;
@@ -460,6 +479,7 @@ check_network(struct checker *checker, const struct lyd_node *network)
 	const struct lyd_node *firewalls = model_child(network, "firewalls");
 
 	checker->network = network;
+	check_flow_records(checker, network);
 	index_list(checker, &checker->switches, switches);
 	index_list(checker, &checker->nics, nics);
 	for (node = switches; node != NULL; node = model_next(node))

@@ -338,8 +338,8 @@ engine_lines(void)
 
 	TAILQ_FOREACH(network, &weft->networks, entry)
 	{
-		add_line(&lines, "network %s %u %u", network->name, network->config.mac_limit,
-			network->config.neighbor_limit);
+		add_line(&lines, "network %s %u %u %u", network->name, network->config.mac_limit,
+			network->config.neighbor_limit, network->config.flow_interval_s);
 		TAILQ_FOREACH(device, &network->devices, entry)
 		list_device(&lines, device);
 	}
@@ -550,9 +550,12 @@ say_network(struct lines *lines, const struct lyd_node *network)
 {
 	const char *key = model_key(network);
 	const struct lyd_node *quota = model_child(network, "quota"), *node;
+	const struct lyd_node *flows = model_child(network, "flow-records");
+	bool told = model_text(flows, "collector") != NULL;
 
-	add_line(lines, "network %s %s %s", key, model_text(quota, "macs"),
-		model_text(quota, "neighbors"));
+	add_line(lines, "network %s %s %s %u", key, model_text(quota, "macs"),
+		model_text(quota, "neighbors"),
+		told ? (unsigned)atoi(model_text(flows, "active-timeout")) : 0);
 	for (node = model_child(network, "switches"); node != NULL; node = model_next(node))
 		say_switch(lines, key, node);
 	for (node = model_child(network, "routers"); node != NULL; node = model_next(node))
@@ -720,6 +723,10 @@ add_network(struct text *text, unsigned network, unsigned peering)
 	if (shape.routers < peering)
 		shape.routers = peering;
 	text_add(text, "  net%u:\n    quota: { neighbors: %u }\n", network, 100 + random_below(2));
+	if (random_below(2) == 0)
+		text_add(text,
+			"    flow-records: { collector: 192.0.2.1:%u, active-timeout: %us }\n",
+			4739 + random_below(2), 10 + random_below(2));
 	add_switches(text, &shape);
 	add_nics(text, &shape);
 	if (shape.routers == 0)

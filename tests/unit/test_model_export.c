@@ -162,6 +162,12 @@ add_network(struct text *text, unsigned network, unsigned routers)
 	if (chance(30))
 		text_add(text, "    quota: { macs: %u, neighbors: %u }\n", 1 + random_below(99999),
 			1 + random_below(99999));
+	if (chance(30))
+		text_add(text,
+			"    flow-records: { collector: '%s:%u', transport: %s, active-timeout: "
+			"%us }\n",
+			chance(50) ? "192.0.2.1" : "[2001:db8::1]", 1 + random_below(65535),
+			chance(50) ? "udp" : "tcp", 4 + random_below(100));
 	text_add(text, "    switches:\n");
 	for (unsigned i = 0; i < switches; i++)
 		add_switch(text, network, i);
