@@ -429,6 +429,23 @@ struct weft_icmp_type {
 	int16_t code; /* -1: any */
 };
 
+/* So many in `seconds`, of which `burst` may come at once. */
+struct weft_rule_rate {
+	uint32_t count, seconds; /* count 0: as many as like, else 1 to 1,000,000; 1 to 3,600 */
+	uint32_t burst;          /* up to 1,000,000; 0: `count` */
+};
+
+/*
+ * Of the connections that a rule lets begin: how many may live at once, all or those of one source
+ * address, and how many may begin in a time. A connection that has closed does not count any more.
+ * What would be over a limit is dropped. Connections that were there before the rule had a limit
+ * do not count.
+ */
+struct weft_rule_limit {
+	uint32_t connections, per_source; /* 0: as many as like */
+	struct weft_rule_rate rate, source_rate;
+};
+
 /*
  * A rule: what it does with packets that fit all that it says. All zero fits every packet. Of
  * each list one entry has to fit; an empty list fits everything. An entry of the other family
@@ -442,6 +459,11 @@ struct weft_rule {
 	bool stateless;
 	bool log;          /* tells of what it judges, at most log_rate a second */
 	uint32_t log_rate; /* 0: 10 */
+	/* WEFT_RULE_ACCEPT, not stateless; NULL: none */
+	const struct weft_rule_limit *limit;
+	/* WEFT_RULE_ACCEPT: how long its silent connections are kept, in seconds: of TCP that is
+	 * established, of UDP answered or not, of all else. 0: as the firewall says */
+	uint32_t timeout;
 
 	const char *const *from, *const *to; /* names of the firewall's ports */
 	unsigned n_from, n_to;

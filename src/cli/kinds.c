@@ -426,6 +426,8 @@ const struct kind kinds[] = {
 			{ "MATCH", "match", NULL, NULL },
 			{ "PACKETS", "matched-packets", NULL, NULL },
 			{ "BYTES", "matched-bytes", NULL, NULL },
+			{ "CONNECTIONS", "connections", NULL, "connections" },
+			{ "REFUSED", "refused-packets", NULL, "refused-packets" },
 			{ "LAST", NULL, last_hit_cell, NULL } },
 		{ "network", "firewall" }, shadow_note },
 	{ "connections", "connection", "what firewalls know of", false, true,

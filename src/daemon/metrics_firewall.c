@@ -16,7 +16,7 @@ struct firewall_sample {
 
 struct rule_sample {
 	char *labels;
-	uint64_t packets, bytes;
+	uint64_t packets, bytes, refused;
 };
 
 struct flow_sample {
@@ -52,7 +52,8 @@ collect_rule(void *context, const struct firewall_rule *rule)
 		sample = metrics_add(collecting->metrics, &collecting->metrics->rules, labels);
 		if (sample == NULL)
 			return false;
-		*sample = (struct rule_sample){ labels, rule->count.packets, rule->count.bytes };
+		*sample = (struct rule_sample){ labels, rule->count.packets, rule->count.bytes,
+			rule->count.refused };
 	}
 	return ++collecting->looked_at < RULES_TOLD;
 }
@@ -114,6 +115,8 @@ metrics_put_firewalls(const struct metrics *metrics)
 			offsetof(struct rule_sample, packets) },
 		{ "weft_rule_matched_bytes_total", "Bytes of these packets.",
 			offsetof(struct rule_sample, bytes) },
+		{ "weft_rule_refused_packets_total", "Packets over a limit of the rule.",
+			offsetof(struct rule_sample, refused) },
 	};
 	static const struct metrics_column flows[] = {
 		{ "weft_flow_records_exported_total", "Flow records sent to the collector.",

@@ -122,6 +122,11 @@ add_rule(void *context, const struct firewall_rule *rule)
 		rule->count.last != 0 && adding->now > rule->count.last
 			? json_real((double)(adding->now - rule->count.last) / NS)
 			: json_null());
+	state_set(view, object, "connections",
+		rule->rule->match.limit != NULL ? json_integer(rule->connections) : json_null());
+	state_set(view, object, "refused-packets",
+		rule->rule->match.limit != NULL ? json_integer((json_int_t)rule->count.refused)
+						: json_null());
 	state_set_text(view, object, "shadowed-by",
 		rule->shadowed != NULL ? rule->shadowed->match.name : NULL);
 	state_add(view, object, json_string_value(json_object_get(object, "firewall")),

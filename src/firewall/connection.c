@@ -6,6 +6,8 @@
 
 #include <netinet/in.h>
 
+#define TIMEOUT_BITS (CONNECTION_TIMEOUT_MOST * 2 - 1)
+
 /* ---- memory -----------------------------------------------------------------------------------
  */
 
@@ -91,6 +93,12 @@ connection_table_create(
 		return table;
 	table_close(table);
 	return NULL;
+}
+
+void
+connection_table_limits(struct connection_table *table, struct rule_limits *limits)
+{
+	table->limits = limits;
 }
 
 static void
@@ -284,7 +292,7 @@ connection_add(struct connection_table *table, const struct connection_request *
 	connection->judged = request->judged;
 	connection->from = request->from;
 	connection->to = request->to;
-	connection_cold_of(table, connection)->timeout = request->timeout;
+	connection_cold_of(table, connection)->timeout = request->timeout & TIMEOUT_BITS;
 	connection_time_begin(table, connection, now);
 	place_index_add(&table->index, request->flow_hash, connection->place * 2);
 	if (connection->flags & CONNECTION_TRANSLATED)

@@ -224,7 +224,8 @@ source_is_full(const struct connection_table *table, const struct connection_req
 	return place != PLACE_NONE && table->sources[place].count >= limit;
 }
 
-/* Each source that is there has a connection: there are places enough. */
+/* Each source that is there has a connection: there are places enough. Its place + 1; 0: it is not
+ * counted. */
 static uint32_t
 source_count_up(struct connection_table *table, const struct connection_request *request)
 {
@@ -232,7 +233,7 @@ source_count_up(struct connection_table *table, const struct connection_request 
 	uint32_t place;
 
 	if (atomic_load_explicit(&request->domain->source_limit, memory_order_relaxed) == 0)
-		return PLACE_NONE;
+		return 0;
 	place = source_find(table, &source);
 	if (place == PLACE_NONE) {
 		place = place_pool_take(&table->source_pool);
@@ -240,15 +241,16 @@ source_count_up(struct connection_table *table, const struct connection_request 
 		place_index_add(&table->source_index, source_hash(table, &source), place);
 	}
 	table->sources[place].count++;
-	return place;
+	return place + 1;
 }
 
 static void
-source_count_down(struct connection_table *table, uint32_t place)
+source_count_down(struct connection_table *table, uint32_t number)
 {
+	uint32_t place = number - 1;
 	struct connection_source *source;
 
-	if (place == PLACE_NONE)
+	if (number == 0)
 		return;
 	source = &table->sources[place];
 	if (--source->count > 0)
@@ -324,9 +326,23 @@ connection_enter(struct connection_table *table, struct connection *connection,
 		return false;
 	}
 	here->count++;
-	cold->domain = (uint32_t)(here - table->domains);
-	cold->source = source_count_up(table, request);
+	cold->domain = (uint64_t)(here - table->domains) & (CONNECTION_DOMAINS_LIMIT - 1);
+	cold->source = source_count_up(table, request) & (CONNECTION_LIMIT_MOST * 2 - 1);
+	cold->charge = request->charge.of;
+	cold->charge_is_source = request->charge.is_source;
 	return true;
+}
+
+void
+connection_uncharge(struct connection_table *table, const struct connection *connection)
+{
+	struct connection_cold *cold = connection_cold_of(table, connection);
+	struct rule_charge charge = { cold->charge, cold->charge_is_source };
+
+	if (likely(charge.of == 0))
+		return;
+	cold->charge = 0;
+	rule_limit_release(table->limits, charge);
 }
 
 void
@@ -337,8 +353,9 @@ connection_leave(struct connection_table *table, struct connection *connection)
 	struct connection_domain *domain = here->domain;
 
 	connection_set_spare(table, connection, false);
-	source_count_down(table, cold->source);
+	connection_uncharge(table, connection);
+	source_count_down(table, (uint32_t)cold->source);
 	if (--here->count == 0)
-		domain_drop(table, cold->domain);
+		domain_drop(table, (uint32_t)cold->domain);
 	count_down(domain);
 }

@@ -23,10 +23,13 @@
 /* What no packet touches; at the connection's place in an array of its own. */
 struct connection_cold {
 	struct timing_wheel_link timer;
-	uint32_t older, newer; /* in the list of CONNECTION_SPARE ones: place + 1, 0: none */
-	uint32_t domain;       /* place of its connection_domain_here */
-	uint32_t source;       /* place of its connection_source; PLACE_NONE: it is not counted */
-	uint32_t timeout;      /* connection_request.timeout */
+	uint32_t charge; /* rule_charge.of */
+	/* in the list of CONNECTION_SPARE ones: place + 1, 0: none */
+	uint64_t older : 26, newer : 26;
+	uint64_t charge_is_source : 1;
+	uint64_t domain : 16;  /* place of its connection_domain_here */
+	uint64_t source : 25;  /* place of its connection_source + 1; 0: it is not counted */
+	uint64_t timeout : 23; /* connection_request.timeout */
 };
 
 /* Addresses that are too long, or too many, for the connection itself: by side. At its place, less
@@ -81,6 +84,7 @@ struct connection_table {
 	struct place_index source_index;
 	struct connection_source *sources;
 
+	struct rule_limits *limits; /* to whom charges are given back */
 	uint64_t added, ended_ever, evicted, refused;
 
 	struct connection connections[] __attribute__((aligned(CONNECTION_PAGE)));
@@ -166,6 +170,8 @@ bool connection_admit(struct connection_table *table, const struct connection_re
 /* Enters the connection that was admitted. False, with nothing counted any more: no memory. */
 bool connection_enter(struct connection_table *table, struct connection *connection,
 	const struct connection_request *request);
+/* It counts for its rule's limit no more. */
+void connection_uncharge(struct connection_table *table, const struct connection *connection);
 /* Of one that goes; the domain may be gone after. */
 void connection_leave(struct connection_table *table, struct connection *connection);
 /* Whether it may give its place to another from now on. */

@@ -525,7 +525,7 @@ device_free(struct weft_device *device)
 	if (atomic_load_explicit(&firewall->live, memory_order_relaxed) != NULL) {
 		atomic_store_explicit(&firewall->all->by_device[id_index(device->id)], NULL,
 			memory_order_release);
-		firewalls_forget(device->network->weft, device->id);
+		firewalls_forget(device->network->weft, &firewall->domain);
 	}
 	firewall_free(firewall);
 }

@@ -19,8 +19,9 @@
  *	   ones, if they are of no connection; if none does they are dropped (invalid-state,
  *	   out-of-window).
  *	5. Accepted: a connection is made, unless the rule is stateless, the packet has no flow
- *	   (flow.h), or goes to a group. Where a limit is reached it is dropped
- *	   (connection-limit, source-limit). It goes out by the other port, unchanged.
+ *	   (flow.h), or goes to a group. Where a limit is reached, of the rule or of all, it is
+ *	   dropped (connection-limit, source-limit, connection-rate, source-rate). It goes out by
+ *the other port, unchanged.
  *	6. Rejected: a TCP segment is answered by a reset, another IP packet by ICMP
  *	   "administratively prohibited", both from whom it was for, at most FIREWALL_REJECT_RATE a
  *	   second of one firewall.
@@ -73,6 +74,7 @@ struct firewall_rule {
 	const struct rule *shadowed; /* by this earlier one, which takes all of its packets; NULL:
 				      * by none that is known */
 	struct rule_count count;     /* of all workers, since the rule has its name */
+	uint32_t connections;        /* that live, where the rule has a limit */
 };
 
 /* In their order. look() false: stop. */
@@ -127,6 +129,8 @@ size_t firewall_kill(struct weft *weft, const struct connection_filter *filter);
 struct firewall_log {
 	uint32_t vport; /* id: where the packet came in */
 	uint8_t action; /* enum weft_rule_action */
+	uint8_t limit;  /* enum rule_limit_result: LIMIT_KEPT, or the limit for which it dropped it
+			 */
 	char rule[64];  /* its name, cut to that */
 	char packet[TRACE_DESCRIBE_SIZE];
 };

@@ -28,6 +28,7 @@ struct firewall_shard {
 struct firewalls {
 	struct hash_key key; /* of flows */
 	struct rule_table rules;
+	struct rule_limits *limits;
 	/* By index of the device's id: whose a connection is. RCU. */
 	struct firewall *_Atomic *by_device;
 	_Atomic bool ready; /* there is or was a firewall: all else is open */
@@ -135,7 +136,7 @@ void firewalls_walk(struct weft *weft, firewall_look look, void *context);
 /* The rules have changed: looks for connections that they refuse, from poll to poll. */
 void firewalls_sweep(struct firewalls *all);
 /* A firewall goes: ends its connections. No worker finds it any more. */
-void firewalls_forget(struct weft *weft, uint32_t device);
+void firewalls_forget(struct weft *weft, const struct connection_domain *domain);
 
 /* A network's set as the open change leaves it (address_sets.c); NULL: there is none. */
 const struct address_set *address_set_staged(struct weft_network *network, const char *name);
@@ -233,6 +234,9 @@ bool firewall_is_to_group(const struct fields *fields);
 
 /* ---- words (firewall_trace.c) ---------------------------------------------------------------- */
 
+/* What came of a connection that a rule with a limit was to let begin. */
+void firewall_trace_limit(struct worker *worker, const struct passage *passage,
+	const struct rule *rule, enum rule_limit_result result);
 /* Only for packets that have a trace mark. */
 void firewall_trace_connection(struct worker *worker, const struct passage *passage,
 	const struct connection *connection, unsigned side);
@@ -245,6 +249,6 @@ void firewall_trace_verdict(
 	struct worker *worker, const struct passage *passage, enum tcp_verdict verdict);
 /* Tells of what a rule with `log` has judged, if its rate allows. */
 void firewall_log(struct worker *worker, struct firewall_shard *shard,
-	const struct passage *passage, const struct rule *rule);
+	const struct passage *passage, const struct rule *rule, enum rule_limit_result result);
 
 #endif

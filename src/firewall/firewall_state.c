@@ -47,6 +47,7 @@ firewall_each_rule(const struct weft_device *device,
 	for (unsigned i = 0; (one.rule = rule_list_at(firewall->rules, i)) != NULL; i++) {
 		one.shadowed = rule_shadow(view, one.rule);
 		rule_counters_sum(counters, weft->n_workers, one.rule->id, &one.count);
+		one.connections = rule_limit_connections(firewall->all->limits, one.rule->id);
 		if (!look(context, &one))
 			return;
 	}

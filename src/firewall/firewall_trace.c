@@ -58,6 +58,38 @@ firewall_trace_rule(struct worker *worker, const struct passage *passage, const 
 }
 
 void
+firewall_trace_limit(struct worker *worker, const struct passage *passage, const struct rule *rule,
+	enum rule_limit_result result)
+{
+	const struct weft_rule_limit *limit = rule->match.limit;
+	const char *name = rule->match.name;
+
+	switch (result) {
+	case LIMIT_CONNECTIONS:
+		trace_step(worker, passage->packet, passage->ingress,
+			"rule %s has %u connections, as many as its limit allows", name,
+			limit->connections);
+		return;
+	case LIMIT_PER_SOURCE:
+		trace_step(worker, passage->packet, passage->ingress,
+			"its source has %u connections by rule %s, as many as its limit allows",
+			limit->per_source, name);
+		return;
+	case LIMIT_SOURCES:
+		trace_step(worker, passage->packet, passage->ingress,
+			"rule %s knows no more sources apart: there are too many", name);
+		return;
+	default:
+		trace_step(worker, passage->packet, passage->ingress,
+			"more connections than rule %s lets %sbegin in %u s: %u", name,
+			result == LIMIT_SOURCE_RATE ? "one source " : "",
+			result == LIMIT_SOURCE_RATE ? limit->source_rate.seconds
+						    : limit->rate.seconds,
+			result == LIMIT_SOURCE_RATE ? limit->source_rate.count : limit->rate.count);
+	}
+}
+
+void
 firewall_trace_connection(struct worker *worker, const struct passage *passage,
 	const struct connection *connection, unsigned side)
 {
@@ -121,10 +153,11 @@ may_log(struct worker *worker, struct firewall_shard *shard, const struct rule *
 
 void
 firewall_log(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
-	const struct rule *rule)
+	const struct rule *rule, enum rule_limit_result result)
 {
 	struct firewall_log log = { .vport = passage->ingress->id,
-		.action = (uint8_t)rule->match.action };
+		.action = (uint8_t)rule->match.action,
+		.limit = (uint8_t)result };
 	struct rte_mbuf *carrier;
 
 	if (!may_log(worker, shard, rule))

@@ -8,6 +8,8 @@
 #define DSCP_MOST 63
 #define VLAN_MOST 4094
 #define ALIGN 8
+#define RATE_MOST 1000000u
+#define RATE_SECONDS_MOST 3600u
 
 /* ---- copying ----------------------------------------------------------------------------------
  */
@@ -82,6 +84,8 @@ pack_match(struct pack *pack, struct weft_rule *to, const struct weft_rule *matc
 	to->from_port = pack_ranges(pack, match->from_port, match->n_from_port);
 	to->to_port = pack_ranges(pack, match->to_port, match->n_to_port);
 	to->icmp = pack_bytes(pack, match->icmp, match->n_icmp * sizeof(*match->icmp));
+	if (match->limit != NULL)
+		to->limit = pack_bytes(pack, match->limit, sizeof(*match->limit));
 }
 
 /* ---- checks -----------------------------------------------------------------------------------
@@ -106,6 +110,26 @@ ranges_are_right(const struct weft_port_range *ranges, unsigned count)
 	return true;
 }
 
+static bool
+rate_is_right(const struct weft_rule_rate *rate)
+{
+	return rate->count == 0 || (rate->count <= RATE_MOST && rate->burst <= RATE_MOST &&
+					   rate->seconds > 0 && rate->seconds <= RATE_SECONDS_MOST);
+}
+
+/* Of what it says about connections. */
+static const char *
+connections_fault_of(const struct weft_rule *match)
+{
+	if ((match->limit != NULL || match->timeout != 0) &&
+		(match->action != WEFT_RULE_ACCEPT || match->stateless))
+		return "a limit and a timeout are of connections, of which it makes none";
+	if (match->limit != NULL &&
+		!(rate_is_right(&match->limit->rate) && rate_is_right(&match->limit->source_rate)))
+		return "a rate is out of bounds";
+	return NULL;
+}
+
 /* What is wrong, or NULL. */
 static const char *
 fault_of(const struct weft_rule *match)
@@ -128,7 +152,7 @@ fault_of(const struct weft_rule *match)
 		return "no such VLAN";
 	if (match->states & ~(WEFT_STATE_NEW | WEFT_STATE_RELATED | WEFT_STATE_INVALID))
 		return "no such state";
-	return NULL;
+	return connections_fault_of(match);
 }
 
 struct rule *
@@ -254,12 +278,28 @@ same_fields(const struct weft_rule *a, const struct weft_rule *b)
 	       memcmp(a->to_mac_mask, b->to_mac_mask, sizeof(a->to_mac_mask)) == 0;
 }
 
+static bool
+same_rate(const struct weft_rule_rate *a, const struct weft_rule_rate *b)
+{
+	return a->count == b->count && a->seconds == b->seconds && a->burst == b->burst;
+}
+
+static bool
+same_limit(const struct weft_rule_limit *a, const struct weft_rule_limit *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return a->connections == b->connections && a->per_source == b->per_source &&
+	       same_rate(&a->rate, &b->rate) && same_rate(&a->source_rate, &b->source_rate);
+}
+
 bool
 rule_same(const struct weft_rule *a, const struct weft_rule *b)
 {
-	return a->mark == b->mark && a->action == b->action && a->stateless == b->stateless &&
-	       a->log == b->log && a->log_rate == b->log_rate && a->family == b->family &&
-	       a->states == b->states && same_fields(a, b) && same_lists(a, b);
+	return a->mark == b->mark && a->timeout == b->timeout && same_limit(a->limit, b->limit) &&
+	       a->action == b->action && a->stateless == b->stateless && a->log == b->log &&
+	       a->log_rate == b->log_rate && a->family == b->family && a->states == b->states &&
+	       same_fields(a, b) && same_lists(a, b);
 }
 
 /* ---- matching ---------------------------------------------------------------------------------

@@ -166,6 +166,15 @@ check_ports_fit(struct checker *checker, const struct lyd_node *entry,
 		check_absent(checker, entry, addresses, "ARP is not IP", about);
 }
 
+/* What the rule is about, 0: any. By its number ICMP is of one, too. */
+static unsigned
+family_of(const struct model_subject *subject)
+{
+	if (subject->family != 0 || !subject->has_protocol)
+		return subject->family;
+	return model_icmp_family(subject->protocol);
+}
+
 static const char *
 icmp_hint(struct checker *checker, const char *text, unsigned family)
 {
@@ -287,6 +296,75 @@ check_stateless(
 			"stateless says nothing where nothing is accepted");
 }
 
+/* What is of connections, and so of rules that make some. */
+static void
+check_connections(struct checker *checker, const struct lyd_node *rule,
+	const struct lyd_node *verdict, const struct model_subject *subject)
+{
+	static const char *const leaves[] = { "limit", "timeout" };
+	bool accepts = strcmp(verdict->schema->name, "accept") == 0;
+	bool stateless = model_flag(rule, "stateless", false);
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct lyd_node *leaf = model_child(rule, leaves[i]);
+
+		if (leaf == NULL || (accepts && !stateless && !subject->arp))
+			continue;
+		check_wrong(checker, leaf, NULL,
+			accepts ? NULL : "write it with the rule that accepts, before this one",
+			"%s is of connections, and %s makes none", leaves[i],
+			!accepts       ? verdict->schema->name
+			: subject->arp ? "accept: arp"
+				       : "a stateless rule");
+	}
+	check_duration(
+		checker, rule, "timeout", 1000, 30 * 86400000ull, "a duration from 1s to 30d");
+}
+
+/* `leaf`: of a container of a rule; it says nothing without `other`. */
+static void
+check_beside(struct checker *checker, const struct lyd_node *container, const char *name,
+	const char *other)
+{
+	const struct lyd_node *leaf = model_child(container, name);
+
+	if (leaf != NULL && model_child(container, other) == NULL && !build_is_broken(container))
+		check_wrong(checker, leaf, NULL,
+			check_key(checker, "add %s: 100/s, or remove it", other), "%s without %s",
+			name, other);
+}
+
+static void
+check_rate(struct checker *checker, const struct lyd_node *container, const char *name)
+{
+	const char *text = model_text(container, name);
+	struct weft_rule_rate rate;
+
+	if (text != NULL && model_parse_rate(text, &rate) < 0)
+		check_wrong(checker, model_child(container, name), NULL, NULL,
+			"%s: expected at most 1000000, such as 100/s, not '%s'", name, text);
+}
+
+static void
+check_limit(struct checker *checker, const struct lyd_node *rule)
+{
+	const struct lyd_node *limit = model_child(rule, "limit");
+	const struct lyd_node *all = model_child(limit, "connections");
+	const struct lyd_node *one = model_child(limit, "per-source");
+
+	if (limit == NULL)
+		return;
+	check_rate(checker, limit, "rate");
+	check_rate(checker, limit, "source-rate");
+	check_beside(checker, limit, "burst", "rate");
+	check_beside(checker, limit, "source-burst", "source-rate");
+	if (all != NULL && one != NULL &&
+		model_number(limit, "per-source", 0) > model_number(limit, "connections", 0))
+		check_doubt(checker, one, NULL, "make it less than connections",
+			"no source comes to %s connections where all may have %s", model_value(one),
+			model_value(all));
+}
+
 static void
 check_ethertype(
 	struct checker *checker, const struct lyd_node *rule, const struct model_subject *subject)
@@ -315,12 +393,14 @@ check_rule(struct checker *checker, const struct lyd_node *firewall, const struc
 	about = check_key(checker, "%s: %s", verdict->schema->name, model_value(verdict));
 	if (about == NULL)
 		return;
-	check_families(checker, rule, subject.family, about);
+	check_families(checker, rule, family_of(&subject), about);
 	check_ports_fit(checker, rule, &subject, about);
 	check_icmp(checker, rule, &subject, about);
 	check_flags(checker, rule, &subject, about);
 	check_ethertype(checker, rule, &subject);
 	check_stateless(checker, rule, verdict);
+	check_connections(checker, rule, verdict, &subject);
+	check_limit(checker, rule);
 }
 
 /* ---- translations

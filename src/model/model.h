@@ -108,6 +108,8 @@ int model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t
 
 int model_parse_match(const char *text, struct weft_prefix *prefix); /* "10.0.0.1", "10.0.0.0/8" */
 int model_parse_ports(const char *text, struct weft_port_range *ports); /* "80", "8000-8010" */
+/* "100", "100/s", "10/m", "5/h" */
+int model_parse_rate(const char *text, struct weft_rule_rate *rate);
 int model_parse_mac_match(const char *text, uint8_t mac[6], uint8_t mask[6]);
 
 /* A word for a number; lists end with NULL. family 0: of both. */

@@ -2,6 +2,7 @@
 """Firewalls between real namespaces: the kernel's own stack at both ends."""
 import json
 import socket
+import struct
 import threading
 
 import pytest
@@ -166,6 +167,49 @@ def test_rules_change(space):
 	again = connect(outside, "10.0.0.10", 81)
 	assert echoes(again) and echoes(a)
 	for one in (a, b, again, *servers):
+		one.close()
+
+
+def test_limits_of_rules(space):
+	"""Connections at once and in a time, over two workers; what is over them has a name."""
+	rules = [*NEIGHBORS,
+		{"name": "web", "accept": "tcp", "to-port": 80, "limit": {"per-source": 6}},
+		{"name": "ssh", "accept": "tcp", "to-port": 22, "timeout": "1h", "log": True, "log-rate": 1000,
+			"limit": {"source-rate": "4/h"}},
+		{"name": "rest", "accept": "tcp"}]
+	weftd = space.start_weftd(firewalled(space, rules), options=["--workers", "2"])
+	inside, outside = space.namespace("in"), space.namespace("out")
+	servers = [Server(inside, port) for port in (80, 22)]
+	clients = [connect(outside, "10.0.0.10", 80) for _ in range(6)]
+	assert all(echoes(client) for client in clients)
+	assert isinstance(connect(outside, "10.0.0.10", 80, timeout=0.5), TimeoutError)
+	explained = weftd.weft("explain", "red", "from", "out", "to", "in", "tcp/80", check=False).stdout
+	assert "its source has 6 connections by rule web" in explained, explained
+	assert "source-limit" in explained, explained
+	# one that is over makes room
+	gone = clients.pop()
+	gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+	gone.close()
+	def another():
+		client = connect(outside, "10.0.0.10", 80, timeout=0.5)
+		return isinstance(client, socket.socket) and client
+	clients.append(harness.wait_until(another))
+	with weftd.events() as events:
+		clients += [connect(outside, "10.0.0.10", 22) for _ in range(4)]
+		assert isinstance(connect(outside, "10.0.0.10", 22, timeout=0.5), TimeoutError)
+		harness.wait_until(lambda: any("over its rate of a source" in str(event)
+			for event in events))
+	told = {rule["name"]: rule for rule in weftd.show("rules")}
+	assert told["web"]["connections"] == 6 and told["web"]["refused-packets"] >= 1
+	assert told["ssh"]["connections"] == 4 and told["ssh"]["refused-packets"] >= 1
+	assert told["rest"]["connections"] is None and told["rest"]["refused-packets"] is None
+	drops = {(drop["port"], drop["reason"]) for drop in weftd.show("drops")}
+	assert {("red/fw:out", "source-limit"), ("red/fw:out", "source-rate")} <= drops
+	expires = [connection["expires"] for connection in weftd.show("connections")
+		if connection["rule"] == "ssh" and connection["state"] == "established"]
+	assert len(expires) == 4 and all(3000 < seconds <= 3601 for seconds in expires), expires
+	assert "REFUSED" in weftd.weft("show", "rules").stdout
+	for one in (*clients, *servers):
 		one.close()
 
 

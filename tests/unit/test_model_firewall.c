@@ -75,7 +75,10 @@ rules_become_those_of_the_library(void **state)
 		"          - { name: d, accept: '47', stateless: true }\n"
 		"          - { name: e, accept: any, ethertype: '0x88cc' }\n"
 		"          - { name: f, accept: ip }\n"
-		"          - { name: g, drop: '58', icmp-type: [redirect, echo-request/0] }\n");
+		"          - { name: g, drop: '58', icmp-type: [redirect, echo-request/0] }\n"
+		"          - { name: h, accept: tcp, timeout: 90s, limit: { connections: 100, "
+		"per-source: 10, rate: 500/s, burst: 50, source-rate: 3/m } }\n"
+		"          - { name: i, accept: udp, limit: { rate: 7/h } }\n");
 	const struct lyd_node *node = firewall_of(configuration);
 	struct weft_firewall_config config;
 	struct arena memory = { 0 };
@@ -89,7 +92,7 @@ rules_become_those_of_the_library(void **state)
 	assert_int_equal(config.tcp_timeout, 2);
 	assert_int_equal(config.connection_limit, 262144);
 	assert_true(config.keep && config.accept_invalid);
-	assert_int_equal(count, 7);
+	assert_int_equal(count, 9);
 	assert_int_equal(rules[0].fields, WEFT_RULE_ETHERTYPE);
 	assert_int_equal(rules[0].ethertype, 0x0806);
 	assert_string_equal(b->name, "b");
@@ -123,6 +126,18 @@ rules_become_those_of_the_library(void **state)
 	assert_true(rules[3].stateless);
 	assert_int_equal(rules[4].ethertype, 0x88cc);
 	assert_int_equal(rules[5].fields, WEFT_RULE_IP);
+	assert_null(rules[5].limit);
+	assert_int_equal(rules[7].timeout, 90);
+	assert_int_equal(rules[7].limit->connections, 100);
+	assert_int_equal(rules[7].limit->per_source, 10);
+	assert_int_equal(rules[7].limit->rate.count, 500);
+	assert_int_equal(rules[7].limit->rate.seconds, 1);
+	assert_int_equal(rules[7].limit->rate.burst, 50);
+	assert_int_equal(rules[7].limit->source_rate.count, 3);
+	assert_int_equal(rules[7].limit->source_rate.seconds, 60);
+	assert_int_equal(rules[7].limit->source_rate.burst, 0);
+	assert_int_equal(rules[8].limit->rate.seconds, 3600);
+	assert_int_equal(rules[8].limit->source_rate.count, 0);
 	arena_free(&memory);
 	configuration_free(configuration);
 }
@@ -215,6 +230,10 @@ static const struct {
 		"ARP is not IP" },
 	{ RULE("name: a, accept: icmpv6, from-ip: 10.0.0.1"), "11:49", "is IPv6, from-ip is not",
 		NULL },
+	{ RULE("name: a, accept: '58', from-ip: 10.0.0.1"), "11:47", "is IPv6, from-ip is not",
+		NULL },
+	{ RULE("name: a, drop: '1', to-ip: '2001:db8::1'"), "11:43", "is IPv4, to-ip is not",
+		NULL },
 	{ RULE("name: a, accept: tcp, from-ip: 10.0.0.1, to-ip: '2001:db8::1'"), "11:64",
 		"nothing is both", "two rules" },
 	{ RULE("name: a, accept: icmp, icmp-type: echo-reqest"), "11:49", "is no type of ICMP",
@@ -229,6 +248,20 @@ static const struct {
 		"any" },
 	{ RULE("name: a, drop: any, stateless: true"), "11:46", "stateless says nothing",
 		"remove" },
+	{ RULE("name: a, drop: tcp, limit: { connections: 5 }"), "11:35", "drop makes none",
+		"with the rule that accepts" },
+	{ RULE("name: a, accept: tcp, stateless: true, timeout: 5s"), "11:63",
+		"a stateless rule makes none", NULL },
+	{ RULE("name: a, accept: arp, limit: { rate: 5 }"), "11:37", "accept: arp makes none",
+		NULL },
+	{ RULE("name: a, accept: tcp, timeout: 5ms"), "11:46", "from 1s to 30d", NULL },
+	{ RULE("name: a, accept: tcp, limit: { rate: 5/d }"), "11:52", "10/m", NULL },
+	{ RULE("name: a, accept: tcp, limit: { rate: 1000001 }"), "11:52", "at most 1000000",
+		NULL },
+	{ RULE("name: a, accept: tcp, limit: { source-burst: 3 }"), "11:60",
+		"source-burst without source-rate", "add source-rate" },
+	{ RULE("name: a, accept: tcp, limit: { connections: 3, per-source: 4 }"), "11:74",
+		"no source comes to 4", "less" },
 	{ RULE("name: a, accept: any }\n          - { name: a, drop: any"), "12:21",
 		"'a' is here twice", NULL },
 	{ TRANSLATION("name: a"), "11:21", "says nothing", "source:" },
@@ -361,7 +394,14 @@ rules_that_differ_are_told(void **state)
 		"rules/b: accept: tcp, to-port: 443, 80 > ");
 	ASSERT_LEAVES(BEFORE PORTS "        rules: [" A ", " B ", " C "]\n",
 		BEFORE PORTS "        rules: [" C ", " A ", " B "]\n",
-		"rules/order: as it was > another");
+		"rules/(order): as it was > another");
+	/* that is no rule's name */
+	ASSERT_LEAVES(RULE("name: order, accept: any"), RULE("name: order, drop: any"),
+		"rules/order: accept: any > drop: any");
+	ASSERT_LEAVES(RULE("name: a, accept: any"),
+		RULE("name: a, accept: any, timeout: 5s, limit: { rate: 10/m, burst: 2 }"),
+		"rules/a: accept: any > accept: any, limit: { rate: 10/m, burst: 2 }, "
+		"timeout: 5s");
 }
 
 static int
