@@ -394,6 +394,23 @@ WEFT_API void weft_address_set_update(struct weft_change *change, struct weft_ne
 WEFT_API void weft_address_set_remove(
 	struct weft_change *change, struct weft_network *network, const char *name);
 
+struct weft_port_range {
+	uint16_t first, last; /* host order, both included */
+};
+
+/*
+ * A named set of ports of a network, for rules of its firewalls. Ranges that touch or overlap are
+ * one.
+ */
+WEFT_API void weft_port_set_add(struct weft_change *change, struct weft_network *network,
+	const char *name, const struct weft_port_range *ranges, size_t count);
+/* These in place of those that it has; rules that name it are made anew. */
+WEFT_API void weft_port_set_update(struct weft_change *change, struct weft_network *network,
+	const char *name, const struct weft_port_range *ranges, size_t count);
+/* No rule may name it any more after the change. */
+WEFT_API void weft_port_set_remove(
+	struct weft_change *change, struct weft_network *network, const char *name);
+
 enum weft_rule_action {
 	WEFT_RULE_ACCEPT,
 	WEFT_RULE_DROP,   /* in silence */
@@ -419,10 +436,6 @@ enum weft_rule_action {
 #define WEFT_RULE_TO_MAC 0x0040
 #define WEFT_RULE_FRAGMENT 0x0080 /* is a fragment: where they are not put together */
 #define WEFT_RULE_IP 0x0100       /* is IPv4 or IPv6 */
-
-struct weft_port_range {
-	uint16_t first, last; /* host order, both included */
-};
 
 struct weft_icmp_type {
 	uint8_t type;
@@ -473,6 +486,8 @@ struct weft_rule {
 	const char *from_set, *to_set; /* NULL: none. As further entries of from_ip, to_ip */
 	const struct weft_port_range *from_port, *to_port; /* of what has_ports */
 	unsigned n_from_port, n_to_port;
+	/* NULL: none. As further entries of from_port, to_port */
+	const char *from_port_set, *to_port_set;
 	const struct weft_icmp_type *icmp; /* of the family's ICMP */
 	unsigned n_icmp;
 

@@ -72,6 +72,7 @@ static const struct state_kind kinds[] = {
 	{ "connections", "connection", UNNAMED, 0, FILTERS_CONNECTIONS | FILTER_LIMIT, false, NULL,
 		state_connections },
 	{ "address-sets", "address set", UNNAMED, 0, FILTER_NETWORK, true, state_address_sets },
+	{ "port-sets", "port set", UNNAMED, 0, FILTER_NETWORK, true, state_port_sets },
 	{ "flow-records", "network with flow records", NAMED, SELECT_NETWORK, FILTER_NETWORK, true,
 		state_flow_records },
 	{ "macs", "mac", UNNAMED, 0,

@@ -20,7 +20,7 @@ each_device(struct state_view *view, const struct device_class *class,
 
 	TAILQ_FOREACH(network, &view->weft->networks, entry)
 	{
-		if (!state_selects_network(view, network) && class == &address_set_class)
+		if (!state_selects_network(view, network) && class != &firewall_class)
 			continue;
 		TAILQ_FOREACH(device, &network->devices, entry)
 		{
@@ -171,6 +171,38 @@ void
 state_address_sets(struct state_view *view)
 {
 	each_device(view, &address_set_class, add_set);
+}
+
+/* ---- port sets --------------------------------------------------------------------------------
+ */
+
+static void
+add_port_set(struct state_view *view, const struct weft_device *device)
+{
+	const struct port_set *set = port_set_of(device);
+	const char *name = port_set_name(device);
+	char path[VPORT_NAME_SIZE], text[16];
+	json_t *object, *ports = json_array();
+
+	snprintf(path, sizeof(path), "%s/%s", device->network->name, name);
+	object = state_object(view, path);
+	state_set_text(view, object, "network", device->network->name);
+	state_set_description(view, object, configured(view, device, "port-sets", name));
+	for (uint32_t i = 0; ports != NULL && i < set->count; i++) {
+		const struct weft_port_range *range = &set->ranges[i];
+
+		snprintf(text, sizeof(text), range->first == range->last ? "%u" : "%u-%u",
+			range->first, range->last);
+		state_append(view, ports, json_text(text));
+	}
+	state_set(view, object, "ports", ports);
+	state_add(view, object, json_string_value(json_object_get(object, "name")), 0);
+}
+
+void
+state_port_sets(struct state_view *view)
+{
+	each_device(view, &port_set_class, add_port_set);
 }
 
 /* ---- connections -------------------------------------------------------------------------------

@@ -193,6 +193,7 @@ void state_tunnels(struct state_view *view);
 void state_firewalls(struct state_view *view);
 void state_rules(struct state_view *view);
 void state_address_sets(struct state_view *view);
+void state_port_sets(struct state_view *view);
 void state_flow_records(struct state_view *view);
 void state_macs(struct state_view *view);
 void state_leases(struct state_view *view);

@@ -397,6 +397,14 @@ resolve_set(void *context, const char *name)
 	return address_set_staged(device->network, name);
 }
 
+static const struct port_set *
+resolve_port_set(void *context, const char *name)
+{
+	const struct weft_device *device = context;
+
+	return port_set_staged(device->network, name);
+}
+
 /* ---- what a change makes of a firewall --------------------------------------------------------
  */
 
@@ -434,7 +442,7 @@ static int
 prepare(struct weft_device *device, struct weft_change *change, struct weft_error *error)
 {
 	struct firewall *firewall = device->data;
-	const struct rule_names names = { resolve_port, resolve_set, device };
+	const struct rule_names names = { resolve_port, resolve_set, resolve_port_set, device };
 	struct firewall_live *live = make_live(device);
 
 	(void)change;

@@ -56,6 +56,15 @@ extern const struct device_class firewall_class;
 /* Named sets of addresses are objects of their network, as devices are, without vports. Their
  * device names are not those that people gave them: address_set_name(). */
 extern const struct device_class address_set_class;
+/* Named sets of ports are, too. */
+extern const struct device_class port_set_class;
+
+/* Whether it is one of these, and no device for people. */
+static inline bool
+firewall_is_set(const struct weft_device *device)
+{
+	return device->class == &address_set_class || device->class == &port_set_class;
+}
 
 /* ---- looking (firewall_state.c); hold weft_objects_lock, or be the thread that changes ---- */
 
@@ -88,6 +97,8 @@ const struct rule *firewall_find_rule(const struct weft *weft, uint32_t id);
 
 const char *address_set_name(const struct weft_device *device);
 const struct address_set *address_set_of(const struct weft_device *device);
+const char *port_set_name(const struct weft_device *device);
+const struct port_set *port_set_of(const struct weft_device *device);
 
 /* ---- connections (firewall_state.c): control threads, without any lock ---------------------- */
 

@@ -107,6 +107,8 @@ read_endpoints(struct reading *reading, const struct lyd_node *node, struct weft
 	rule->to_set = model_text(node, "to-set");
 	rule->from_port = read_ports(reading, node, "from-port", &rule->n_from_port);
 	rule->to_port = read_ports(reading, node, "to-port", &rule->n_to_port);
+	rule->from_port_set = model_text(node, "from-port-set");
+	rule->to_port_set = model_text(node, "to-port-set");
 }
 
 static void
@@ -378,6 +380,19 @@ address_set_members_read(const struct lyd_node *node, size_t *count)
 	for (size_t i = 0; members != NULL && i < *count; i++, leaf = model_next(leaf))
 		model_parse_match(model_value(leaf), &members[i]);
 	return members;
+}
+
+struct weft_port_range *
+port_set_read(const struct lyd_node *node, size_t *count)
+{
+	const struct lyd_node *leaf = model_child(node, "ports");
+	struct weft_port_range *ports;
+
+	*count = count_of(leaf);
+	ports = malloc((*count + 1) * sizeof(*ports));
+	for (size_t i = 0; ports != NULL && i < *count; i++, leaf = model_next(leaf))
+		model_parse_ports(model_value(leaf), &ports[i]);
+	return ports;
 }
 
 const char *

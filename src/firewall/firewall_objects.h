@@ -141,6 +141,11 @@ void firewalls_forget(struct weft *weft, const struct connection_domain *domain)
 /* A network's set as the open change leaves it (address_sets.c); NULL: there is none. */
 const struct address_set *address_set_staged(struct weft_network *network, const char *name);
 
+const struct port_set *port_set_staged(struct weft_network *network, const char *name);
+
+/* Control: a set of the network's differs after the change, and rules may name it. */
+void firewalls_touch(struct weft_change *change, struct weft_network *network);
+
 /* ---- the node (firewall_input.c) ----------------------------------------------------------- */
 
 enum flow_kind {

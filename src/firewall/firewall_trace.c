@@ -36,6 +36,22 @@ say_member(char *text, size_t size, const struct address_set *set, const char *n
 	snprintf(text + used, size - used, " (%s/%u of %s)", words, member.length, name);
 }
 
+/* " (443 of web)", " (8000-8010 of web)" */
+static void
+say_range(char *text, size_t size, const struct port_set *set, const char *name, uint16_t port)
+{
+	const struct weft_port_range *range = set != NULL ? port_set_find(set, port) : NULL;
+	size_t used = strlen(text);
+
+	if (range == NULL)
+		return;
+	if (range->first == range->last)
+		snprintf(text + used, size - used, " (%u of %s)", port, name);
+	else
+		snprintf(text + used, size - used, " (%u-%u of %s)", range->first, range->last,
+			name);
+}
+
 void
 firewall_trace_rule(struct worker *worker, const struct passage *passage, const struct rule *rule)
 {
@@ -54,6 +70,10 @@ firewall_trace_rule(struct worker *worker, const struct passage *passage, const 
 		passage->fields.from_ip);
 	say_member(text, sizeof(text), rule->to_set, rule->match.to_set, passage->fields.family,
 		passage->fields.to_ip);
+	say_range(text, sizeof(text), rule->from_port_set, rule->match.from_port_set,
+		passage->fields.from_port);
+	say_range(text, sizeof(text), rule->to_port_set, rule->match.to_port_set,
+		passage->fields.to_port);
 	trace_step(worker, passage->packet, passage->ingress, "%s", text);
 }
 

@@ -127,6 +127,17 @@ firewalls_close(struct weft *weft)
 	weft->class_data[node_of(weft)] = NULL;
 }
 
+void
+firewalls_touch(struct weft_change *change, struct weft_network *network)
+{
+	struct weft_device *device;
+	size_t at = 0;
+
+	while ((device = name_map_next(&network->device_names, &at)) != NULL)
+		if (device->class == &firewall_class && change_touch(change, device) < 0)
+			return;
+}
+
 /* ---- looking through connections ----------------------------------------------------------- */
 
 struct slice {

@@ -27,7 +27,8 @@ void rule_list_free(struct rule_list *list);
 /* What names in rules stand for. */
 struct rule_names {
 	int (*port)(void *context, const char *name); /* 0 to RULE_PORTS - 1; -1: none */
-	const struct address_set *(*set)(void *context, const char *name); /* NULL: none */
+	const struct address_set *(*set)(void *context, const char *name);   /* NULL: none */
+	const struct port_set *(*port_set)(void *context, const char *name); /* NULL: none */
 	void *context;
 };
 

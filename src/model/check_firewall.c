@@ -65,19 +65,30 @@ check_zones_named(struct checker *checker, const struct lyd_node *firewall,
 				router != NULL ? "zone" : "port", model_value(name));
 }
 
+/* `list`: the network's list of such sets; `kind`: one of them, in words. */
 static void
-check_set_named(struct checker *checker, const struct lyd_node *entry, const char *leaf)
+check_set_named(struct checker *checker, const struct lyd_node *entry, const char *leaf,
+	const char *list, const char *kind)
 {
 	const struct lyd_node *name = model_child(entry, leaf);
 
 	if (name == NULL || build_is_broken(checker->network) ||
-		model_entry(checker->network, "address-sets", model_value(name)) != NULL)
+		model_entry(checker->network, list, model_value(name)) != NULL)
 		return;
 	check_wrong(checker, name, NULL,
-		check_reference_hint(checker, model_child(checker->network, "address-sets"),
-			"address-sets", model_value(name)),
-		"there is no address set '%s' in network '%s'", model_value(name),
+		check_reference_hint(
+			checker, model_child(checker->network, list), list, model_value(name)),
+		"there is no %s '%s' in network '%s'", kind, model_value(name),
 		model_key(checker->network));
+}
+
+static void
+check_sets_named(struct checker *checker, const struct lyd_node *entry)
+{
+	check_set_named(checker, entry, "from-set", "address-sets", "address set");
+	check_set_named(checker, entry, "to-set", "address-sets", "address set");
+	check_set_named(checker, entry, "from-port-set", "port-sets", "port set");
+	check_set_named(checker, entry, "to-port-set", "port-sets", "port set");
 }
 
 /* ---- addresses ----------------------------------------------------------------------------------
@@ -155,7 +166,8 @@ static void
 check_ports_fit(struct checker *checker, const struct lyd_node *entry,
 	const struct model_subject *subject, const char *about)
 {
-	static const char *const ports[] = { "from-port", "to-port", NULL };
+	static const char *const ports[] = { "from-port", "to-port", "from-port-set", "to-port-set",
+		NULL };
 	static const char *const addresses[] = { "from-ip", "to-ip", "from-set", "to-set", "dscp",
 		NULL };
 
@@ -386,8 +398,7 @@ check_rule(struct checker *checker, const struct lyd_node *firewall, const struc
 
 	check_zones_named(checker, firewall, rule, "from");
 	check_zones_named(checker, firewall, rule, "to");
-	check_set_named(checker, rule, "from-set");
-	check_set_named(checker, rule, "to-set");
+	check_sets_named(checker, rule);
 	if (verdict == NULL || !check_subject(checker, verdict, &subject))
 		return;
 	about = check_key(checker, "%s: %s", verdict->schema->name, model_value(verdict));
@@ -492,13 +503,13 @@ check_translation(struct checker *checker, const struct lyd_node *firewall,
 	int kind = kind_of(checker, translation);
 
 	check_zones_named(checker, firewall, translation, "from");
-	check_set_named(checker, translation, "from-set");
-	check_set_named(checker, translation, "to-set");
+	check_sets_named(checker, translation);
 	if (protocol != NULL && check_subject(checker, protocol, &subject))
 		check_ports_fit(checker, translation, &subject,
 			check_key(checker, "protocol: %s", model_value(protocol)));
 	if (protocol == NULL && model_child(translation, "port") != NULL &&
-		model_child(translation, "to-port") == NULL)
+		model_child(translation, "to-port") == NULL &&
+		model_child(translation, "to-port-set") == NULL)
 		check_doubt(checker, model_child(translation, "port"), NULL,
 			"add protocol: and to-port:", "all ports of the address go to one");
 	if (kind < 0)

@@ -182,8 +182,8 @@ struct plan_item {
 	enum plan_operation operation;
 	enum plan_impact impact;
 	const char *kind; /* "network", "switch", "router", "port", "static-mac", "nic", "link",
-			     "route", "tunnel", "vni", "firewall", "address-set", "uplink", "test",
-			     "system" */
+			     "route", "tunnel", "vni", "firewall", "address-set", "port-set",
+			     "uplink", "test", "system" */
 	char *network;    /* NULL: of a network, an uplink, the system */
 	char *name;       /* within the network: "lan", "lan:web", "r1:10.9.0.0/16" */
 	struct plan_leaf *leaves;

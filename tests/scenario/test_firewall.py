@@ -231,6 +231,31 @@ def test_sets_change(space):
 	assert outside.ping("10.0.0.10", count=2, timeout=0.5) == 0
 
 
+def test_port_sets(space):
+	config = firewalled(space, [*NEIGHBORS,
+		{"name": "web", "accept": "tcp", "from": "out", "to-port-set": "web"}])
+	sets = config["networks"]["red"]["port-sets"] = {"web": {"ports": [81, "8000-8010"],
+		"description": "what serves"}}
+	weftd = space.start_weftd(config)
+	inside, outside = space.namespace("in"), space.namespace("out")
+	server = Server(inside, 80)
+	assert isinstance(connect(outside, "10.0.0.10", 80, timeout=0.5), TimeoutError)
+	before = weftd.weft("explain", "red", "from", "out", "to", "in", "tcp/8005", check=False).stdout
+	assert "rule web accepts: tcp in:out to port @web (8000-8010 of web)" in before, before
+	sets["web"]["ports"] = [80, 443]
+	assert "port-set" in weftd.weft("plan", "-", input=yaml.safe_dump(config), check=False).stdout
+	weftd.apply(config)
+	client = connect(outside, "10.0.0.10", 80)
+	assert echoes(client)
+	assert weftd.show("port-sets") == [{"name": "red/web", "network": "red",
+		"description": "what serves", "ports": ["80", "443"]}]
+	assert "80, 443" in weftd.weft("show", "port-sets").stdout
+	exported = yaml.safe_load(weftd.weft("export").stdout)
+	assert exported["networks"]["red"]["port-sets"]["web"]["ports"] == [80, 443]
+	client.close()
+	server.close()
+
+
 def translated(space, translations, rules=None):
 	"""in (10.0.0.10) behind a router and a firewall; out (192.0.2.10) beside it."""
 	def nic(word, switch, ip, **more):

@@ -687,6 +687,55 @@ test_sets(void **state)
 	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 6, 9, 53), DROP_RULE_DEFAULT);
 }
 
+static void
+test_port_sets(void **state)
+{
+	const struct weft_rule rules[] = { { .name = "web", .to_port_set = "web" } };
+	const struct weft_port_range low = { 50, 60 }, one = { 53, 53 }, high = { 8000, 9000 };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, NULL, 0);
+	struct weft_change *change;
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	change = weft_change_begin(lab);
+	weft_firewall_rules(change, bench.device, rules, 1);
+	refused(change, "no port set");
+	change = weft_change_begin(lab);
+	weft_port_set_add(change, bench.network, "web", &low, 1);
+	weft_firewall_rules(change, bench.device, rules, 1);
+	lab_commit(change);
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53));
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 60));
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 61), DROP_RULE_DEFAULT);
+	/* the last of two changes of one commit; what is refused now ends */
+	change = weft_change_begin(lab);
+	weft_port_set_update(change, bench.network, "web", &high, 1);
+	weft_port_set_update(change, bench.network, "web", &one, 1);
+	lab_commit(change);
+	weft_poll(lab);
+	assert_int_equal(connections_of(&bench), 1);
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 60), DROP_RULE_DEFAULT);
+	change = weft_change_begin(lab);
+	weft_port_set_update(change, bench.network, "web", &high, 1);
+	weft_port_set_update(change, bench.network, "web", NULL, 0);
+	weft_change_abort(change);
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 10, 53));
+	change = weft_change_begin(lab);
+	weft_port_set_add(change, bench.network, "web", &high, 1);
+	refused(change, "there already");
+	change = weft_change_begin(lab);
+	weft_port_set_update(change, bench.network, "wep", &high, 1);
+	refused(change, "no port set");
+	change = weft_change_begin(lab);
+	weft_port_set_remove(change, bench.network, "web");
+	refused(change, "no port set");
+	/* in one change, whichever goes first */
+	change = weft_change_begin(lab);
+	weft_port_set_remove(change, bench.network, "web");
+	weft_device_remove(change, bench.device);
+	lab_commit(change);
+}
+
 /* A set, and the firewall whose rules have it, in one change: whichever goes first. */
 static void
 test_removal_with_sets(void **state)
@@ -1354,6 +1403,7 @@ main(void)
 		TEST(test_keep),
 		TEST(test_change_of_macs),
 		TEST(test_sets),
+		TEST(test_port_sets),
 		TEST(test_removal_with_sets),
 		TEST(test_refusals),
 		TEST(test_limits),
