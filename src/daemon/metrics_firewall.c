@@ -11,7 +11,8 @@
 
 struct firewall_sample {
 	char *labels;
-	uint64_t connections, connection_limit, rules, translations;
+	uint64_t connections, connection_limit, rules, translations, classifier;
+	uint64_t begun, ended, displaced, refused;
 };
 
 struct rule_sample {
@@ -65,17 +66,24 @@ metrics_collect_firewall(struct metrics *metrics, const struct weft_device *devi
 	char *labels =
 		metrics_labels("network", device->network->name, "firewall", device->name, NULL);
 	struct firewall_sample *sample = metrics_add(metrics, &metrics->firewalls, labels);
+	struct classifier_state classifier;
 	struct firewall_info info;
 
 	if (sample == NULL)
 		return;
 	firewall_read(device, &info);
+	firewall_classifier(device, &classifier);
 	*sample = (struct firewall_sample){
 		.labels = labels,
 		.connections = info.connections,
 		.connection_limit = info.config.connection_limit,
 		.rules = info.rules,
 		.translations = info.translations,
+		.classifier = classifier.bytes,
+		.begun = info.counts.added,
+		.ended = info.counts.ended,
+		.displaced = info.counts.evicted,
+		.refused = info.counts.refused,
 	};
 	firewall_each_rule(device, collect_rule, &collecting);
 }
@@ -109,6 +117,20 @@ metrics_put_firewalls(const struct metrics *metrics)
 			offsetof(struct firewall_sample, rules) },
 		{ "weft_firewall_translations", "Translations of the firewall.",
 			offsetof(struct firewall_sample, translations) },
+		{ "weft_firewall_classifier_bytes", "Memory in which its rules are looked up.",
+			offsetof(struct firewall_sample, classifier) },
+	};
+	static const struct metrics_column sums[] = {
+		{ "weft_firewall_begun_connections_total", "Connections that it has let begin.",
+			offsetof(struct firewall_sample, begun) },
+		{ "weft_firewall_ended_connections_total", "Those of them that are over.",
+			offsetof(struct firewall_sample, ended) },
+		{ "weft_firewall_displaced_connections_total",
+			"Those of these that gave their place to another at a limit.",
+			offsetof(struct firewall_sample, displaced) },
+		{ "weft_firewall_refused_connections_total",
+			"Connections for which a limit left no place.",
+			offsetof(struct firewall_sample, refused) },
 	};
 	static const struct metrics_column counters[] = {
 		{ "weft_rule_matched_packets_total", "Packets that the rule has judged.",
@@ -126,6 +148,8 @@ metrics_put_firewalls(const struct metrics *metrics)
 	};
 
 	metrics_columns(metrics->out, "gauge", gauges, sizeof(gauges) / sizeof(gauges[0]),
+		&metrics->firewalls, NULL);
+	metrics_columns(metrics->out, "counter", sums, sizeof(sums) / sizeof(sums[0]),
 		&metrics->firewalls, NULL);
 	metrics_columns(metrics->out, "counter", counters, sizeof(counters) / sizeof(counters[0]),
 		&metrics->rules, NULL);

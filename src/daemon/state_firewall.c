@@ -72,9 +72,11 @@ add_firewall(struct state_view *view, const struct weft_device *device)
 	const struct lyd_node *node = configured(view, device, "firewalls", device->name);
 	char path[VPORT_NAME_SIZE];
 	json_t *object = state_object(view, state_device_path(device, path));
+	struct classifier_state classifier;
 	struct firewall_info info;
 
 	firewall_read(device, &info);
+	firewall_classifier(device, &classifier);
 	state_set_text(view, object, "network", device->network->name);
 	state_set_description(view, object, node);
 	state_set_text(view, object, "router", node != NULL ? model_text(node, "router") : NULL);
@@ -85,6 +87,11 @@ add_firewall(struct state_view *view, const struct weft_device *device)
 	state_set_number(view, object, "connections", info.connections);
 	state_set_number(view, object, "connection-limit", info.config.connection_limit);
 	state_set_some(view, object, "source-limit", info.config.source_limit);
+	state_set_number(view, object, "begun-connections", info.counts.added);
+	state_set_number(view, object, "ended-connections", info.counts.ended);
+	state_set_number(view, object, "displaced-connections", info.counts.evicted);
+	state_set_number(view, object, "refused-connections", info.counts.refused);
+	state_set_number(view, object, "classifier-bytes", classifier.bytes);
 	state_add(view, object, json_string_value(json_object_get(object, "name")), 0);
 }
 

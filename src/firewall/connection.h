@@ -50,8 +50,8 @@
 #include "firewall/tcp_track.h"
 #include "graph/device.h"
 
-#define CONNECTION_LIMIT_MOST (1u << 24)   /* of one shard */
-#define CONNECTION_TIMEOUT_MOST (1u << 22) /* seconds, of a connection's own */
+#define CONNECTION_LIMIT_MOST (1u << 24)  /* of one shard */
+#define CONNECTION_TIMEOUT_MOST 0x7fffffu /* seconds, of a connection's own: 97 days */
 
 enum connection_timeout {
 	TIMEOUT_TCP_OPENING,     /* until ESTABLISHED */
@@ -152,7 +152,7 @@ struct connection_request {
 	uint64_t flow_hash, reply_hash;
 	uint32_t rule, judged;
 	uint32_t timeout; /* seconds, in place of the domain's but for TCP_OPENING, _CLOSING and
-			   * _RESET, at most CONNECTION_TIMEOUT_MOST; 0: the domain's */
+			   * _RESET, at most CONNECTION_TIMEOUT_MOST of them; 0: the domain's */
 	/* what its rule has let it have, until it ends or is CONNECTION_ENDED; stays the caller's
 	 * if the connection is refused */
 	struct rule_charge charge;
@@ -207,6 +207,19 @@ bool connections_expire(struct connection_table *table, uint64_t now, unsigned m
 bool connections_walk(struct connection_table *table, uint32_t *at, unsigned most,
 	void (*look)(void *context, struct connection_table *table, struct connection *connection),
 	void *context);
+
+/* Of one domain in this shard, since it has its id. */
+struct connection_counts {
+	uint64_t added, ended;
+	uint64_t evicted; /* of those that ended: they gave their places to others */
+	uint64_t refused; /* were not added, for whatever reason */
+};
+
+/* Adds them to *sum. Any thread. */
+void connection_counts_add(
+	const struct connection_table *table, uint32_t domain, struct connection_counts *sum);
+/* One that was not even asked for: what its rule allows was used up. */
+void connection_count_refused(struct connection_table *table, uint32_t domain);
 
 struct connection_table_state {
 	uint32_t connections;

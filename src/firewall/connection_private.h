@@ -11,6 +11,8 @@
 #include "base/timing_wheel.h"
 #include "firewall/connection.h"
 
+#include "graph/id.h"
+
 #include <stddef.h>
 
 /* connection.flags, beside the public ones */
@@ -52,6 +54,12 @@ struct connection_source {
 	uint32_t domain, family, count, reserved;
 };
 
+/* What happened to a domain's; at the index of its id. Only the worker writes. */
+struct connection_tally {
+	_Atomic uint32_t id; /* 0: nobody's */
+	_Atomic uint64_t added, ended, evicted, refused;
+};
+
 _Static_assert(sizeof(struct connection) == 128 && offsetof(struct connection, tcp) == 64, "lines");
 _Static_assert(sizeof(struct connection_cold) == 32, "two a line");
 _Static_assert(sizeof(struct connection_wide) == 64, "one line");
@@ -84,6 +92,7 @@ struct connection_table {
 	struct place_index source_index;
 	struct connection_source *sources;
 
+	struct connection_tally *tallies;
 	struct rule_limits *limits; /* to whom charges are given back */
 	uint64_t added, ended_ever, evicted, refused;
 
@@ -104,6 +113,14 @@ static inline struct connection_cold *
 connection_cold_of(const struct connection_table *table, const struct connection *connection)
 {
 	return &table->cold[connection->place];
+}
+
+static inline void
+connection_timeout_put(struct connection_cold *cold, uint32_t seconds)
+{
+	if (seconds > CONNECTION_TIMEOUT_MOST)
+		seconds = CONNECTION_TIMEOUT_MOST;
+	cold->timeout = seconds & CONNECTION_TIMEOUT_MOST;
 }
 
 /* ---- connection_key.c ---------------------------------------------------------------------------
@@ -177,6 +194,27 @@ void connection_leave(struct connection_table *table, struct connection *connect
 /* Whether it may give its place to another from now on. */
 void connection_set_spare(
 	struct connection_table *table, struct connection *connection, bool spare);
+
+/* The tally of the domain; that of another, which had the index before, ends with it. */
+struct connection_tally *connection_tally_begin(struct connection_tally *tally, uint32_t id);
+
+static inline struct connection_tally *
+connection_tally_of(const struct connection_table *table, uint32_t id)
+{
+	struct connection_tally *tally = &table->tallies[id_index(id)];
+
+	return likely(atomic_load_explicit(&tally->id, memory_order_relaxed) == id)
+		       ? tally
+		       : connection_tally_begin(tally, id);
+}
+
+/* Without a locked instruction. */
+static inline void
+connection_tally_raise(_Atomic uint64_t *counter)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+}
 
 static inline struct connection_domain *
 connection_domain_of(const struct connection_table *table, const struct connection *connection)

@@ -128,8 +128,7 @@ connection_set_timeout(
 
 	if (cold->timeout == seconds)
 		return;
-	cold->timeout =
-		RTE_MIN(seconds, CONNECTION_TIMEOUT_MOST) & (CONNECTION_TIMEOUT_MOST * 2 - 1);
+	connection_timeout_put(cold, seconds);
 	connection_settle(table, connection);
 }
 

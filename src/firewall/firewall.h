@@ -72,10 +72,11 @@ struct firewall_info {
 	struct weft_firewall_config config; /* defaults filled in */
 	size_t rules, translations;
 	uint32_t connections;
+	struct connection_counts counts; /* of all workers, since the firewall is there */
 };
 
 void firewall_read(const struct weft_device *device, struct firewall_info *info);
-/* Looks at all addresses of its sets: seldom. */
+/* Looks at all addresses of its sets, if they or the rules have changed since it was last asked. */
 void firewall_classifier(const struct weft_device *device, struct classifier_state *state);
 
 struct firewall_rule {

@@ -264,6 +264,7 @@ keeps_limit(struct worker *worker, struct firewall_shard *shard, struct passage 
 		firewall_trace_limit(worker, passage, rule, result);
 	if (!dry_run) {
 		rule_count_refused(shard->counters, rule->id);
+		connection_count_refused(shard->connections, passage->firewall->domain.id);
 		flow_record_denied(worker, passage, rule);
 	}
 	drop(worker, passage, limit_reason(result));

@@ -75,6 +75,9 @@ struct firewall {
 	struct firewall_zones zones;
 	struct translations *translations; /* as the open change, or the last one, wants them */
 	struct firewall_live *prepared, *replaced;
+	/* of which version of the rules it is, for looking */
+	uint32_t classifier_version;
+	struct classifier_state classifier;
 };
 
 /* A vport; vport->context. Never changed. */

@@ -15,6 +15,7 @@ firewall_read(const struct weft_device *device, struct firewall_info *info)
 	const struct firewall *firewall = device->data;
 	/* what is staged may be given up meanwhile */
 	const struct firewall_live *live = firewall_live_of(firewall);
+	const struct weft *weft = device->network->weft;
 
 	*info = (struct firewall_info){
 		.config = live->config,
@@ -22,14 +23,21 @@ firewall_read(const struct weft_device *device, struct firewall_info *info)
 		.translations = live->translations != NULL ? live->translations->count : 0,
 		.connections = atomic_load_explicit(&firewall->domain.count, memory_order_relaxed),
 	};
+	for (unsigned i = 0; i < weft->n_workers; i++)
+		connection_counts_add(
+			firewall->all->shards[i].connections, firewall->domain.id, &info->counts);
 }
 
 void
 firewall_classifier(const struct weft_device *device, struct classifier_state *state)
 {
-	const struct firewall *firewall = device->data;
+	struct firewall *firewall = device->data;
+	uint32_t version = firewall_live_of(firewall)->version;
 
-	classifier_state(rule_list_classifier(firewall->rules), state);
+	if (firewall->classifier_version != version)
+		classifier_state(rule_list_classifier(firewall->rules), &firewall->classifier);
+	firewall->classifier_version = version;
+	*state = firewall->classifier;
 }
 
 void

@@ -425,6 +425,9 @@ def test_seeing(space):
 	firewall = weftd.show("firewalls", "red/fw")
 	assert (firewall["rules"], firewall["connections"], firewall["default"]) == (5, 1, "drop")
 	assert firewall["ports"] == ["in", "out"]
+	assert firewall["begun-connections"] >= 1 and firewall["refused-connections"] == 0
+	assert firewall["begun-connections"] - firewall["ended-connections"] == 1
+	assert firewall["classifier-bytes"] > 1000
 	rules = {rule["name"]: rule for rule in weftd.show("rules", firewall="red/fw")}
 	assert list(rules) == ["arp", "nd", "web", "friends", "never"]
 	assert rules["web"]["matched-packets"] == 1 and rules["web"]["last-hit"] is not None
@@ -434,6 +437,10 @@ def test_seeing(space):
 	firewall_labels = 'network="red",firewall="fw"'
 	assert f"weft_firewall_connections{{{firewall_labels}}} 1" in metrics
 	assert f"weft_firewall_rules{{{firewall_labels}}} 5" in metrics
+	assert f"weft_firewall_begun_connections_total{{{firewall_labels}}} " \
+		f"{firewall['begun-connections']}" in metrics
+	assert f"weft_firewall_classifier_bytes{{{firewall_labels}}} " \
+		f"{firewall['classifier-bytes']}" in metrics
 	assert f'weft_rule_matched_packets_total{{{firewall_labels},rule="web"}} 1' in metrics
 	assert f'weft_rule_matched_bytes_total{{{firewall_labels},rule="web"}} ' \
 		f'{rules["web"]["matched-bytes"]}' in metrics

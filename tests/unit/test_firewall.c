@@ -811,6 +811,7 @@ test_limits(void **state)
 	};
 	struct bench_firewall bench = lab_firewall("red", &config, NULL, 0);
 	struct make_ends other = ends_of(OUT, 2, 1, 4);
+	struct firewall_info info;
 	struct weft_change *change;
 	uint8_t frame[MAKE_SIZE];
 
@@ -825,6 +826,11 @@ test_limits(void **state)
 	/* one that is not answered gives its place to the next */
 	expect_pass(&bench, OUT, frame, make_udp(frame, &other, 10, 53, "", 0));
 	assert_int_equal(connections_of(&bench), 4);
+	firewall_read(bench.device, &info);
+	assert_int_equal(info.counts.added, 5);
+	assert_int_equal(info.counts.ended, 1);
+	assert_int_equal(info.counts.evicted, 1);
+	assert_int_equal(info.counts.refused, 1);
 	assert_int_equal(atomic_load(&bench.network->connections), 4);
 	change = weft_change_begin(lab);
 	weft_device_remove(change, bench.device);
@@ -870,6 +876,7 @@ test_rule_connections(void **state)
 {
 	struct bench_firewall bench =
 		limited(&(const struct weft_rule_limit){ .connections = 3, .per_source = 2 });
+	struct firewall_info info;
 	uint8_t frame[MAKE_SIZE];
 
 	(void)state;
@@ -883,6 +890,8 @@ test_rule_connections(void **state)
 	assert_int_equal(connections_of(&bench), 3);
 	assert_int_equal(atomic_load(&bench.network->limited_sources), 2);
 	assert_int_equal(refused_by(&bench, "first"), 2);
+	firewall_read(bench.device, &info);
+	assert_int_equal(info.counts.refused, 2);
 	/* two of station 1's end, in silence: 30 s; there is room again */
 	elapse(20);
 	expect_pass(&bench, OUT, frame, udp_from(frame, 2, 10));
