@@ -54,9 +54,9 @@ struct firewall_live {
 	struct weft_firewall_config config;                   /* for looking */
 };
 
-/* What a guard calls ports by (vport->guard_index). */
+/* What a guard calls ports by (vport->guard_index); NULL: nothing. Changed under the objects' lock.
+ */
 struct firewall_zones {
-	_Atomic unsigned count; /* only grows */
 	char *names[RULE_PORTS];
 };
 
@@ -141,6 +141,10 @@ void firewalls_sweep(struct firewalls *all);
 /* A firewall goes: ends its connections. No worker finds it any more. */
 void firewalls_forget(struct weft *weft, const struct connection_domain *domain);
 
+/* Ends the connections of the firewall that came in or went out by one of these places, a bit
+ * each; no worker makes more. */
+void firewalls_forget_places(struct weft *weft, uint32_t device, uint64_t places);
+
 /* A network's set as the open change leaves it (address_sets.c); NULL: there is none. */
 const struct address_set *address_set_staged(struct weft_network *network, const char *name);
 
@@ -148,6 +152,15 @@ const struct port_set *port_set_staged(struct weft_network *network, const char 
 
 /* Control: a set of the network's differs after the change, and rules may name it. */
 void firewalls_touch(struct weft_change *change, struct weft_network *network);
+
+/* ---- zones (firewall_zones.c): control ------------------------------------------------------- */
+
+/* -1: there is none of the name. */
+int zones_find(const struct firewall_zones *zones, const char *name);
+/* Gives back those that no port is in, and no rule names. Between changes, after the grace period
+ * of the last one, or in a change that has need of one. */
+void zones_release(struct weft_device *device);
+void zones_free(struct firewall_zones *zones);
 
 /* ---- the node (firewall_input.c) ----------------------------------------------------------- */
 

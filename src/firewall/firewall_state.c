@@ -69,7 +69,7 @@ firewall_place_name(const struct weft_device *device, unsigned index)
 
 	/* what guards has no ports of its own */
 	if (TAILQ_EMPTY(&device->vports))
-		return index < firewall->zones.count ? firewall->zones.names[index] : NULL;
+		return index < RULE_PORTS ? firewall->zones.names[index] : NULL;
 	TAILQ_FOREACH(vport, &device->vports, entry)
 	{
 		if (vport->live != NULL && firewall_port_of(vport->live)->index == index)

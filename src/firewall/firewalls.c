@@ -189,6 +189,29 @@ firewalls_forget(struct weft *weft, const struct connection_domain *domain)
 	rule_limits_forget(firewalls_of(weft)->limits, domain->network);
 }
 
+struct places {
+	uint32_t device;
+	uint64_t places;
+};
+
+static void
+forget_place(void *context, struct connection_table *table, struct connection *connection)
+{
+	const struct places *gone = context;
+	uint64_t own = 1ull << connection->from | 1ull << connection->to;
+
+	if (connection->domain == gone->device && (gone->places & own) != 0)
+		connection_end(table, connection, CONNECTION_FORGOTTEN);
+}
+
+void
+firewalls_forget_places(struct weft *weft, uint32_t device, uint64_t places)
+{
+	struct places gone = { device, places };
+
+	firewalls_walk(weft, forget_place, &gone);
+}
+
 /* ---- judging again -------------------------------------------------------------------------- */
 
 static void

@@ -271,10 +271,11 @@ resolve_ports(const struct rule_names *names, const struct weft_rule *match,
 	for (unsigned i = 0; i < count; i++) {
 		int index = names->port(names->context, ports[i]);
 
-		if (index < 0 || index >= RULE_PORTS)
+		if (index < 0 || index > RULE_PORTS)
 			return error_set(error, ENOENT, "rule \"%s\": there is no port \"%s\"",
 				match->name, ports[i]);
-		*bits |= 1ull << index;
+		if (index < RULE_PORTS)
+			*bits |= 1ull << index;
 	}
 	return 0;
 }

@@ -1290,6 +1290,80 @@ expect_routed(const struct bench_router *router, unsigned from, unsigned to, uin
 }
 
 static void
+guard_as(struct weft_device *firewall, struct weft_vport *port, const char *zone)
+{
+	struct weft_change *change = weft_change_begin(lab);
+
+	weft_firewall_guard(change, firewall, port, zone);
+	lab_commit(change);
+}
+
+/* Zones that nothing is in give their place to others; their connections are not of these. */
+static void
+test_zones_are_given_back(void **state)
+{
+	static const char *const named[] = { "kept" };
+	const struct weft_rule rules[] = { { .name = "a", .from = named, .n_from = 1 },
+		{ .name = "b" } };
+	struct weft_device *firewall;
+	struct bench_router router = guarded_router(&firewall, DROP_ALL, NULL, 0);
+	struct weft_change *change = weft_change_begin(lab);
+	struct firewall_info info;
+	char name[16];
+
+	(void)state;
+	weft_firewall_guard(change, firewall, router.ports[0], "kept");
+	weft_firewall_rules(change, firewall, rules, 2);
+	lab_commit(change);
+	assert_string_equal(firewall_place_name(firewall, 1), "wan");
+	expect_routed(&router, 1, 2, 4, 9, 53, true);
+	expect_routed(&router, 0, 2, 4, 9, 53, true);
+	firewall_read(firewall, &info);
+	assert_int_equal(info.connections, 2);
+	/* a hundred in its life; "kept" is named by a rule, "lan" has port 2 */
+	guard_as(firewall, router.ports[0], "other");
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "zone%u", i);
+		guard_as(firewall, router.ports[1], name);
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		const char *place = firewall_place_name(firewall, i);
+
+		assert_true(place == NULL || strcmp(place, "wan") != 0);
+	}
+	/* those that came from "wan" have ended with it, and so have its replies */
+	firewall_read(firewall, &info);
+	assert_int_equal(info.connections, 1);
+	assert_int_equal(info.counts.ended, 1);
+	/* more than there may be, in one change: what nothing is in any more makes room */
+	change = weft_change_begin(lab);
+	for (unsigned i = 0; i < RULE_PORTS + 1; i++) {
+		snprintf(name, sizeof(name), "much%u", i);
+		weft_firewall_guard(change, firewall, router.ports[1], name);
+	}
+	lab_commit(change);
+	guard_as(firewall, router.ports[1], "last");
+	expect_routed(&router, 1, 2, 4, 10, 53, true);
+}
+
+/* A rule may name one that no port is in, or not yet. */
+static void
+test_zone_without_ports(void **state)
+{
+	static const char *const none[] = { "guests" };
+	const struct weft_rule rules[] = { { .name = "a", .from = none, .n_from = 1 } };
+	struct weft_device *firewall;
+	struct bench_router router = guarded_router(&firewall, DROP_ALL, rules, 1);
+
+	(void)state;
+	expect_routed(&router, 0, 1, 4, 9, 53, false);
+	guard_as(firewall, router.ports[0], "guests");
+	expect_routed(&router, 0, 1, 4, 9, 53, true);
+	guard_as(firewall, router.ports[0], "lan");
+	expect_routed(&router, 0, 1, 4, 9, 53, false);
+}
+
+static void
 check_routed(uint8_t family)
 {
 	static const char *const lan[] = { "lan" }, *const wan[] = { "wan" };
@@ -1413,6 +1487,8 @@ main(void)
 		TEST(test_change_of_macs),
 		TEST(test_sets),
 		TEST(test_port_sets),
+		TEST(test_zone_without_ports),
+		TEST(test_zones_are_given_back),
 		TEST(test_removal_with_sets),
 		TEST(test_refusals),
 		TEST(test_limits),
