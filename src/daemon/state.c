@@ -68,7 +68,7 @@ static const struct state_kind kinds[] = {
 	{ "links", "link", NAMED, SELECT_LINK, FILTER_NETWORK, true, state_links },
 	{ "tunnels", "tunnel", NAMED, SELECT_DEVICE, FILTER_NETWORK, true, state_tunnels },
 	{ "firewalls", "firewall", NAMED, SELECT_FIREWALL, FILTER_NETWORK, true, state_firewalls },
-	{ "rules", "rule", UNNAMED, 0, FILTER_NETWORK | FILTER_FIREWALL, true, state_rules },
+	{ "rules", "rule", UNNAMED, 0, FILTER_NETWORK | FILTER_FIREWALL, false, NULL, state_rules },
 	{ "connections", "connection", UNNAMED, 0, FILTERS_CONNECTIONS | FILTER_LIMIT, false, NULL,
 		state_connections },
 	{ "address-sets", "address set", UNNAMED, 0, FILTER_NETWORK, true, state_address_sets },

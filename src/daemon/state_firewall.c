@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define NS 1e9
 #define RULE_TEXT 512
+#define RULES_AT_ONCE 500 /* that are looked at under the lock */
+#define LET_GO 20000      /* ns */
 
 static void
 each_device(struct state_view *view, const struct device_class *class,
@@ -141,19 +144,100 @@ add_rule(void *context, const struct firewall_rule *rule)
 	return !view->no_memory;
 }
 
-static void
-add_rules(struct state_view *view, const struct weft_device *device)
-{
-	struct rule_adding adding = { .view = view, .now = engine_now(view->weft) };
+/* Ids of the firewalls that are asked for. */
+struct firewall_ids {
+	uint32_t *ids;
+	size_t count;
+};
 
-	state_device_path(device, adding.path);
-	firewall_each_rule(device, add_rule, &adding);
+static int
+note_firewall(struct firewall_ids *found, uint32_t id)
+{
+	/* as large as the next power of two */
+	if ((found->count & (found->count - 1)) == 0) {
+		size_t room = found->count != 0 ? 2 * found->count : 1;
+		uint32_t *ids = realloc(found->ids, room * sizeof(*ids));
+
+		if (ids == NULL)
+			return -1;
+		found->ids = ids;
+	}
+	found->ids[found->count++] = id;
+	return 0;
 }
 
-void
-state_rules(struct state_view *view)
+static int
+find_firewalls(struct state_view *view, struct firewall_ids *found)
 {
-	each_device(view, &firewall_class, add_rules);
+	const struct weft_network *network;
+	const struct weft_device *device;
+
+	TAILQ_FOREACH(network, &view->weft->networks, entry)
+	{
+		TAILQ_FOREACH(device, &network->devices, entry)
+		{
+			if (device->class == &firewall_class &&
+				state_selects_device(view, device) &&
+				note_firewall(found, device->id) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* Some of them, under the lock. */
+static enum firewall_rules_end
+add_some_rules(struct rule_adding *adding, uint32_t id, struct firewall_rules_at *at)
+{
+	const struct weft_device *device = adding->view->weft->devices[id_index(id)];
+
+	/* gone meanwhile */
+	if (device == NULL || device->id != id)
+		return FIREWALL_RULES_END;
+	state_device_path(device, adding->path);
+	return firewall_next_rules(device, at, RULES_AT_ONCE, add_rule, adding);
+}
+
+/* A policy may have a hundred thousand rules, whose shadows are looked for: the lock is let go now
+ * and then, and if the rules change meanwhile it begins again. */
+static void
+add_rules(struct state_view *view, uint32_t id)
+{
+	struct rule_adding adding = { .view = view, .now = engine_now(view->weft) };
+	size_t items = view->n_items;
+	struct firewall_rules_at at = { 0 };
+	enum firewall_rules_end end;
+	unsigned tries = 3; /* of what changes all the time some of before, some of after is told */
+
+	do {
+		weft_objects_lock(view->weft);
+		end = add_some_rules(&adding, id, &at);
+		weft_objects_unlock(view->weft);
+		/* so that who waits for the lock gets it: it is not a fair one */
+		nanosleep(&(struct timespec){ .tv_nsec = LET_GO }, NULL);
+		if (end == FIREWALL_RULES_CHANGED && tries-- > 0) {
+			state_drop(view, items);
+			at = (struct firewall_rules_at){ 0 };
+			adding.number = 0;
+		}
+	} while (end != FIREWALL_RULES_END);
+}
+
+int
+state_rules(struct state_view *view, struct weft_error *error)
+{
+	struct firewall_ids found = { NULL, 0 };
+	int result;
+
+	weft_objects_lock(view->weft);
+	result = state_check_selectors(view, error);
+	if (result == 0 && find_firewalls(view, &found) < 0)
+		view->no_memory = true;
+	weft_objects_unlock(view->weft);
+	for (size_t i = 0; i < found.count; i++)
+		add_rules(view, found.ids[i]);
+	free(found.ids);
+	return result;
 }
 
 /* ---- address sets -----------------------------------------------------------------------------

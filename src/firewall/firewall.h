@@ -82,13 +82,31 @@ void firewall_classifier(const struct weft_device *device, struct classifier_sta
 struct firewall_rule {
 	const struct rule *rule;     /* as long as the lock is held */
 	const struct rule *shadowed; /* by this earlier one, which takes all of its packets; NULL:
-				      * by none that is known */
+				      * by none that is known, or nobody has looked */
 	struct rule_count count;     /* of all workers, since the rule has its name */
 	uint32_t connections;        /* that live, where the rule has a limit */
 };
 
-/* In their order. look() false: stop. */
+/* In their order, without looking for shadows. look() false: stop. */
 void firewall_each_rule(const struct weft_device *device,
+	bool (*look)(void *context, const struct firewall_rule *rule), void *context);
+
+/* How far one has come who lets go of the lock now and then. Zero at first. */
+struct firewall_rules_at {
+	unsigned at;      /* rules looked at */
+	uint32_t version; /* of them */
+};
+
+enum firewall_rules_end {
+	FIREWALL_RULES_MORE,
+	FIREWALL_RULES_END, /* that was all, or look() has said stop */
+	/* they are others, and none was looked at: begin again, or go on at that number in these */
+	FIREWALL_RULES_CHANGED,
+};
+
+/* The next `most` rules, with what shadows them. */
+enum firewall_rules_end firewall_next_rules(const struct weft_device *device,
+	struct firewall_rules_at *at, unsigned most,
 	bool (*look)(void *context, const struct firewall_rule *rule), void *context);
 /* What `from` and `to` of a connection or a flow record are called: a port or a zone. NULL: there
  * is none of that index. */

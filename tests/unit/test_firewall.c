@@ -1187,6 +1187,51 @@ refused_by(const struct bench_firewall *bench, const char *name)
 	return refused_packets;
 }
 
+struct listing {
+	const struct bench_firewall *bench;
+	char names[256];
+};
+
+static bool
+list_rule(void *context, const struct firewall_rule *rule)
+{
+	struct listing *listing = context;
+	size_t used = strlen(listing->names);
+
+	snprintf(listing->names + used, sizeof(listing->names) - used, "%s%s%s ",
+		rule->rule->match.name, rule->shadowed != NULL ? "<" : "",
+		rule->shadowed != NULL ? rule->shadowed->match.name : "");
+	return true;
+}
+
+/* Some at a time; who sees that they are others can begin again, or go on. */
+static void
+test_rules_by_and_by(void **state)
+{
+	const struct weft_rule rules[] = { { .name = "a" }, { .name = "b" }, { .name = "c" } };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 3);
+	struct firewall_rules_at at = { 0 };
+	struct listing listing = { &bench, "" };
+
+	(void)state;
+	assert_int_equal(firewall_next_rules(bench.device, &at, 2, list_rule, &listing),
+		FIREWALL_RULES_MORE);
+	assert_int_equal(
+		firewall_next_rules(bench.device, &at, 2, list_rule, &listing), FIREWALL_RULES_END);
+	assert_string_equal(listing.names, "a b<a c<a ");
+	at = (struct firewall_rules_at){ 0 };
+	listing.names[0] = '\0';
+	assert_int_equal(firewall_next_rules(bench.device, &at, 1, list_rule, &listing),
+		FIREWALL_RULES_MORE);
+	set_rules(&bench, &rules[1], 2);
+	assert_int_equal(firewall_next_rules(bench.device, &at, 9, list_rule, &listing),
+		FIREWALL_RULES_CHANGED);
+	assert_string_equal(listing.names, "a ");
+	assert_int_equal(
+		firewall_next_rules(bench.device, &at, 9, list_rule, &listing), FIREWALL_RULES_END);
+	assert_string_equal(listing.names, "a c<b ");
+}
+
 static void
 test_log_of_limits(void **state)
 {
@@ -1499,6 +1544,7 @@ main(void)
 		TEST(test_limits_change),
 		TEST(test_rule_timeout),
 		TEST(test_log_of_limits),
+		TEST(test_rules_by_and_by),
 		TEST(test_looking),
 		TEST(test_log),
 		TEST(test_routed),
