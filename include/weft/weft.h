@@ -435,7 +435,9 @@ struct weft_icmp_type {
 struct weft_rule {
 	const char *name; /* one of its own in its firewall */
 	enum weft_rule_action action;
-	bool stateless;    /* WEFT_RULE_ACCEPT: packet by packet, no connection is made */
+	/* WEFT_RULE_ACCEPT: packet by packet, no connection is made; also what cannot begin one and
+	 * is of none, as if it named WEFT_STATE_INVALID */
+	bool stateless;
 	bool log;          /* tells of what it judges, at most log_rate a second */
 	uint32_t log_rate; /* 0: 10 */
 

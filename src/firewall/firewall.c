@@ -457,18 +457,21 @@ judges_otherwise(const struct firewall_live *live, const struct firewall_live *b
 	       live->otherwise != before->otherwise || live->keep != before->keep;
 }
 
-/* Connections know of their first packet what their flow tells. */
-static bool
-flow_tells(const struct rule_list *rules)
+/* What of the rules is known before any packet. */
+static void
+look_at_rules(struct firewall_live *live, const struct rule_list *rules)
 {
+	/* connections know of their first packet what their flow tells */
 	const uint16_t more =
 		WEFT_RULE_VLAN | WEFT_RULE_DSCP | WEFT_RULE_FROM_MAC | WEFT_RULE_TO_MAC;
 	const struct rule *rule;
 
-	for (unsigned i = 0; (rule = rule_list_at(rules, i)) != NULL; i++)
-		if (rule->match.fields & more)
-			return false;
-	return true;
+	live->flow_tells = true;
+	live->has_stateless = false;
+	for (unsigned i = 0; (rule = rule_list_at(rules, i)) != NULL; i++) {
+		live->flow_tells &= !(rule->match.fields & more);
+		live->has_stateless |= rule->match.stateless;
+	}
 }
 
 static void
@@ -488,7 +491,7 @@ commit(struct weft_device *device)
 	if (firewall->translations != NULL && firewall->translations->count != 0)
 		live->translations = firewall->translations;
 	live->version = before != NULL ? before->version : 0;
-	live->flow_tells = flow_tells(firewall->rules);
+	look_at_rules(live, firewall->rules);
 	if (judges_otherwise(live, before)) {
 		live->version++;
 		firewalls_sweep(firewall->all);

@@ -15,8 +15,9 @@
  *	   names the state RELATED.
  *	4. All else asks the rules, in order: the first that matches says what is done, the
  *	   firewall's `otherwise` if none does (rule-default). Packets that are of no connection and
- *	   cannot begin one are INVALID: only rules that name this state see them, and if none does
- *	   they are dropped (invalid-state, out-of-window).
+ *	   cannot begin one are INVALID: only rules that name this state see them, and stateless
+ *	   ones, if they are of no connection; if none does they are dropped (invalid-state,
+ *	   out-of-window).
  *	5. Accepted: a connection is made, unless the rule is stateless, the packet has no flow
  *	   (flow.h), or goes to a group. Where a limit is reached it is dropped
  *	   (connection-limit, source-limit). It goes out by the other port, unchanged.

@@ -270,18 +270,25 @@ may_begin(const struct passage *passage, const struct rule *rule, const struct t
 
 /* ---- 4.: asking the rules -------------------------------------------------------------------- */
 
+static void
+note_hit(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct rule *rule)
+{
+	if (rule == NULL || passage_is_dry_run(passage))
+		return;
+	rule_count_hit(
+		shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet), worker->now);
+	if (unlikely(rule->match.log))
+		firewall_log(worker, shard, passage, rule);
+}
+
 static const struct rule *
 find_rule(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	const struct fields *fields, uint8_t state)
 {
 	const struct rule *rule = classifier_find(passage->live->view, fields, state);
 
-	if (rule != NULL && !passage_is_dry_run(passage)) {
-		rule_count_hit(shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet),
-			worker->now);
-		if (unlikely(rule->match.log))
-			firewall_log(worker, shard, passage, rule);
-	}
+	note_hit(worker, shard, passage, rule);
 	return rule;
 }
 
@@ -350,18 +357,43 @@ meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *pa
 		meet_first(worker, shard, passage, &plan, rule, segment);
 }
 
+static void
+obey_invalid(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct rule *rule, enum drop_reason otherwise)
+{
+	note_hit(worker, shard, passage, rule);
+	if (rule == NULL)
+		drop(worker, passage, otherwise);
+	else if (obey(worker, passage, rule))
+		forward(worker, passage, passage->fields.to);
+}
+
 /* Only rules that name the state are asked; `otherwise`: why it is dropped if none does. */
 static void
 meet_invalid(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	enum drop_reason otherwise)
 {
 	const struct rule *rule =
-		find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_INVALID);
+		classifier_find(passage->live->view, &passage->fields, WEFT_STATE_INVALID);
 
-	if (rule == NULL)
-		drop(worker, passage, otherwise);
-	else if (obey(worker, passage, rule))
-		forward(worker, passage, passage->fields.to);
+	obey_invalid(worker, shard, passage, rule, otherwise);
+}
+
+/* Of no connection, and cannot begin one: what stateless rules accept has none. The one that comes
+ * first decides: such a rule, or one that names the state. */
+static void
+meet_lost(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	const struct classifier_view *view = passage->live->view;
+	const struct rule *rule = classifier_find(view, &passage->fields, WEFT_STATE_INVALID);
+	const struct rule *single = NULL;
+
+	if (unlikely(passage->live->has_stateless))
+		single = classifier_find(view, &passage->fields, WEFT_STATE_NEW);
+	if (single != NULL && single->match.stateless && single->match.action == WEFT_RULE_ACCEPT &&
+		(rule == NULL || single->order < rule->order))
+		rule = single;
+	obey_invalid(worker, shard, passage, rule, DROP_INVALID_STATE);
 }
 
 static bool
@@ -380,7 +412,7 @@ meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passag
 	bool begins = segment != NULL ? tcp_segment_begins(segment) : !is_echo_reply(passage);
 
 	if (unlikely(!begins && !passage->live->accept_invalid))
-		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
+		meet_lost(worker, shard, passage);
 	else
 		meet_new(worker, shard, passage, segment);
 }
@@ -518,7 +550,7 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 	const struct rule *rule;
 
 	if (connection == NULL) {
-		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
+		meet_lost(worker, shard, passage);
 		return;
 	}
 	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
@@ -541,7 +573,11 @@ judge(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 			return;
 	}
 	if (unlikely(passage->kind == FLOW_NONE)) {
-		meet_single(worker, shard, passage);
+		/* an error that does not tell what it is about is about no connection */
+		if (flow_is_error(&passage->fields))
+			meet_lost(worker, shard, passage);
+		else
+			meet_single(worker, shard, passage);
 		return;
 	}
 	if (passage->kind == FLOW_OWN && passage->flow.protocol == IPPROTO_TCP) {

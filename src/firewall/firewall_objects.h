@@ -43,7 +43,8 @@ struct firewall_live {
 	uint32_t ports[FIREWALL_PORTS]; /* ids; 0: not there */
 	uint8_t otherwise;              /* enum weft_rule_action */
 	bool keep, accept_invalid;
-	bool flow_tells; /* no rule looks at what a flow does not tell of its first packet */
+	bool flow_tells;    /* no rule looks at what a flow does not tell of its first packet */
+	bool has_stateless; /* a rule is */
 	/* NULL: nothing is translated */
 	const struct translations *translations;
 	const struct classifier_view *sources, *destinations; /* which translation */

@@ -83,17 +83,17 @@ flow_fields(const struct flow *flow, struct fields *fields)
 /* ---- of what an ICMP error quotes -------------------------------------------------------------
  */
 
-static bool
-is_error(const struct fields *fields)
+bool
+flow_is_error(const struct fields *fields)
 {
 	uint16_t type = fields->from_port;
 
 	if (!fields_is_icmp(fields) || !fields->has_ports || fields->fragment ||
 		fields->l4 == PACKET_OFFSET_NONE)
 		return false;
-	if (fields->family == 6) /* RFC 4443, 2.1: those that it defines */
-		return type >= ICMP6_UNREACHABLE && type <= ICMP6_PARAMETER_PROBLEM;
-	return type == ICMP4_UNREACHABLE || type == ICMP4_SOURCE_QUENCH ||
+	if (fields->family == 6) /* RFC 4443, 2.1: those that nobody has defined yet, too */
+		return type < ICMP6_ECHO;
+	return type == ICMP4_UNREACHABLE || type == ICMP4_SOURCE_QUENCH || type == ICMP4_REDIRECT ||
 	       type == ICMP4_TIME_EXCEEDED || type == ICMP4_PARAMETER_PROBLEM;
 }
 
@@ -183,7 +183,7 @@ flow_read_quoted(struct flow *flow, const struct rte_mbuf *packet, const struct 
 {
 	struct quote quote = { .packet = packet };
 
-	if (!is_error(fields))
+	if (!flow_is_error(fields))
 		return false;
 	quote.at = fields->l4 + ICMP_HEADER_LENGTH;
 	quote.end = fields->l3 + ip_length(packet, fields->l3);

@@ -134,6 +134,10 @@ flow_hash(const struct flow *flow, const struct hash_key *key)
 	return hash_words(key, from < to ? from : to, (from < to ? to : from) ^ whose);
 }
 
+/* Whether it is an ICMP message about a packet, which it quotes: an error (RFC 792, 4443), or a
+ * redirect of IPv4. */
+bool flow_is_error(const struct fields *fields);
+
 /*
  * The flow that an ICMP error is about, as the packet that it quotes had it (RFC 792, 4443): from
  * whom the error goes to. False: it is no error, goes to somebody else than who sent what it

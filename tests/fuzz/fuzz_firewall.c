@@ -3,7 +3,8 @@
  * Packets through a firewall that translates, from both sides, while its rules, sets and limits
  * change and time goes by. An input is a series of records: what is done, and its bytes. Frames are
  * raw ones, or made of few hosts and ports, so that they meet connections. At the end all
- * connections are ended and all fragments over: every count is 0 again, and every buffer back.
+ * connections are ended, or silent for too long, and all fragments over: every count is 0 again,
+ * and every buffer back.
  */
 #include "firewall/firewall_objects.h"
 #include "fuzz_packet.h"
@@ -267,8 +268,18 @@ wait_seconds(unsigned seconds)
 	run();
 }
 
+/* Longer than any timeout, in steps of which each ends what it may. */
 static void
-end(void)
+wait_for_all(void)
+{
+	for (unsigned i = 0; i < 4; i++)
+		wait_seconds(8000);
+	for (unsigned i = 0; i < 100 && atomic_load(&network->connections) > 0; i++)
+		wait_seconds(1);
+}
+
+static void
+end(bool by_time)
 {
 	const struct connection_filter all = { 0 };
 	struct weft_change *change = weft_change_begin(weft);
@@ -277,7 +288,10 @@ end(void)
 	weft_firewall_rules(change, firewall, NULL, 0);
 	weft_firewall_translations(change, firewall, "in", NULL, 0);
 	require(weft_change_commit(change, NULL) == 0, "rules cannot go");
-	firewall_kill(weft, &all);
+	if (by_time)
+		wait_for_all();
+	else
+		firewall_kill(weft, &all);
 	wait_seconds(40);
 	require(atomic_load(&network->connections) == 0, "connections of the network are left");
 	require(((struct firewall *)firewall->data)->domain.count == 0, "connections are left");
@@ -304,6 +318,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			firewall_kill(
 				weft, &(struct connection_filter){ .protocol = what & 1 ? 6 : 17 });
 	}
-	end();
+	end(size % 2 != 0);
 	return 0;
 }

@@ -204,6 +204,56 @@ test_tcp_in_the_middle(void **state)
 		DROP_RULE_DEFAULT);
 }
 
+/* What a stateless rule accepts has no beginning; the first rule that is for it decides. */
+static void
+test_tcp_stateless(void **state)
+{
+	struct weft_rule rules[] = {
+		{ .name = "no", .action = WEFT_RULE_DROP, .to_port = &dns_port, .n_to_port = 1 },
+		web_rule(WEFT_RULE_ACCEPT), { .name = "strays", .action = WEFT_RULE_REJECT }
+	};
+	struct bench_firewall bench;
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	rules[1].stateless = true;
+	rules[2].states = WEFT_STATE_INVALID;
+	bench = lab_firewall("red", DROP_ALL, rules, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		expect_pass(
+			&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 80, 1, 0, RTE_TCP_SYN_FLAG));
+		expect_pass(&bench, OUT, frame,
+			tcp_of(frame, OUT, 4, 9, 80, 0x70000000, 1, RTE_TCP_ACK_FLAG));
+	}
+	assert_int_equal(connections_of(&bench), 0);
+	/* others are as they were */
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 81, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_INVALID_STATE);
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 53, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_INVALID_STATE);
+	expect_drop(&bench, IN, frame, tcp_of(frame, IN, 4, 80, 9, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_INVALID_STATE);
+	/* in front of one that names the state, and behind it */
+	set_rules(&bench, rules, 3);
+	expect_pass(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 80, 1, 1, RTE_TCP_ACK_FLAG));
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 81, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_RULE);
+	assert_int_equal(lab_drain(bench.nics[OUT]), 1);
+	set_rules(&bench, (const struct weft_rule[]){ rules[2], rules[1] }, 2);
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 9, 80, 1, 1, RTE_TCP_ACK_FLAG),
+		DROP_RULE);
+	assert_int_equal(lab_drain(bench.nics[OUT]), 1);
+	/* what there is a connection of is judged by that */
+	rules[1].stateless = false;
+	set_rules(&bench, rules, 2);
+	shake_hands(&bench, 9);
+	rules[1].stateless = true;
+	set_rules(&bench, rules, 2);
+	expect_drop(&bench, OUT, frame,
+		tcp_of(frame, OUT, 4, 9, 80, 0x70000000, 5001, RTE_TCP_ACK_FLAG),
+		DROP_OUT_OF_WINDOW);
+}
+
 /* Rules may name what cannot be of any connection. */
 static void
 test_invalid_by_rule(void **state)
@@ -312,12 +362,39 @@ check_errors(uint8_t family)
 	expect_drop(&bench, OUT, error, size, DROP_RULE);
 }
 
+/* One that does not tell what it is about, or tells it to somebody else, is not for rules that
+ * accept what is new. */
+static void
+check_errors_about_nothing(uint8_t family)
+{
+	const struct weft_rule rules[] = { { .name = "all" } };
+	struct bench_firewall bench =
+		lab_firewall(family == 4 ? "green" : "white", ACCEPT_ALL, rules, 1);
+	uint8_t frame[MAKE_SIZE], error[BUFFER];
+	size_t length = udp_of(frame, IN, family, 9, 53), size;
+	unsigned quoted = 14 + (family == 4 ? 20 + 8 : 40 + 8);
+
+	expect_pass(&bench, IN, frame, length);
+	size = error_about(error, frame, length, family);
+	error[quoted + (family == 4 ? 15 : 23)] ^= 1; /* its source */
+	expect_drop(&bench, OUT, error, size, DROP_INVALID_STATE);
+	error[quoted + (family == 4 ? 15 : 23)] ^= 1;
+	expect_pass(&bench, OUT, error, size);
+	error[quoted] ^= 0xf0; /* of no version of IP */
+	expect_drop(&bench, OUT, error, size, DROP_INVALID_STATE);
+	set_rules(&bench,
+		&(const struct weft_rule){ .name = "strays", .states = WEFT_STATE_INVALID }, 1);
+	expect_pass(&bench, OUT, error, size);
+}
+
 static void
 test_errors(void **state)
 {
 	(void)state;
 	check_errors(4);
 	check_errors(6);
+	check_errors_about_nothing(4);
+	check_errors_about_nothing(6);
 }
 
 /* ---- rejecting --------------------------------------------------------------------------------
@@ -981,6 +1058,7 @@ main(void)
 		TEST(test_no_connection),
 		TEST(test_tcp),
 		TEST(test_tcp_in_the_middle),
+		TEST(test_tcp_stateless),
 		TEST(test_invalid_by_rule),
 		TEST(test_ping),
 		TEST(test_errors),

@@ -246,7 +246,7 @@ assert_quoted(unsigned family, uint8_t protocol, unsigned from_port, unsigned to
 static void
 errors_quote(void **state)
 {
-	static const uint8_t types[] = { 3, 4, 11, 12 };
+	static const uint8_t types[] = { 3, 4, 5, 11, 12 };
 
 	for (unsigned i = 0; i < sizeof(types); i++) {
 		assert_true(read_flow(make_error(types[i], IPPROTO_UDP, 0, 8), true));
@@ -320,11 +320,17 @@ padding_is_no_quote(void **state)
 static void
 no_errors(void **state)
 {
-	static const uint8_t errors[] = { 3, 4, 11, 12 };
+	static const uint8_t errors[] = { 3, 4, 5, 11, 12 };
 
-	for (unsigned type = 0; type < 256; type++)
-		assert_int_equal(read_flow(make_error((uint8_t)type, IPPROTO_UDP, 0, 8), true),
-			memchr(errors, (int)type, sizeof(errors)) != NULL);
+	for (unsigned type = 0; type < 256; type++) {
+		bool is = memchr(errors, (int)type, sizeof(errors)) != NULL;
+
+		assert_int_equal(read_flow(make_error((uint8_t)type, IPPROTO_UDP, 0, 8), true), is);
+		assert_int_equal(flow_is_error(&fields), is);
+		/* whatever it quotes */
+		assert_false(read_flow(make_error((uint8_t)type, IPPROTO_UDP, 0, 7), true));
+		assert_int_equal(flow_is_error(&fields), is);
+	}
 	assert_false(read_flow(make_ip4(IPPROTO_GRE, 0, 60), true));
 }
 
@@ -357,9 +363,9 @@ make_error6(uint8_t type, uint8_t next, const char *extensions, size_t quoted)
 static void
 errors_quote_ip6(void **state)
 {
-	for (unsigned type = 0; type < 128; type++)
+	for (unsigned type = 0; type < 256; type++)
 		assert_int_equal(read_flow(make_error6((uint8_t)type, IPPROTO_UDP, "", 8), true),
-			type >= 1 && type <= 4);
+			type < 128);
 	assert_true(read_flow(make_error6(2, IPPROTO_TCP, "", 8), true));
 	assert_quoted(6, IPPROTO_TCP, 53, 4000);
 	/* hop-by-hop, authentication, the first fragment */
