@@ -39,13 +39,13 @@ find(struct passage const *passage, const struct classifier_view *view, const st
 	return rule != NULL ? &passage->live->translations->list[rule->match.mark] : NULL;
 }
 
-void
+bool
 firewall_plan_destination(const struct passage *passage, struct fields *fields, struct flow *reply)
 {
 	const struct translation *translation = find(passage, passage->live->destinations, fields);
 
 	if (translation == NULL)
-		return;
+		return false;
 	translation_address(translation, &passage->firewall->all->key,
 		translation->kind == WEFT_TRANSLATE_PREFIX ? fields->to_ip : fields->from_ip, false,
 		reply->from_ip);
@@ -53,7 +53,27 @@ firewall_plan_destination(const struct passage *passage, struct fields *fields, 
 		has_ports(reply->protocol))
 		fields->to_port = reply->from_port = translation->first_port;
 	memcpy(fields->to_ip, reply->from_ip, sizeof(fields->to_ip));
-	fields->to = (uint8_t)passage->live->translations->inside;
+	if (passage->way == WAY_ACROSS)
+		fields->to = (uint8_t)passage->live->translations->inside;
+	return true;
+}
+
+static const struct device_class *
+class_of(const struct vport *vport)
+{
+	return vport->object->device->class;
+}
+
+struct vport *
+firewall_way_out(struct worker *worker, const struct passage *passage, const uint8_t *address)
+{
+	const struct device_class *class = class_of(passage->ingress);
+	struct vport *egress = class->way_out != NULL
+				       ? class->way_out(worker, passage->ingress,
+						 passage->fields.family, address, passage->packet)
+				       : NULL;
+
+	return egress != NULL && egress->guard == passage->ingress->guard ? egress : NULL;
 }
 
 /* Where the reply of the flow tells apart whom it is for. */
@@ -97,6 +117,20 @@ pick_port(struct worker *worker, struct firewall_shard *shard, const struct pass
 	return false;
 }
 
+/* False: it has none. */
+static bool
+own_address(const struct passage *passage, const struct fields *fields, uint8_t *result)
+{
+	const struct device_class *class = class_of(passage->egress);
+	const uint8_t *own = class->own_address != NULL ? class->own_address(passage->egress,
+								  fields->family, fields->to_ip)
+							: NULL;
+
+	if (own != NULL)
+		memcpy(result, own, fields->family == 4 ? 4 : 16);
+	return own != NULL;
+}
+
 bool
 firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
 	const struct passage *passage, const struct fields *fields, struct flow *reply,
@@ -110,9 +144,12 @@ firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
 		 * REQ-9) */
 		memcpy(reply->to_ip, passage->flow.to_ip, sizeof(reply->to_ip));
 	} else if (translation != NULL) {
-		translation_address(translation, &passage->firewall->all->key, fields->from_ip,
-			true, reply->to_ip);
-		if (translation->kind == WEFT_TRANSLATE_SOURCE) {
+		if (translation->kind != WEFT_TRANSLATE_MASQUERADE)
+			translation_address(translation, &passage->firewall->all->key,
+				fields->from_ip, true, reply->to_ip);
+		else if (!own_address(passage, fields, reply->to_ip))
+			return false;
+		if (translation->kind != WEFT_TRANSLATE_PREFIX) {
 			first = translation->first_port;
 			last = translation->last_port;
 		} else if (is_free(worker, shard, passage, reply, reply_hash)) {

@@ -12,6 +12,8 @@
 #include "firewall/flow.h"
 #include "firewall/rule_list.h"
 
+#include <limits.h>
+
 struct address_range {
 	uint8_t first[16];
 	uint64_t count; /* 0: more than 2^63 */
@@ -30,15 +32,17 @@ struct translation {
 	unsigned n_outside;
 };
 
+#define TRANSLATIONS_ROUTED UINT_MAX /* no port: any zone is behind any other */
+
 struct translations {
 	unsigned count;
-	unsigned inside; /* index of the port */
+	unsigned inside; /* index of the port; TRANSLATIONS_ROUTED */
 	bool answers;    /* some are to be answered for */
 	struct translation list[];
 };
 
 /* A deep copy, and the rules by which they are found: `sources`, `destinations` are wanted of these
- * lists. NULL: no memory, or what is wrong. */
+ * lists. inside NULL: of a guard. NULL: no memory, or what is wrong. */
 struct translations *translations_create(const char *inside, const struct weft_translation *wanted,
 	unsigned count, struct rule_list *sources, struct rule_list *destinations,
 	struct weft_error *error);

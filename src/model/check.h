@@ -128,6 +128,11 @@ void check_overlay_mtu(struct checker *checker, const struct lyd_node *entry, co
 /* Makes a firewall and its ports known; all other devices are so already. */
 void check_declare_firewall(struct checker *checker, const struct lyd_node *firewall);
 void check_firewall(struct checker *checker, const struct lyd_node *firewall);
+/* (check_translation.c) kind: "source", ... */
+void check_routed_translation(
+	struct checker *checker, const struct lyd_node *translation, const char *kind);
+void check_transparent_translation(struct checker *checker, const struct lyd_node *translation);
+void check_inside(struct checker *checker, const struct lyd_node *firewall);
 
 /* A link; all devices and ports are known. */
 void check_link(struct checker *checker, const struct lyd_node *link);

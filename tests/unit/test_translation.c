@@ -3,61 +3,10 @@
  * Translation, as hosts inside and outside see it. Inside are 10.0.0.0/24 and 2001:db8:0::/64,
  * outside 10.1.0.0/24 and 2001:db8:1::/64; the firewall translates to 10.1.0.100 and up.
  */
-#include "../firewall_fixture.h"
+#include "../translation_fixture.h"
 #include "packet/fragment.h"
 #include "packet/icmp.h"
 #include "packet/parse.h"
-
-/* ---- what a receiver checks -------------------------------------------------------------------
- */
-
-static unsigned
-header_of(uint8_t family)
-{
-	return family == 4 ? 20 : 40;
-}
-
-/* The checksums of an IP packet of `length` bytes, in whose payload there may be another one that
- * is quoted whole. */
-static void
-assert_sound(const uint8_t *ip, size_t length)
-{
-	uint8_t family = ip[0] >> 4, protocol = family == 4 ? ip[9] : ip[6];
-	const uint8_t *l4 = ip + header_of(family);
-	size_t rest = length - header_of(family);
-	uint32_t sum = rte_raw_cksum(l4, rest);
-
-	if (family == 4)
-		assert_int_equal(rte_raw_cksum(ip, 20), 0xffff);
-	if (family == 6)
-		sum += rte_ipv6_phdr_cksum((const struct rte_ipv6_hdr *)ip, 0);
-	else if (protocol != IPPROTO_ICMP)
-		sum += rte_ipv4_phdr_cksum((const struct rte_ipv4_hdr *)ip, 0);
-	sum = (sum & 0xffff) + (sum >> 16);
-	assert_int_equal((sum & 0xffff) + (sum >> 16), 0xffff);
-	if ((protocol == IPPROTO_ICMP && l4[0] == 3) || (protocol == IPPROTO_ICMPV6 && l4[0] < 128))
-		assert_sound(l4 + 8, rest - 8);
-}
-
-static uint16_t
-port_at(const uint8_t *frame, uint8_t family, unsigned offset)
-{
-	const uint8_t *at = frame + 14 + header_of(family) + offset;
-
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static void
-assert_address(const uint8_t *frame, uint8_t family, bool source, const char *wanted)
-{
-	const uint8_t *at = frame + 14 + (family == 4 ? 12 : 8) +
-			    (source               ? 0
-				    : family == 4 ? 4
-						  : 16);
-	struct weft_prefix prefix = prefix_of(wanted);
-
-	assert_memory_equal(at, prefix.address, family == 4 ? 4 : 16);
-}
 
 /* Comes out on the other side, or where it came from; sound; its length. */
 static size_t
