@@ -692,9 +692,61 @@ meet_said(struct worker *worker, struct firewall_shard *shard, struct passage *p
 		forward(worker, passage, 0);
 }
 
-/* What translations have to do with that is no part of connections. True: the packet is gone. */
+/* Of TCP *tcp: its segment, which is read into `segment`; else NULL. False: the packet is gone. */
+static inline bool
+read_segment(struct worker *worker, struct passage *passage, struct tcp_segment *segment,
+	const struct tcp_segment **tcp)
+{
+	*tcp = NULL;
+	if (passage->kind != FLOW_OWN || passage->flow.protocol != IPPROTO_TCP)
+		return true;
+	if (unlikely(!tcp_segment_read(segment, passage->packet, &passage->fields))) {
+		drop(worker, passage, DROP_BAD_TRANSPORT);
+		return false;
+	}
+	*tcp = segment;
+	return true;
+}
+
+static inline void
+meet_flow(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, unsigned side, const struct tcp_segment *tcp)
+{
+	if (unlikely(connection != NULL && !comes_from_its_side(passage, connection, side)))
+		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
+	else if (unlikely(passage->kind == FLOW_QUOTED))
+		meet_error(worker, shard, passage, connection, side);
+	else if (connection != NULL)
+		meet_known(worker, shard, passage, connection, side, tcp);
+	else
+		meet_stranger(worker, shard, passage, tcp);
+}
+
+/* WAY_IN */
+static void
+judge_arrival(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	const struct tcp_segment *tcp;
+	struct connection *connection;
+	struct tcp_segment segment;
+	unsigned side = 0;
+
+	if (passage->kind == FLOW_NONE) {
+		give_back(worker, passage);
+		return;
+	}
+	if (!read_segment(worker, passage, &segment, &tcp))
+		return;
+	connection = find_connection(shard, passage, &side);
+	if (is_translated(connection))
+		meet_flow(worker, shard, passage, connection, side, tcp);
+	else
+		meet_stranger(worker, shard, passage, tcp);
+}
+
+/* What only translations have to do with. True: the packet is gone. */
 static bool
-meet_translations(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+judge_for_translations(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
 {
 	switch (passage->way) {
 	case WAY_ACROSS:
@@ -704,9 +756,8 @@ meet_translations(struct worker *worker, struct firewall_shard *shard, struct pa
 		meet_said(worker, shard, passage);
 		return true;
 	case WAY_IN:
-		if (passage->kind == FLOW_NONE)
-			give_back(worker, passage);
-		return passage->kind == FLOW_NONE;
+		judge_arrival(worker, shard, passage);
+		return true;
 	default:
 		return false;
 	}
@@ -715,12 +766,13 @@ meet_translations(struct worker *worker, struct firewall_shard *shard, struct pa
 static void
 judge(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
 {
-	struct tcp_segment segment, *tcp = NULL;
+	const struct tcp_segment *tcp;
 	struct connection *connection;
+	struct tcp_segment segment;
 	unsigned side = 0;
 
 	if (unlikely(passage->live->translations != NULL) &&
-		meet_translations(worker, shard, passage))
+		judge_for_translations(worker, shard, passage))
 		return;
 	if (unlikely(passage->kind == FLOW_NONE)) {
 		/* an error that does not tell what it is about is about no connection */
@@ -730,24 +782,10 @@ judge(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 			meet_single(worker, shard, passage);
 		return;
 	}
-	if (passage->kind == FLOW_OWN && passage->flow.protocol == IPPROTO_TCP) {
-		if (unlikely(!tcp_segment_read(&segment, passage->packet, &passage->fields))) {
-			drop(worker, passage, DROP_BAD_TRANSPORT);
-			return;
-		}
-		tcp = &segment;
-	}
+	if (unlikely(!read_segment(worker, passage, &segment, &tcp)))
+		return;
 	connection = find_connection(shard, passage, &side);
-	if (unlikely(passage->way == WAY_IN) && !is_translated(connection))
-		meet_stranger(worker, shard, passage, tcp);
-	else if (unlikely(connection != NULL && !comes_from_its_side(passage, connection, side)))
-		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
-	else if (unlikely(passage->kind == FLOW_QUOTED))
-		meet_error(worker, shard, passage, connection, side);
-	else if (connection != NULL)
-		meet_known(worker, shard, passage, connection, side, tcp);
-	else
-		meet_stranger(worker, shard, passage, tcp);
+	meet_flow(worker, shard, passage, connection, side, tcp);
 }
 
 /* ---- the node ---------------------------------------------------------------------------------

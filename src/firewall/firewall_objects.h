@@ -160,9 +160,7 @@ enum way {
 struct passage {
 	struct rte_mbuf *packet;
 	struct vport *ingress;
-	struct vport
-		*egress; /* WAY_OUT, WAY_SAID; WAY_IN: where it will leave, once that is known */
-	uint8_t way;     /* enum way */
+	struct vport *egress; /* but WAY_ACROSS; WAY_IN: where it will leave, once that is known */
 	struct firewall *firewall;
 	const struct firewall_live *live;
 	struct fields fields;
@@ -171,6 +169,7 @@ struct passage {
 	/* where the hash leads to: connection_fast.h */
 	const struct place_bucket *bucket;
 	struct connection *candidate;
+	uint8_t way;             /* enum way */
 	uint8_t kind;            /* enum flow_kind: of `flow` */
 	uint16_t quoted_l4;      /* FLOW_QUOTED: where the quoted transport header is */
 	enum drop_reason reason; /* of what is refused */
