@@ -95,6 +95,8 @@ class Server:
 		while True:
 			try:
 				data, peer = self.udp.recvfrom(65536)
+				if peer is None:
+					return
 				self.udp.sendto(data, peer)
 			except OSError:
 				return
