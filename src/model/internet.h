@@ -33,7 +33,7 @@ bool internet_of(const struct lyd_node *network, struct internet *internet);
 int internet_expand(struct lyd_node *network);
 /* When the tree is complete: makes them default. What is put into one later ends that. */
 void internet_hide(const struct lyd_node *network);
-/* Whether any network of these has such objects: JSON is then written of internet_without(). */
+/* Whether any network of these has such objects: what is written is then internet_without(). */
 bool internet_is_in(const struct lyd_node *networks);
 /* A copy of the tree without them; NULL: no memory. */
 struct lyd_node *internet_without(const struct lyd_node *tree);
