@@ -511,7 +511,7 @@ struct weft_translation {
 	unsigned n_addresses;
 	/* SOURCE: 0-0: 1,024 to 65,535. DESTINATION: `first` is the port, 0: as it was */
 	struct weft_port_range ports;
-	bool answer; /* ARP for the outside addresses is answered with the MAC of who is inside */
+	bool answer; /* ARP and ND for the outside addresses get the MAC of who is inside */
 };
 
 struct weft_firewall_config {

@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -310,25 +309,23 @@ translation_address(const struct translation *translation, const struct hash_key
 }
 
 static bool
-has4(const struct weft_prefix *prefix, const uint8_t address[4])
+has(const struct weft_prefix *prefix, uint8_t family, const uint8_t *address)
 {
-	uint32_t a, b;
+	unsigned whole = prefix->length / 8, rest = prefix->length % 8;
 
-	if (prefix->family != 4)
+	if (prefix->family != family || memcmp(prefix->address, address, whole) != 0)
 		return false;
-	memcpy(&a, prefix->address, sizeof(a));
-	memcpy(&b, address, sizeof(b));
-	return prefix->length == 0 || (be32toh(a) ^ be32toh(b)) >> (32 - prefix->length) == 0;
+	return rest == 0 || ((prefix->address[whole] ^ address[whole]) >> (8 - rest)) == 0;
 }
 
 bool
-translations_answer(const struct translations *translations, const uint8_t address[4])
+translations_answer(const struct translations *translations, uint8_t family, const uint8_t *address)
 {
 	for (unsigned i = 0; i < translations->count; i++) {
 		const struct translation *translation = &translations->list[i];
 
 		for (unsigned j = 0; translation->answer && j < translation->n_outside; j++)
-			if (has4(&translation->outside[j], address))
+			if (has(&translation->outside[j], family, address))
 				return true;
 	}
 	return false;

@@ -53,7 +53,8 @@ void translations_free(struct translations *translations);
 void translation_address(const struct translation *translation, const struct hash_key *key,
 	const uint8_t *address, bool outward, uint8_t result[16]);
 
-/* Whether ARP for the address is to be answered. */
-bool translations_answer(const struct translations *translations, const uint8_t address[4]);
+/* Whether who asks for the address is to be answered. */
+bool translations_answer(
+	const struct translations *translations, uint8_t family, const uint8_t *address);
 
 #endif

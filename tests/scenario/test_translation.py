@@ -166,6 +166,108 @@ def expect_refused(namespace, address, port):
 MASQUERADE = {"name": "hide", "masquerade": True, "to": "outside"}
 
 
+# ---- the matrix: kinds of translation x (TCP, UDP, echo, errors, fragments) x families x firewalls ------
+
+POOL, FORWARDED, OTHER = 100, 110, 120  # of the outside network, and nobody's
+
+
+def bits(family):
+	return 32 if family == 4 else 128
+
+
+def source(family):
+	return {"name": "hide", "source": at("net", POOL, family), "from-ip": NETS_OF[family]}
+
+
+def destination(family):
+	return {"name": "in", "destination": at("lan", 10, family), "to-ip": at("net", FORWARDED, family)}
+
+
+def one_to_one(family):
+	return {"name": "one", "prefix": f"{at('lan', 10, family)}/{bits(family)}",
+		"outside": f"{at('net', OTHER, family)}/{bits(family)}"}
+
+
+NETS_OF = {4: "10.0.0.0/24", 6: "2001:db8:a::/64"}
+
+
+def matrix(space, firewall, family, translations):
+	"""By a firewall of the kind, which answers for its addresses."""
+	for one in translations:
+		if firewall == "routed" and "destination" not in one:
+			one["to"] = "outside"
+		if firewall == "transparent":
+			one["answer"] = True
+	made = {"routed": routed, "transparent": transparent}[firewall](space, translations)
+	space.start_weftd(made)
+	inside, other, outside = (space.namespace(word) for word in ("in", "in2", "out"))
+	inside.reaches(at("lan", 1, family))
+	other.reaches(at("lan", 1, family))
+	return inside, other, outside
+
+
+def expect_all(from_, address, server_at, seen_as, family):
+	"""TCP, UDP, fragments, pings and errors, there and back; the server sees whom it should."""
+	with Server(server_at, 80, family) as server:
+		for protocol, size in (("tcp", 100), ("tcp", 300000), ("udp", 100), ("udp", 5000)):
+			expect_served(from_, protocol, address, 80, server, seen_as, size)
+	for size in (56, 3000):
+		expect_ping(from_, address, size)
+	expect_refused(from_, address, 7777)
+
+
+both_firewalls = pytest.mark.parametrize("firewall", ("transparent", "routed"))
+both_families = pytest.mark.parametrize("family", (4, 6))
+
+
+@both_firewalls
+@both_families
+def test_source(space, firewall, family):
+	inside, _, outside = matrix(space, firewall, family, [source(family)])
+	inside.reaches(at("net", 10, family))
+	expect_all(inside, at("net", 10, family), outside, at("net", POOL, family), family)
+
+
+@both_firewalls
+@both_families
+def test_destination(space, firewall, family):
+	inside, _, outside = matrix(space, firewall, family, [destination(family)])
+	outside.reaches(at("net", FORWARDED, family))
+	expect_all(outside, at("net", FORWARDED, family), inside, at("net", 10, family), family)
+
+
+@both_firewalls
+@both_families
+def test_hairpin(space, firewall, family):
+	"""From inside to a host inside, by its outside address: it sees that address, too."""
+	inside, other, _ = matrix(space, firewall, family, [source(family), destination(family)])
+	inside.reaches(at("net", 10, family))
+	other.reaches(at("net", FORWARDED, family))
+	expect_all(other, at("net", FORWARDED, family), inside, at("net", FORWARDED, family), family)
+
+
+@both_firewalls
+@both_families
+def test_one_to_one(space, firewall, family):
+	inside, _, outside = matrix(space, firewall, family, [one_to_one(family)])
+	inside.reaches(at("net", 10, family))
+	outside.reaches(at("net", OTHER, family))
+	expect_all(inside, at("net", 10, family), outside, at("net", OTHER, family), family)
+	expect_all(outside, at("net", OTHER, family), inside, at("net", 10, family), family)
+
+
+@both_families
+def test_both_ends(space, family):
+	"""From a third zone: the destination inside, and the source, too, as the zone is told."""
+	translations = [{"name": "hide", "masquerade": True, "from": "dmz", "to": "inside"},
+		destination(family)]
+	inside, _, _ = matrix(space, "routed", family, [])
+	space.daemons[0].apply(routed(space, translations))
+	dmz = space.namespace("dmz")
+	inside.reaches(at("dmz", 10, family))
+	expect_all(dmz, at("net", FORWARDED, family), inside, at("lan", 1, family), family)
+
+
 @pytest.mark.parametrize("family", (4, 6))
 def test_masquerade_of_a_router(space, family):
 	"""The source becomes the address of the port that it leaves by; between zones inside it stays."""

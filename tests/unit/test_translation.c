@@ -611,6 +611,52 @@ test_changes(void **state)
 	assert_int_equal(weft_change_commit(change, &error), -1);
 }
 
+/* RFC 4861, 7.2.8: the same by neighbour discovery. */
+static void
+test_answers6(void **state)
+{
+	struct weft_prefix pool = prefix_of("2001:db8:1::60/124");
+	const struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1,
+		.answer = true } };
+	struct bench_firewall bench = translating(list, 1);
+	struct make_ends ends = ends_between(OUT, "2001:db8:1::1", "2001:db8:1::64");
+	struct make_ends inside = ends_between(IN, "2001:db8::7", "2001:db8:1::1");
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	size_t length = make_neighbour_request(frame, &ends), size;
+
+	(void)state;
+	expect_drop(&bench, OUT, frame, length, DROP_RULE_DEFAULT);
+	put(&bench, IN, got, make_udp(got, &inside, 1, 2, "", 0));
+	lab_drain(bench.nics[OUT]);
+	put(&bench, OUT, frame, length);
+	size = weft_nic_receive(bench.nics[OUT], got, sizeof(got));
+	assert_int_equal(size, 14 + 40 + 32);
+	assert_sound(got + 14, size - 14);
+	assert_memory_equal(got, frame + 6, 6);
+	assert_memory_equal(got + 6, inside.source_mac.addr_bytes, 6);
+	assert_int_equal(got[54], 136);
+	assert_int_equal(got[58] & 0x60, 0x40); /* solicited, no override */
+	assert_memory_equal(got + 62, prefix_of("2001:db8:1::64").address, 16);
+	assert_memory_equal(got + 80, inside.source_mac.addr_bytes, 6);
+	lab_expect_nothing(bench.nics[IN]);
+	/* from afar, damaged, cut short, or for another address: not */
+	frame[21] = 254;
+	expect_drop(&bench, OUT, frame, length, DROP_RULE_DEFAULT);
+	frame[21] = 255;
+	frame[56] ^= 1;
+	put(&bench, OUT, frame, length);
+	lab_expect_nothing(bench.nics[OUT]);
+	frame[56] ^= 1;
+	put(&bench, OUT, frame, 14 + 40 + 20);
+	lab_expect_nothing(bench.nics[OUT]);
+	ends = ends_between(OUT, "2001:db8:1::1", "2001:db8:1::70");
+	expect_drop(&bench, OUT, frame, make_neighbour_request(frame, &ends), DROP_RULE_DEFAULT);
+	lab_expect_nothing(bench.nics[OUT]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close_routers)
 
 int
@@ -632,6 +678,7 @@ main(void)
 		TEST(test_error_from_inside),
 		TEST(test_fragments),
 		TEST(test_answers),
+		TEST(test_answers6),
 		TEST(test_changes),
 	};
 
