@@ -297,6 +297,55 @@ refusal_reason(enum connection_refusal why)
 	}
 }
 
+static enum drop_reason
+limit_reason(enum rule_limit_result result)
+{
+	switch (result) {
+	case LIMIT_CONNECTIONS:
+		return DROP_CONNECTION_LIMIT;
+	case LIMIT_RATE:
+		return DROP_CONNECTION_RATE;
+	case LIMIT_SOURCE_RATE:
+		return DROP_SOURCE_RATE;
+	default:
+		return DROP_SOURCE_LIMIT;
+	}
+}
+
+static bool
+has_limit(const struct rule *rule)
+{
+	return rule != NULL && unlikely(rule->match.limit != NULL);
+}
+
+/* Whether the rule lets one more begin. False: the packet is gone. */
+static bool
+keeps_limit(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct rule *rule, struct rule_charge *charge)
+{
+	struct rule_limits *limits = passage->firewall->all->limits;
+	struct weft_network *network = passage->firewall->domain.network;
+	bool dry_run = passage_is_dry_run(passage);
+	enum rule_limit_result result =
+		dry_run ? rule_limit_check(limits, rule, &passage->flow, network, worker->now)
+			: rule_limit_admit(
+				  limits, rule, &passage->flow, network, worker->now, charge);
+
+	if (unlikely(rule->match.log) && !dry_run)
+		firewall_log(worker, shard, passage, rule, result);
+	if (result == LIMIT_KEPT)
+		return true;
+	if (passage_is_traced(passage))
+		firewall_trace_limit(worker, passage, rule, result);
+	if (!dry_run) {
+		rule_count_refused(shard->counters, rule->id);
+		connection_count_refused(shard->connections, passage->firewall->domain.id);
+		flow_record_denied(worker, passage, rule);
+	}
+	drop(worker, passage, limit_reason(result));
+	return false;
+}
+
 /* What is made of a packet that begins something: of whom its answer will come, and to whom go. */
 struct plan {
 	struct fields fields; /* as the rules are to see the packet */
@@ -317,14 +366,19 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		.reply_hash = plan->reply_hash,
 		.rule = rule != NULL ? rule->id : 0,
 		.judged = passage->live->version,
+		.timeout = rule != NULL ? rule->match.timeout : 0,
 		.from = passage->fields.from,
 		.to = plan->fields.to,
 	};
 	struct connection *connection;
 	enum connection_refusal why;
 
+	if (has_limit(rule) && !keeps_limit(worker, shard, passage, rule, &request.charge))
+		return false;
 	connection = connection_add(shard->connections, &request, worker->now, &why);
 	if (unlikely(connection == NULL)) {
+		if (request.charge.of != 0)
+			rule_limit_release(passage->firewall->all->limits, request.charge);
 		drop(worker, passage, refusal_reason(why));
 		return false;
 	}
@@ -346,15 +400,21 @@ may_begin(const struct passage *passage, const struct rule *rule, const struct t
 /* ---- 4.: asking the rules -------------------------------------------------------------------- */
 
 static void
-note_hit(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+note_hit(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
 	const struct rule *rule)
 {
 	if (rule == NULL || passage_is_dry_run(passage))
 		return;
 	rule_count_hit(
 		shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet), worker->now);
-	if (unlikely(rule->match.log))
-		firewall_log(worker, shard, passage, rule);
+}
+
+static void
+tell(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
+	const struct rule *rule)
+{
+	if (rule != NULL && unlikely(rule->match.log) && !passage_is_dry_run(passage))
+		firewall_log(worker, shard, passage, rule, LIMIT_KEPT);
 }
 
 static const struct rule *
@@ -393,6 +453,7 @@ meet_single(struct worker *worker, struct firewall_shard *shard, struct passage 
 	const struct rule *rule =
 		find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_NEW);
 
+	tell(worker, shard, passage, rule);
 	if (obey(worker, passage, rule))
 		forward(worker, passage, passage->fields.to);
 }
@@ -403,7 +464,11 @@ meet_first(struct worker *worker, struct firewall_shard *shard, struct passage *
 	struct plan *plan, const struct rule *rule, const struct tcp_segment *segment)
 {
 	bool begins = may_begin(passage, rule, segment);
+	struct rule_charge none;
 
+	if (begins && has_limit(rule) && passage_is_dry_run(passage) &&
+		!keeps_limit(worker, shard, passage, rule, &none))
+		return;
 	if (begins && passage->live->translations != NULL &&
 		!firewall_plan_source(
 			worker, shard, passage, &plan->fields, &plan->reply, &plan->reply_hash)) {
@@ -429,6 +494,8 @@ meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *pa
 	if (unlikely(passage->live->translations != NULL) && passage->way == WAY_ACROSS)
 		firewall_plan_destination(passage, &plan.fields, &plan.reply);
 	rule = find_rule(worker, shard, passage, &plan.fields, WEFT_STATE_NEW);
+	if (!has_limit(rule) || !may_begin(passage, rule, segment))
+		tell(worker, shard, passage, rule); /* a limit tells of what it judges */
 	if (obey(worker, passage, rule))
 		meet_first(worker, shard, passage, &plan, rule, segment);
 }
@@ -438,6 +505,7 @@ obey_invalid(struct worker *worker, struct firewall_shard *shard, struct passage
 	const struct rule *rule, enum drop_reason otherwise)
 {
 	note_hit(worker, shard, passage, rule);
+	tell(worker, shard, passage, rule);
 	if (rule == NULL)
 		drop(worker, passage, otherwise);
 	else if (obey(worker, passage, rule))
@@ -574,6 +642,8 @@ refuses(const struct firewall_live *live, struct connection *connection,
 		return true;
 	connection->rule = rule != NULL ? rule->id : 0;
 	connection->judged = live->version;
+	connection_set_timeout(connection_table_of(connection), connection,
+		rule != NULL ? rule->match.timeout : 0);
 	return false;
 }
 
@@ -665,6 +735,7 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 		return;
 	}
 	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
+	tell(worker, shard, passage, rule);
 	if (rule == NULL && passage_is_traced(passage))
 		firewall_trace_connection(worker, passage, connection, side);
 	if (rule == NULL || obey(worker, passage, rule))
