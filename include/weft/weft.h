@@ -350,6 +350,21 @@ WEFT_API void weft_router_route_set(
 WEFT_API void weft_router_route_remove(
 	struct weft_change *change, struct weft_device *device, const struct weft_prefix *prefix);
 
+/*
+ * Addresses that the firewall which guards the router's ports answers for, beside the router's own:
+ * those that it translates (weft_firewall_translations). Packets to them, as to the router's own,
+ * go to the firewall first. ARP and ND for them are answered by ports in whose network they are,
+ * and `everywhere` by all. An address of the router's own, or a connected network, comes first. In
+ * place of those that it has.
+ */
+struct weft_claim {
+	struct weft_prefix prefix;
+	bool everywhere;
+};
+
+WEFT_API void weft_router_claims(struct weft_change *change, struct weft_device *device,
+	const struct weft_claim *claims, unsigned count);
+
 /* ---- tunnels --------------------------------------------------------------------------- */
 
 /*
@@ -519,18 +534,21 @@ enum weft_translation_kind {
 	WEFT_TRANSLATE_DESTINATION,
 	/* One to one, both ways: addresses[0] is a prefix inside, addresses[1] outside, as long. */
 	WEFT_TRANSLATE_PREFIX,
+	/* As SOURCE, with the router's own address where it leaves; of a routed firewall alone. It
+	 * has no addresses. */
+	WEFT_TRANSLATE_MASQUERADE,
 };
 
 struct weft_translation {
-	/* its name, and which connections: addresses, sets, protocol, ports, `from` (DESTINATION);
-	 * the rest is not looked at */
+	/* its name, and which connections: addresses, sets, protocol, ports, `from` (DESTINATION;
+	 * routed: any), `to` (routed: any but DESTINATION); the rest is not looked at */
 	struct weft_rule match;
 	enum weft_translation_kind kind;
 	const struct weft_prefix *addresses; /* of one family */
 	unsigned n_addresses;
 	/* SOURCE: 0-0: 1,024 to 65,535. DESTINATION: `first` is the port, 0: as it was */
 	struct weft_port_range ports;
-	bool answer; /* ARP for the outside addresses is answered with the MAC of who is inside */
+	bool answer; /* ARP and ND for the outside addresses get the MAC of who is inside */
 };
 
 struct weft_firewall_config {
@@ -575,6 +593,13 @@ WEFT_API void weft_firewall_rules(struct weft_change *change, struct weft_device
 /*
  * Gives it these translations, the first that fits is taken, in place of those that it has.
  * `inside`: the name of one of its ports, NULL: "in". Connections that are there keep theirs.
+ *
+ * Routed, without ports of its own: `inside` is NULL, and any zone is behind any other. What a
+ * router sends from one zone to another gets another source by the first that fits; what comes in
+ * to the router itself, or to what it claims (weft_router_claims), another destination. The
+ * translations' outside addresses, and to_ip, are to be claimed, if they are not the router's own;
+ * without to_ip a DESTINATION is for all that comes to the router itself. From a zone back into the
+ * same one no rule is asked.
  */
 WEFT_API void weft_firewall_translations(struct weft_change *change, struct weft_device *device,
 	const char *inside, const struct weft_translation *translations, unsigned count);

@@ -293,14 +293,17 @@ weft_firewall_translations(struct weft_change *change, struct weft_device *devic
 	struct translations_update *update;
 	struct translations *made;
 	struct firewall *firewall;
+	bool routed;
 	int port;
 
 	if (weft_change_failed(change, NULL) || device == NULL ||
 		!device_is(change, device, &firewall_class))
 		return;
-	inside = inside != NULL ? inside : "in";
+	routed = inside == NULL && change_vport_next(device, NULL) == NULL;
+	if (!routed && inside == NULL)
+		inside = "in";
 	firewall = device->data;
-	port = find_port(device, inside);
+	port = routed ? 0 : find_port(device, inside);
 	if (port < 0 && count != 0) {
 		change_fail(change, ENOENT, "firewall %s/%s has no port \"%s\" to translate behind",
 			device->network->name, device->name, inside);
@@ -316,7 +319,7 @@ weft_firewall_translations(struct weft_change *change, struct weft_device *devic
 		change_failed_with(change);
 		return;
 	}
-	made->inside = (unsigned)port;
+	made->inside = routed ? TRANSLATIONS_ROUTED : (unsigned)port;
 	update = malloc(sizeof(*update));
 	if (update == NULL || change_stage(change, &translations_update_step, update) < 0) {
 		change_fail(change, ENOMEM, "out of memory");
@@ -375,6 +378,7 @@ make_live(struct weft_device *device)
 	live->config = firewall->config;
 	live->keep = firewall->config.keep;
 	live->accept_invalid = firewall->config.accept_invalid;
+	live->routed = change_vport_next(device, NULL) == NULL;
 	while ((object = change_vport_next(device, object)) != NULL)
 		live->ports[firewall_port_of(change_vport_after(object))->index] = object->id;
 	return live;

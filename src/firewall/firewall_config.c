@@ -310,7 +310,10 @@ read_translation(
 	if (ports != NULL)
 		model_parse_ports(ports, &translation->ports);
 	translation->addresses = read_prefixes(reading, node, "source", &translation->n_addresses);
-	if (model_child(node, "prefix") != NULL) {
+	translation->match.to = read_names(reading, node, "to", &translation->match.n_to);
+	if (model_flag(node, "masquerade", false)) {
+		translation->kind = WEFT_TRANSLATE_MASQUERADE;
+	} else if (model_child(node, "prefix") != NULL) {
 		read_one_to_one(reading, node, translation);
 	} else if (model_child(node, "destination") != NULL) {
 		translation->kind = WEFT_TRANSLATE_DESTINATION;
@@ -331,6 +334,44 @@ firewall_translations_read(struct arena *arena, const struct lyd_node *node, uns
 	for (unsigned i = 0; list != NULL && i < *count; i++, entry = model_next(entry))
 		read_translation(&reading, entry, &list[i]);
 	return reading.failed ? NULL : list;
+}
+
+static void
+add_claims(struct weft_claim *claims, unsigned *count, const struct lyd_node *node,
+	const char *leaf, bool everywhere)
+{
+	const struct lyd_node *entry = model_child(node, leaf);
+
+	for (; entry != NULL; entry = model_next(entry)) {
+		struct weft_claim *claim = &claims[(*count)++];
+
+		model_parse_match(model_value(entry), &claim->prefix);
+		claim->everywhere = everywhere;
+	}
+}
+
+struct weft_claim *
+firewall_claims_read(struct arena *arena, const struct lyd_node *node, unsigned *count)
+{
+	static const char *const leaves[] = { "source", "outside", "to-ip" };
+	const struct lyd_node *first = model_child(node, "translations"), *entry;
+	struct weft_claim *claims;
+	unsigned most = 0;
+
+	*count = 0;
+	for (entry = first; entry != NULL; entry = model_next(entry))
+		for (unsigned i = 0; i < 3; i++)
+			most += count_of(model_child(entry, leaves[i]));
+	claims = arena_take(arena, (most + 1) * sizeof(*claims));
+	for (entry = first; claims != NULL && entry != NULL; entry = model_next(entry)) {
+		bool destination = model_child(entry, "destination") != NULL;
+		bool everywhere = model_flag(entry, "answer", false);
+
+		/* of what goes out to-ip is somebody else */
+		for (unsigned i = 0; i < (destination ? 3u : 2u); i++)
+			add_claims(claims, count, entry, leaves[i], everywhere);
+	}
+	return claims;
 }
 
 /* ---- the firewall

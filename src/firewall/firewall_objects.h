@@ -48,6 +48,7 @@ struct firewall_live {
 	bool keep, accept_invalid;
 	bool flow_tells;    /* no rule looks at what a flow does not tell of its first packet */
 	bool has_stateless; /* a rule is */
+	bool routed;        /* it is a guard: within a zone no rule is asked */
 	/* NULL: nothing is translated */
 	const struct translations *translations;
 	const struct classifier_view *sources, *destinations; /* which translation */
@@ -170,11 +171,18 @@ enum flow_kind {
 	FLOW_QUOTED, /* the answer to what an ICMP error quotes: comes from where the error does */
 };
 
+enum way {
+	WAY_ACROSS, /* by one of the firewall's own ports, for the other */
+	WAY_OUT,    /* of a guarded device, on its way out */
+	WAY_IN, /* it came into a guarded device, and is for that, or for whom translations hide */
+	WAY_SAID, /* of a guarded device: an ICMP error about what had been judged */
+};
+
 /* A packet on its way through. */
 struct passage {
 	struct rte_mbuf *packet;
 	struct vport *ingress;
-	struct vport *egress; /* of what is to be judged on its way out; NULL: the other port */
+	struct vport *egress; /* but WAY_ACROSS; WAY_IN: where it will leave, once that is known */
 	struct firewall *firewall;
 	const struct firewall_live *live;
 	struct fields fields;
@@ -183,6 +191,7 @@ struct passage {
 	/* where the hash leads to: connection_fast.h */
 	const struct place_bucket *bucket;
 	struct connection *candidate;
+	uint8_t way;             /* enum way */
 	uint8_t kind;            /* enum flow_kind: of `flow` */
 	uint16_t quoted_l4;      /* FLOW_QUOTED: where the quoted transport header is */
 	enum drop_reason reason; /* of what is refused */
@@ -218,14 +227,18 @@ passage_is_traced(const struct passage *passage)
 
 /* ---- translation (firewall_translate.c) ------------------------------------------------------ */
 
-/* Before the rules are asked: fields->to_ip, to_port and to become those of whom it is for, and
- * so does `reply`, the answer to the first packet of a connection. */
-void firewall_plan_destination(
+/* Before the rules are asked: fields->to_ip, to_port and (WAY_ACROSS) to become those of whom it is
+ * for, and so does `reply`, the answer to the first packet of a connection. False: nothing is said
+ * of it. */
+bool firewall_plan_destination(
 	const struct passage *passage, struct fields *fields, struct flow *reply);
 /* After them: whom the reply will be for, and its hash. False: no address and port is free. */
 bool firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
 	const struct passage *passage, const struct fields *fields, struct flow *reply,
 	uint64_t *reply_hash);
+/* WAY_IN: where it would leave if it were for the address; NULL: nowhere that this guards. */
+struct vport *firewall_way_out(
+	struct worker *worker, const struct passage *passage, const uint8_t *address);
 /* Makes of the passage's packet what `reply` answers. False: it is gone. */
 bool firewall_rewrite(struct worker *worker, struct passage *passage, const struct flow *reply);
 /* The packet goes back to where it came from: turns its MACs round. False: it is gone. */
@@ -249,7 +262,8 @@ struct reassembly *firewall_fragments_open(void);
 /* A fragment. True: it has completed its datagram, which is now the passage's packet
  * (PACKET_GATHERED). False: it was taken. */
 bool firewall_gather(struct worker *worker, struct firewall_shard *shard, struct passage *passage);
-/* Sends a datagram that was put together, cut as it came. */
+/* Sends a datagram that was put together, cut as it came. egress NULL: back into the device where
+ * it came in. */
 void firewall_send_whole(struct worker *worker, struct vport *egress, struct passage *passage);
 /* Datagrams that did not become whole. */
 void firewall_expire_fragments(struct worker *worker, struct firewall_shard *shard);

@@ -480,6 +480,7 @@ check_network(struct checker *checker, const struct lyd_node *network)
 
 	checker->network = network;
 	check_flow_records(checker, network);
+	check_internet(checker, network);
 	index_list(checker, &checker->switches, switches);
 	index_list(checker, &checker->nics, nics);
 	for (node = switches; node != NULL; node = model_next(node))
@@ -558,6 +559,7 @@ check_configuration(const struct configuration *configuration, struct report *re
 	name_map_free(&checker.namespaces);
 	name_map_free(&checker.host_addresses);
 	name_map_free(&checker.services);
+	name_map_free(&checker.internets);
 	arena_free(&checker.memory);
 	return checker.failed ? -1 : 0;
 }

@@ -418,8 +418,12 @@ check_rule(struct checker *checker, const struct lyd_node *firewall, const struc
  * --------------------------------------------------------------------------------- */
 
 /* The leaves that each kind has; the first is what makes it one. */
-static const char *const kinds[][4] = { { "source", "ports" }, { "destination", "port" },
-	{ "prefix", "outside" } };
+static const char *const kinds[][2] = { { "source", "ports" }, { "destination", "port" },
+	{ "prefix", "outside" }, { "masquerade", "ports" } };
+
+#define KINDS 4
+#define ONE_TO_ONE 2
+#define MASQUERADE 3
 
 /* Which kind it is; -1: none, or several, which is told. */
 static int
@@ -427,10 +431,11 @@ kind_of(struct checker *checker, const struct lyd_node *translation)
 {
 	int kind = -1;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < KINDS; i++) {
 		const struct lyd_node *leaf = model_child(translation, kinds[i][0]);
 
-		if (leaf == NULL)
+		if (leaf == NULL ||
+			(i == MASQUERADE && !model_flag(translation, kinds[i][0], false)))
 			continue;
 		if (kind >= 0) {
 			check_wrong(checker, leaf, NULL, "make two translations of it",
@@ -441,7 +446,10 @@ kind_of(struct checker *checker, const struct lyd_node *translation)
 	}
 	if (kind < 0 && !build_is_broken(translation))
 		check_wrong(checker, translation, NULL,
-			"add source: ADDRESS, destination: ADDRESS, or prefix: and outside:",
+			checker->is_routed ? "add masquerade: true, source: ADDRESS, destination: "
+					     "ADDRESS, or prefix: and outside:"
+					   : "add source: ADDRESS, destination: ADDRESS, or "
+					     "prefix: and outside:",
 			"translation '%s' says nothing", model_key(translation));
 	return kind;
 }
@@ -449,10 +457,10 @@ kind_of(struct checker *checker, const struct lyd_node *translation)
 static void
 check_foreign_leaves(struct checker *checker, const struct lyd_node *translation, int kind)
 {
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < MASQUERADE; i++) {
 		const struct lyd_node *leaf = model_child(translation, kinds[i][1]);
 
-		if (i != kind && leaf != NULL)
+		if (strcmp(kinds[i][1], kinds[kind][1]) != 0 && leaf != NULL)
 			check_wrong(checker, leaf, NULL, "remove it", "%s goes with %s, not %s",
 				kinds[i][1], kinds[i][0], kinds[kind][0]);
 	}
@@ -503,6 +511,7 @@ check_translation(struct checker *checker, const struct lyd_node *firewall,
 	int kind = kind_of(checker, translation);
 
 	check_zones_named(checker, firewall, translation, "from");
+	check_zones_named(checker, firewall, translation, "to");
 	check_sets_named(checker, translation);
 	if (protocol != NULL && check_subject(checker, protocol, &subject))
 		check_ports_fit(checker, translation, &subject,
@@ -515,9 +524,13 @@ check_translation(struct checker *checker, const struct lyd_node *firewall,
 	if (kind < 0)
 		return;
 	check_foreign_leaves(checker, translation, kind);
-	if (kind == 2)
-		check_one_to_one(checker, translation);
+	if (checker->is_routed)
+		check_routed_translation(checker, translation, kinds[kind][0]);
 	else
+		check_transparent_translation(checker, translation);
+	if (kind == ONE_TO_ONE)
+		check_one_to_one(checker, translation);
+	else if (kind != MASQUERADE)
 		check_source_family(checker, translation, kinds[kind][0]);
 }
 
@@ -527,13 +540,11 @@ check_translations(struct checker *checker, const struct lyd_node *firewall)
 	const struct lyd_node *node = model_child(firewall, "translations");
 	const struct lyd_node *inside = model_child(firewall, "inside");
 
+	if (checker->is_routed)
+		check_inside(checker, firewall);
 	if (node == NULL || build_is_broken(firewall))
 		return;
-	if (checker->is_routed)
-		check_wrong(checker, node, NULL,
-			"put a transparent firewall between the router and the outside",
-			"a firewall of a router does not translate");
-	else if (model_entry(firewall, "ports", model_value(inside)) == NULL)
+	if (!checker->is_routed && model_entry(firewall, "ports", model_value(inside)) == NULL)
 		check_wrong(checker, inside->flags & LYD_DEFAULT ? node : inside, NULL,
 			check_reference_hint(checker, model_child(firewall, "ports"), "ports",
 				model_value(inside)),

@@ -27,6 +27,7 @@ static struct model *model;
 	"      fw:\n"
 #define PORTS "        ports: { in: {}, out: {} }\n"
 #define RULE(text) BEFORE PORTS "        rules:\n          - { " text " }\n"
+#define ROUTED(text) BEFORE "        router: r1\n        translations:\n          - { " text " }\n"
 #define TRANSLATION(text) BEFORE PORTS "        translations:\n          - { " text " }\n"
 
 static struct configuration *
@@ -155,14 +156,16 @@ translations_become_those_of_the_library(void **state)
 		"ports: 2000-3000 }\n"
 		"          - { name: b, destination: 10.0.0.10, protocol: tcp, to-ip: 192.0.2.1, "
 		"to-port: 8080, port: 80, answer: true }\n"
-		"          - { name: c, prefix: 10.1.0.0/24, outside: 198.51.100.0/24 }\n");
+		"          - { name: c, prefix: 10.1.0.0/24, outside: 198.51.100.0/24 }\n"
+		"          - { name: d, masquerade: false, source: 192.0.2.2 }\n");
 	struct arena memory = { 0 };
 	unsigned count;
 	struct weft_translation *list =
 		firewall_translations_read(&memory, firewall_of(configuration), &count);
 
 	(void)state;
-	assert_int_equal(count, 3);
+	assert_int_equal(count, 4);
+	assert_int_equal(list[3].kind, WEFT_TRANSLATE_SOURCE);
 	assert_int_equal(list[0].kind, WEFT_TRANSLATE_SOURCE);
 	assert_int_equal(list[0].n_addresses, 2);
 	assert_int_equal(list[0].ports.last, 3000);
@@ -173,6 +176,47 @@ translations_become_those_of_the_library(void **state)
 	assert_true(list[1].answer);
 	assert_int_equal(list[2].kind, WEFT_TRANSLATE_PREFIX);
 	assert_int_equal(list[2].addresses[1].length, 24);
+	arena_free(&memory);
+	configuration_free(configuration);
+}
+
+static void
+translations_of_a_router(void **state)
+{
+	static const char text[] =
+		"networks:\n"
+		"  red:\n"
+		"    routers: { r1: { ports: { lan: {}, wan: {} } } }\n"
+		"    firewalls:\n"
+		"      fw:\n"
+		"        router: r1\n"
+		"        translations:\n"
+		"          - { name: a, masquerade: true, to: wan, ports: 2000-3000 }\n"
+		"          - { name: b, source: 192.0.2.8/30, to: [wan, lan], to-ip: 10.9.0.0/16 "
+		"}\n"
+		"          - { name: c, destination: 10.0.0.10, to-ip: 192.0.2.1, answer: true }\n"
+		"          - { name: d, prefix: 10.1.0.0/24, outside: 198.51.100.0/24, to: wan }\n";
+	struct configuration *configuration = load(text);
+	struct arena memory = { 0 };
+	unsigned count, claims;
+	struct weft_translation *list =
+		firewall_translations_read(&memory, firewall_of(configuration), &count);
+	struct weft_claim *claim =
+		firewall_claims_read(&memory, firewall_of(configuration), &claims);
+
+	(void)state;
+	assert_int_equal(count, 4);
+	assert_int_equal(list[0].kind, WEFT_TRANSLATE_MASQUERADE);
+	assert_int_equal(list[0].n_addresses, 0);
+	assert_int_equal(list[0].ports.first, 2000);
+	assert_int_equal(list[1].match.n_to, 2);
+	/* what is translated to, and whom it is for; not where else things go */
+	assert_int_equal(claims, 3);
+	assert_int_equal(claim[0].prefix.length, 30);
+	assert_false(claim[0].everywhere);
+	assert_int_equal(claim[1].prefix.length, 32);
+	assert_true(claim[1].everywhere);
+	assert_int_equal(claim[2].prefix.length, 24);
 	arena_free(&memory);
 	configuration_free(configuration);
 }
@@ -283,8 +327,20 @@ static const struct {
 	{ TRANSLATION("name: a, prefix: 10.0.0.0/24"), "12:21", "prefix without outside", NULL },
 	{ TRANSLATION("name: a, source: [192.0.2.1, '2001:db8::1']"), "12:45", "both families",
 		NULL },
-	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n", "10:35", "has 2 ports",
-		"router" },
+	{ TRANSLATION("name: a, masquerade: true"), "12:36", "masquerade goes with router",
+		"router: NAME" },
+	{ TRANSLATION("name: a, source: 192.0.2.1, to: in"), "12:47", "to goes with router", NULL },
+	{ ROUTED("name: a"), "12:21", "says nothing", "masquerade: true" },
+	{ ROUTED("name: a, masquerade: true"), "12:21", "behind which zone", "to: ZONE" },
+	{ ROUTED("name: a, masquerade: true, to: out"), "12:46", "has no zone 'out'", NULL },
+	{ ROUTED("name: a, masquerade: true, to: wan, source: 192.0.2.1"), "12:36",
+		"masquerade cannot stand beside source", NULL },
+	{ ROUTED("name: a, destination: 10.0.0.1, to: lan"), "12:51", "zone of its destination",
+		NULL },
+	{ ROUTED("name: a, destination: 10.0.0.1, to-set: friends"), "12:55",
+		"which addresses a router translates", "to-ip" },
+	{ BEFORE "        router: r1\n        inside: lan\n", "11:17", "without a router", NULL },
+	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n", "10:35", "has 2 ports", "router" },
 	{ BEFORE "        ports: { in: {} }\n", "9:7", "1 of its 2 ports", NULL },
 	{ BEFORE PORTS
 		"        inside: lan\n        translations: [{ name: a, source: 1.2.3.4 }]\n",
@@ -335,10 +391,14 @@ routers_and_zones_are_checked(void **state)
 		"      a: { router: r2 }\n"
 		"      b: { router: r1, zones: { x: { ports: [lan, lam] }, y: { ports: lan } } }\n"
 		"      c: { router: r1, rules: [{ name: q, accept: any, from: dmz }] }\n"
-		"      r1: { router: r1 }\n";
+		"      r1: { router: r1 }\n"
+		"  blue:\n    routers: { r: { ports: { a: { ip: 10.0.0.1/24 } } } }\n"
+		"    firewalls: { f: { router: r, translations: [{ name: t, to: a, "
+		"source: 10.0.0.0/23 }] } }\n";
 	static const char *const told[] = { "there is no router 'r2'", "has no port 'lam'",
 		"port 'lan' is in zone 'x' already", "is guarded already by firewall 'b'",
-		"has no zone 'dmz'", "firewall 'r1' has the name of router 'r1'" };
+		"has no zone 'dmz'", "firewall 'r1' has the name of router 'r1'",
+		"10.0.0.0/23 holds the whole network of port 'a'" };
 	struct diagnostics diagnostics;
 
 	(void)state;
@@ -438,6 +498,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_become_those_of_the_library),
 		cmocka_unit_test(translations_become_those_of_the_library),
+		cmocka_unit_test(translations_of_a_router),
 		cmocka_unit_test(it_is_written_as_it_is_read),
 		cmocka_unit_test(what_is_wrong_is_told),
 		cmocka_unit_test(routers_and_zones_are_checked),
