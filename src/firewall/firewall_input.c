@@ -297,53 +297,10 @@ refusal_reason(enum connection_refusal why)
 	}
 }
 
-static enum drop_reason
-limit_reason(enum rule_limit_result result)
-{
-	switch (result) {
-	case LIMIT_CONNECTIONS:
-		return DROP_CONNECTION_LIMIT;
-	case LIMIT_RATE:
-		return DROP_CONNECTION_RATE;
-	case LIMIT_SOURCE_RATE:
-		return DROP_SOURCE_RATE;
-	default:
-		return DROP_SOURCE_LIMIT;
-	}
-}
-
 static bool
 has_limit(const struct rule *rule)
 {
 	return rule != NULL && unlikely(rule->match.limit != NULL);
-}
-
-/* Whether the rule lets one more begin. False: the packet is gone. */
-static bool
-keeps_limit(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
-	const struct rule *rule, struct rule_charge *charge)
-{
-	struct rule_limits *limits = passage->firewall->all->limits;
-	struct weft_network *network = passage->firewall->domain.network;
-	bool dry_run = passage_is_dry_run(passage);
-	enum rule_limit_result result =
-		dry_run ? rule_limit_check(limits, rule, &passage->flow, network, worker->now)
-			: rule_limit_admit(
-				  limits, rule, &passage->flow, network, worker->now, charge);
-
-	if (unlikely(rule->match.log) && !dry_run)
-		firewall_log(worker, shard, passage, rule, result);
-	if (result == LIMIT_KEPT)
-		return true;
-	if (passage_is_traced(passage))
-		firewall_trace_limit(worker, passage, rule, result);
-	if (!dry_run) {
-		rule_count_refused(shard->counters, rule->id);
-		connection_count_refused(shard->connections, passage->firewall->domain.id);
-		flow_record_denied(worker, passage, rule);
-	}
-	drop(worker, passage, limit_reason(result));
-	return false;
 }
 
 /* What is made of a packet that begins something: of whom its answer will come, and to whom go. */
@@ -373,7 +330,7 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 	struct connection *connection;
 	enum connection_refusal why;
 
-	if (has_limit(rule) && !keeps_limit(worker, shard, passage, rule, &request.charge))
+	if (has_limit(rule) && !firewall_keeps_limit(worker, shard, passage, rule, &request.charge))
 		return false;
 	connection = connection_add(shard->connections, &request, worker->now, &why);
 	if (unlikely(connection == NULL)) {
@@ -467,7 +424,7 @@ meet_first(struct worker *worker, struct firewall_shard *shard, struct passage *
 	struct rule_charge none;
 
 	if (begins && has_limit(rule) && passage_is_dry_run(passage) &&
-		!keeps_limit(worker, shard, passage, rule, &none))
+		!firewall_keeps_limit(worker, shard, passage, rule, &none))
 		return;
 	if (begins && passage->live->translations != NULL &&
 		!firewall_plan_source(

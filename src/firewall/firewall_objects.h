@@ -248,6 +248,14 @@ void firewall_hear(const struct passage *passage);
 /* True: it was ARP for an outside address, which has been answered. */
 bool firewall_answer(struct worker *worker, struct passage *passage);
 
+/* ---- limits (firewall_limit.c) --------------------------------------------------------------- */
+
+/* Whether the rule, which has a limit, lets a connection of the passage's flow begin: then `charge`
+ * is the connection's, or to be given back. Of a dry run only whether it would. False: the packet
+ * is gone, and it is told. */
+bool firewall_keeps_limit(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, const struct rule *rule, struct rule_charge *charge);
+
 /* ---- fragments (firewall_fragment.c) --------------------------------------------------------- */
 
 struct reassembly *firewall_fragments_open(void);
