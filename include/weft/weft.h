@@ -539,6 +539,13 @@ enum weft_translation_kind {
 	WEFT_TRANSLATE_MASQUERADE,
 };
 
+/* RFC 4787, 5: what from outside may come to a mapping. */
+enum weft_filtering {
+	WEFT_FILTER_ADDRESS_AND_PORT, /* what it has spoken to */
+	WEFT_FILTER_ADDRESS,          /* whatever its port */
+	WEFT_FILTER_NONE,             /* anybody: full cone */
+};
+
 struct weft_translation {
 	/* its name, and which connections: addresses, sets, protocol, ports, `from` (DESTINATION;
 	 * routed: any), `to` (routed: any but DESTINATION); the rest is not looked at */
@@ -548,6 +555,11 @@ struct weft_translation {
 	unsigned n_addresses;
 	/* SOURCE: 0-0: 1,024 to 65,535. DESTINATION: `first` is the port, 0: as it was */
 	struct weft_port_range ports;
+	/* SOURCE, MASQUERADE; RFC 4787, REQ-1: a port of a host inside is the same one outside
+	 * whomever it speaks to, and what the filter lets to that begins connections, as the rules
+	 * allow. Of UDP, UDP-Lite and TCP. A firewall with such is one worker's as a whole. */
+	bool endpoint_independent;
+	enum weft_filtering filtering;
 	bool answer; /* ARP and ND for the outside addresses get the MAC of who is inside */
 };
 

@@ -456,6 +456,7 @@ commit(struct weft_device *device)
 	live->destinations = classifier_view(rule_list_classifier(firewall->destinations));
 	if (firewall->translations != NULL && firewall->translations->count != 0)
 		live->translations = firewall->translations;
+	live->whole = live->translations != NULL && live->translations->maps;
 	live->version = before != NULL ? before->version : 0;
 	look_at_rules(live, firewall->rules);
 	if (judges_otherwise(live, before)) {

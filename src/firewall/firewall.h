@@ -27,7 +27,8 @@
  *	   second of one firewall.
  *
  * Connections belong to workers (connection.h): a worker handles the packets of those flows whose
- * hash is its own, whoever received them.
+ * hash is its own, whoever received them; all of a firewall's are one's where it maps endpoints
+ * (mapping.h).
  *
  * Changes
  *	Workers read all that judges in one piece, which a commit replaces: every packet is judged

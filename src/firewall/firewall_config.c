@@ -292,6 +292,15 @@ read_one_to_one(
 	translation->n_addresses = 2;
 }
 
+static enum weft_filtering
+filtering_of(const char *text)
+{
+	if (strcmp(text, "address") == 0)
+		return WEFT_FILTER_ADDRESS;
+	return strcmp(text, "endpoint-independent") == 0 ? WEFT_FILTER_NONE
+							  : WEFT_FILTER_ADDRESS_AND_PORT;
+}
+
 static void
 read_translation(
 	struct reading *reading, const struct lyd_node *node, struct weft_translation *translation)
@@ -310,6 +319,9 @@ read_translation(
 	if (ports != NULL)
 		model_parse_ports(ports, &translation->ports);
 	translation->addresses = read_prefixes(reading, node, "source", &translation->n_addresses);
+	translation->endpoint_independent =
+		strcmp(model_text(node, "mapping"), "endpoint-independent") == 0;
+	translation->filtering = filtering_of(model_text(node, "filtering"));
 	translation->match.to = read_names(reading, node, "to", &translation->match.n_to);
 	if (model_flag(node, "masquerade", false)) {
 		translation->kind = WEFT_TRANSLATE_MASQUERADE;

@@ -84,7 +84,7 @@ read_flow(struct passage *passage, const struct hash_key *key)
 static bool
 hand_over(struct worker *worker, const struct passage *passage, uint64_t hash)
 {
-	unsigned owner = firewall_owner(worker, hash);
+	unsigned owner = passage_owner(worker, passage, hash);
 
 	if (likely(owner == worker->index) || passage_is_dry_run(passage))
 		return false;
@@ -339,6 +339,8 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		drop(worker, passage, refusal_reason(why));
 		return false;
 	}
+	if (unlikely(passage->live->whole && passage->mapped != 0))
+		mapping_hold(shard->mappings, connection, passage->mapped - 1u);
 	connection_pass(shard->connections, connection, 0, segment,
 		rte_pktmbuf_pkt_len(passage->packet), worker->now);
 	return true;
@@ -448,8 +450,9 @@ meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *pa
 	struct plan plan = { passage->fields, flow_reverse(&passage->flow), passage->hash };
 	const struct rule *rule;
 
+	passage->mapped = 0;
 	if (unlikely(passage->live->translations != NULL) && passage->way == WAY_ACROSS)
-		firewall_plan_destination(passage, &plan.fields, &plan.reply);
+		firewall_plan_destination(worker, shard, passage, &plan.fields, &plan.reply);
 	rule = find_rule(worker, shard, passage, &plan.fields, WEFT_STATE_NEW);
 	if (!has_limit(rule) || !may_begin(passage, rule, segment))
 		tell(worker, shard, passage, rule); /* a limit tells of what it judges */
@@ -514,8 +517,9 @@ meet_arrival(struct worker *worker, struct firewall_shard *shard, struct passage
 	struct plan plan = { passage->fields, flow_reverse(&passage->flow), passage->hash };
 	const struct rule *rule = NULL;
 
+	passage->mapped = 0;
 	if (passage->kind != FLOW_OWN || !begins ||
-		!firewall_plan_destination(passage, &plan.fields, &plan.reply)) {
+		!firewall_plan_destination(worker, shard, passage, &plan.fields, &plan.reply)) {
 		give_back(worker, passage);
 		return;
 	}

@@ -9,6 +9,7 @@
 #include "base/rate.h"
 #include "firewall/firewall.h"
 #include "firewall/flow_records_private.h"
+#include "firewall/mapping.h"
 #include "firewall/translation.h"
 #include "graph/engine.h"
 #include "packet/reassemble.h"
@@ -16,6 +17,7 @@
 /* One worker's. */
 struct firewall_shard {
 	struct connection_table *connections;
+	struct mapping_table *mappings;
 	struct reassembly *fragments; /* a firewall is a domain */
 	struct rule_counters *counters;
 	struct rate log_rate;
@@ -49,6 +51,7 @@ struct firewall_live {
 	bool flow_tells;    /* no rule looks at what a flow does not tell of its first packet */
 	bool has_stateless; /* a rule is */
 	bool routed;        /* it is a guard: within a zone no rule is asked */
+	bool whole;         /* all its packets are one worker's: mapping.h */
 	/* NULL: nothing is translated */
 	const struct translations *translations;
 	const struct classifier_view *sources, *destinations; /* which translation */
@@ -192,6 +195,7 @@ struct passage {
 	const struct place_bucket *bucket;
 	struct connection *candidate;
 	uint8_t way;             /* enum way */
+	uint8_t mapped;          /* while planning: 0, or 1 + the side that is behind a mapping */
 	uint8_t kind;            /* enum flow_kind: of `flow` */
 	uint16_t quoted_l4;      /* FLOW_QUOTED: where the quoted transport header is */
 	enum drop_reason reason; /* of what is refused */
@@ -204,10 +208,12 @@ firewall_owner(const struct worker *worker, uint64_t hash)
 	return (unsigned)(hash >> 40) % worker->weft->n_workers;
 }
 
-static inline bool
-firewall_is_own(const struct worker *worker, uint64_t hash)
+static inline unsigned
+passage_owner(const struct worker *worker, const struct passage *passage, uint64_t hash)
 {
-	return firewall_owner(worker, hash) == worker->index;
+	if (unlikely(passage->live->whole))
+		return passage->firewall->domain.id % worker->weft->n_workers;
+	return firewall_owner(worker, hash);
 }
 
 /* Worker: the connection was judged by rules of before, and those of now refuse it. */
@@ -227,14 +233,16 @@ passage_is_traced(const struct passage *passage)
 
 /* ---- translation (firewall_translate.c) ------------------------------------------------------ */
 
-/* Before the rules are asked: fields->to_ip, to_port and (WAY_ACROSS) to become those of whom it is
+/* Both note in passage->mapped what the connection will have to do with a mapping.
+ *
+ * Before the rules are asked: fields->to_ip, to_port and (WAY_ACROSS) to become those of whom it is
  * for, and so does `reply`, the answer to the first packet of a connection. False: nothing is said
  * of it. */
-bool firewall_plan_destination(
-	const struct passage *passage, struct fields *fields, struct flow *reply);
+bool firewall_plan_destination(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct fields *fields, struct flow *reply);
 /* After them: whom the reply will be for, and its hash. False: no address and port is free. */
 bool firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
-	const struct passage *passage, const struct fields *fields, struct flow *reply,
+	struct passage *passage, const struct fields *fields, struct flow *reply,
 	uint64_t *reply_hash);
 /* WAY_IN: where it would leave if it were for the address; NULL: nowhere that this guards. */
 struct vport *firewall_way_out(

@@ -37,25 +37,6 @@ find(struct passage const *passage, const struct classifier_view *view, const st
 	return rule != NULL ? &passage->live->translations->list[rule->match.mark] : NULL;
 }
 
-bool
-firewall_plan_destination(const struct passage *passage, struct fields *fields, struct flow *reply)
-{
-	const struct translation *translation = find(passage, passage->live->destinations, fields);
-
-	if (translation == NULL)
-		return false;
-	translation_address(translation, &passage->firewall->all->key,
-		translation->kind == WEFT_TRANSLATE_PREFIX ? fields->to_ip : fields->from_ip, false,
-		reply->from_ip);
-	if (translation->kind == WEFT_TRANSLATE_DESTINATION && translation->first_port != 0 &&
-		has_ports(reply->protocol))
-		fields->to_port = reply->from_port = translation->first_port;
-	memcpy(fields->to_ip, reply->from_ip, sizeof(fields->to_ip));
-	if (passage->way == WAY_ACROSS)
-		fields->to = (uint8_t)passage->live->translations->inside;
-	return true;
-}
-
 static const struct device_class *
 class_of(const struct vport *vport)
 {
@@ -74,6 +55,115 @@ firewall_way_out(struct worker *worker, const struct passage *passage, const uin
 	return egress != NULL && egress->guard == passage->ingress->guard ? egress : NULL;
 }
 
+/* ---- mappings
+ * ------------------------------------------------------------------------------------
+ */
+
+static struct mapping_scope
+scope_of(const struct flow *flow)
+{
+	return (struct mapping_scope){ flow->domain, flow->family, flow->protocol };
+}
+
+static struct mapping_end
+end_of(const uint8_t *ip, uint16_t port)
+{
+	struct mapping_end end = { .port = port };
+
+	memcpy(end.ip, ip, sizeof(end.ip));
+	return end;
+}
+
+/* The translation by which the inside would speak to the sender; NULL: by none. */
+static const struct translation *
+translation_back(
+	struct worker *worker, const struct passage *passage, const struct mapping_end *inside)
+{
+	struct flow back = flow_reverse(&passage->flow);
+	struct fields fields;
+	struct vport *egress;
+
+	memcpy(back.from_ip, inside->ip, sizeof(back.from_ip));
+	back.from_port = inside->port;
+	flow_fields(&back, &fields);
+	fields.to = passage->fields.from;
+	fields.from = (uint8_t)passage->live->translations->inside;
+	if (passage->way != WAY_ACROSS) {
+		egress = firewall_way_out(worker, passage, inside->ip);
+		if (egress == NULL)
+			return NULL;
+		fields.from = egress->guard_index;
+	}
+	return find(passage, passage->live->sources, &fields);
+}
+
+/* RFC 4787, REQ-8. */
+static bool
+passes_filter(const struct firewall_shard *shard, const struct passage *passage,
+	const struct translation *translation, const struct mapping_end *outside)
+{
+	if (translation == NULL || !translation->independent)
+		return false;
+	if (translation->filtering == WEFT_FILTER_ADDRESS)
+		return mapping_has_peer(
+			shard->mappings, scope_of(&passage->flow), outside, passage->flow.from_ip);
+	return translation->filtering == WEFT_FILTER_NONE;
+}
+
+/* Whom it is for, by a mapping; what it has spoken to comes by its connection. */
+static bool
+plan_mapped_destination(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct fields *fields, struct flow *reply)
+{
+	struct mapping_end outside = end_of(passage->flow.to_ip, passage->flow.to_port), inside;
+
+	if (!has_ports(passage->flow.protocol) ||
+		!mapping_to_inside(shard->mappings, scope_of(&passage->flow), &outside, &inside) ||
+		!passes_filter(
+			shard, passage, translation_back(worker, passage, &inside), &outside))
+		return false;
+	memcpy(reply->from_ip, inside.ip, sizeof(reply->from_ip));
+	fields->to_port = reply->from_port = inside.port;
+	passage->mapped = 2;
+	return true;
+}
+
+/* ---- destinations -------------------------------------------------------------------------------
+ */
+
+static bool
+plan_fixed_destination(const struct passage *passage, struct fields *fields, struct flow *reply)
+{
+	const struct translation *translation = find(passage, passage->live->destinations, fields);
+
+	if (translation == NULL)
+		return false;
+	translation_address(translation, &passage->firewall->all->key,
+		translation->kind == WEFT_TRANSLATE_PREFIX ? fields->to_ip : fields->from_ip, false,
+		reply->from_ip);
+	if (translation->kind == WEFT_TRANSLATE_DESTINATION && translation->first_port != 0 &&
+		has_ports(reply->protocol))
+		fields->to_port = reply->from_port = translation->first_port;
+	return true;
+}
+
+bool
+firewall_plan_destination(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct fields *fields, struct flow *reply)
+{
+	if (!plan_fixed_destination(passage, fields, reply) &&
+		(likely(!passage->live->whole) ||
+			!plan_mapped_destination(worker, shard, passage, fields, reply)))
+		return false;
+	memcpy(fields->to_ip, reply->from_ip, sizeof(fields->to_ip));
+	if (passage->way == WAY_ACROSS)
+		fields->to = (uint8_t)passage->live->translations->inside;
+	return true;
+}
+
+/* ---- sources ------------------------------------------------------------------------------------
+ */
+
 /* Where the reply of the flow tells apart whom it is for. */
 static uint16_t *
 own_port(struct flow *reply)
@@ -89,8 +179,23 @@ is_free(struct worker *worker, struct firewall_shard *shard, const struct passag
 	unsigned side;
 
 	*hash = flow_hash(reply, &passage->firewall->all->key);
-	return firewall_is_own(worker, *hash) &&
+	return passage_owner(worker, passage, *hash) == worker->index &&
 	       connection_find(shard->connections, reply, *hash, &side) == NULL;
+}
+
+/* The same; and if it is to be mapped nobody else's outside. */
+static bool
+is_usable(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
+	const struct flow *reply, uint64_t *hash)
+{
+	struct mapping_end outside, inside;
+
+	if (!is_free(worker, shard, passage, reply, hash))
+		return false;
+	if (likely(passage->mapped != 1))
+		return true;
+	outside = end_of(reply->to_ip, reply->to_port);
+	return !mapping_to_inside(shard->mappings, scope_of(reply), &outside, &inside);
 }
 
 /* Finds a port, first of all the one that it has. */
@@ -102,14 +207,14 @@ pick_port(struct worker *worker, struct firewall_shard *shard, const struct pass
 	unsigned count = last - first + 1u, at;
 
 	if (port == NULL || (*port >= first && *port <= last))
-		if (is_free(worker, shard, passage, reply, hash))
+		if (is_usable(worker, shard, passage, reply, hash))
 			return true;
 	if (port == NULL)
 		return false;
 	at = (unsigned)(worker_random(worker) % count);
 	for (unsigned i = 0; i < TRIES && i < count; i++) {
 		*port = (uint16_t)(first + (at + i) % count);
-		if (is_free(worker, shard, passage, reply, hash))
+		if (is_usable(worker, shard, passage, reply, hash))
 			return true;
 	}
 	return false;
@@ -129,10 +234,26 @@ own_address(const struct passage *passage, const struct fields *fields, uint8_t 
 	return own != NULL;
 }
 
+/* The reply goes to the mapping that the sender has; what masquerades has none at another port's
+ * address. False: it has none. */
+static bool
+take_mapping(const struct firewall_shard *shard, const struct passage *passage,
+	const struct translation *translation, struct flow *reply)
+{
+	struct mapping_end inside = end_of(passage->flow.from_ip, passage->flow.from_port), outside;
+
+	if (!mapping_to_outside(shard->mappings, scope_of(&passage->flow), &inside, &outside) ||
+		(translation->kind == WEFT_TRANSLATE_MASQUERADE &&
+			memcmp(outside.ip, reply->to_ip, sizeof(outside.ip)) != 0))
+		return false;
+	memcpy(reply->to_ip, outside.ip, sizeof(reply->to_ip));
+	reply->to_port = outside.port;
+	return true;
+}
+
 bool
-firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
-	const struct passage *passage, const struct fields *fields, struct flow *reply,
-	uint64_t *reply_hash)
+firewall_plan_source(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct fields *fields, struct flow *reply, uint64_t *reply_hash)
 {
 	const struct translation *translation = find(passage, passage->live->sources, fields);
 	uint16_t first = PORTS_LEAST, last = UINT16_MAX;
@@ -147,6 +268,11 @@ firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
 				fields->from_ip, true, reply->to_ip);
 		else if (!own_address(passage, fields, reply->to_ip))
 			return false;
+		if (unlikely(translation->independent) && has_ports(reply->protocol)) {
+			passage->mapped = 1;
+			if (take_mapping(shard, passage, translation, reply))
+				return is_free(worker, shard, passage, reply, reply_hash);
+		}
 		if (translation->kind != WEFT_TRANSLATE_PREFIX) {
 			first = translation->first_port;
 			last = translation->last_port;

@@ -41,10 +41,21 @@ static void
 shard_close(struct firewall_shard *shard)
 {
 	connection_table_free(shard->connections);
+	mapping_table_free(shard->mappings);
 	flow_recorder_close(&shard->recorder, SHARD_LIMIT);
 	reassembly_free(shard->fragments);
 	rule_counters_close(shard->counters);
 	*shard = (struct firewall_shard){ 0 };
+}
+
+static void
+connection_has_ended(void *context, struct connection_table *table,
+	const struct connection *connection, enum connection_end why)
+{
+	struct firewall_shard *shard = context;
+
+	mapping_release(shard->mappings, connection);
+	flow_record_ended(&shard->recorder, table, connection, why);
 }
 
 static int
@@ -55,8 +66,11 @@ shard_open(struct firewalls *all, unsigned worker)
 
 	if (flow_recorder_open(recorder, worker, SHARD_LIMIT) < 0)
 		return -1;
+	shard->mappings = mapping_table_create(&all->key, SHARD_LIMIT);
+	if (shard->mappings == NULL)
+		return -1;
 	shard->connections =
-		connection_table_create(&all->key, SHARD_LIMIT, flow_record_ended, recorder);
+		connection_table_create(&all->key, SHARD_LIMIT, connection_has_ended, shard);
 	recorder->table = shard->connections;
 	if (shard->connections != NULL)
 		connection_table_limits(shard->connections, all->limits);

@@ -55,6 +55,10 @@ check(const struct weft_translation *wanted, bool routed, struct weft_error *err
 	if (wanted->ports.first > wanted->ports.last)
 		return error_set(
 			error, EINVAL, "translation \"%s\" has a range of ports backwards", name);
+	if (wanted->endpoint_independent && wanted->kind != WEFT_TRANSLATE_SOURCE &&
+		wanted->kind != WEFT_TRANSLATE_MASQUERADE)
+		return error_set(error, EINVAL,
+			"translation \"%s\" maps endpoints, but not of sources", name);
 	if (wanted->kind == WEFT_TRANSLATE_PREFIX &&
 		(wanted->n_addresses != 2 ||
 			wanted->addresses[0].length != wanted->addresses[1].length))
@@ -94,6 +98,8 @@ fill(struct translation *translation, const struct weft_translation *wanted)
 		.kind = (uint8_t)wanted->kind,
 		.family = family_of(wanted),
 		.answer = wanted->answer,
+		.independent = wanted->endpoint_independent,
+		.filtering = (uint8_t)wanted->filtering,
 		.length = wanted->n_addresses != 0 ? wanted->addresses[0].length : 0,
 		.first_port = wanted->ports.first,
 		.last_port = wanted->ports.last,
@@ -238,6 +244,7 @@ translations_create(const char *inside, const struct weft_translation *wanted, u
 
 		/* for a guard its router answers */
 		made->answers |= wanted[i].answer && inside != NULL;
+		made->maps |= wanted[i].endpoint_independent;
 		if (fill(&made->list[i], &wanted[i]) == 0)
 			continue;
 		error_memory(error);

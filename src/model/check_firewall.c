@@ -524,6 +524,7 @@ check_translation(struct checker *checker, const struct lyd_node *firewall,
 	if (kind < 0)
 		return;
 	check_foreign_leaves(checker, translation, kind);
+	check_mapping(checker, translation, kinds[kind][0]);
 	if (checker->is_routed)
 		check_routed_translation(checker, translation, kinds[kind][0]);
 	else

@@ -96,6 +96,21 @@ check_transparent_translation(struct checker *checker, const struct lyd_node *tr
 }
 
 void
+check_mapping(struct checker *checker, const struct lyd_node *translation, const char *kind)
+{
+	const struct lyd_node *mapping = model_child(translation, "mapping");
+	const struct lyd_node *filtering = model_child(translation, "filtering");
+	bool maps = mapping != NULL && strcmp(model_value(mapping), "endpoint-independent") == 0;
+
+	if (maps && strcmp(kind, "source") != 0 && strcmp(kind, "masquerade") != 0)
+		check_wrong(checker, mapping, NULL, "remove it",
+			"mapping goes with source and masquerade, not %s", kind);
+	else if (!maps && filtering != NULL && !(filtering->flags & LYD_DEFAULT))
+		check_wrong(checker, filtering, NULL, "add mapping: endpoint-independent",
+			"filtering is of mappings that are endpoint-independent");
+}
+
+void
 check_inside(struct checker *checker, const struct lyd_node *firewall)
 {
 	const struct lyd_node *inside = model_child(firewall, "inside");

@@ -2,6 +2,7 @@
 """Translation between real namespaces: in and in2 behind a router, out beside it, the kernel's own
 stack at all ends. By a transparent firewall on the wire outside the router, and by one that guards
 the router itself."""
+import contextlib
 import errno
 import socket
 import threading
@@ -403,3 +404,44 @@ def test_explaining_a_forwarded_port(space):
 	assert "10.0.0.10:80" in told and "red/r:lan" in told, told
 	told = weftd.weft("explain", "red", "from", "in", "to", "192.0.2.10", "tcp/22").stdout
 	assert "translated: 192.0.2.1:" in told, told
+
+
+@pytest.mark.parametrize("workers", (1, 2))
+@both_firewalls
+def test_endpoint_independent_mapping(space, firewall, workers):
+	"""Full cone: one port outside for one inside, whomever it speaks to; anybody may come to it."""
+	hide = {"name": "hide", "mapping": "endpoint-independent", "filtering": "endpoint-independent",
+		"protocol": "udp", "ports": "20000-20010"}
+	if firewall == "routed":
+		config = routed(space, [{**hide, "masquerade": True, "to": "outside"}])
+	else:
+		config = transparent(space, [{**hide, "source": "192.0.2.1", "from-ip": "10.0.0.0/8"}])
+	config["system"] = {"workers": workers}
+	space.start_weftd(config)
+	inside, outside = space.namespace("in"), space.namespace("out")
+	inside.reaches("10.0.0.1")
+	outside.reaches("192.0.2.1")
+	with inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as host, contextlib.ExitStack() as stack:
+		peers = []
+		for _ in range(8):
+			peer = stack.enter_context(outside.socket(socket.AF_INET, socket.SOCK_DGRAM))
+			peer.bind(("192.0.2.10", 0))
+			peer.settimeout(3 * harness.PATIENCE)
+			peers.append(peer)
+		host.settimeout(3 * harness.PATIENCE)
+		seen = set()
+		for peer in peers[:4]:
+			host.sendto(b"there", peer.getsockname())
+			data, source_ = peer.recvfrom(100)
+			assert data == b"there"
+			seen.add(source_)
+		assert len(seen) == 1, seen
+		mapped = seen.pop()
+		assert mapped[0] == "192.0.2.1" and 20000 <= mapped[1] <= 20010, mapped
+		# those that it has never spoken to, and answers to them
+		for peer in peers:
+			peer.sendto(b"back", mapped)
+			data, source_ = host.recvfrom(100)
+			assert data == b"back" and source_ == peer.getsockname()
+			host.sendto(b"again", source_)
+			assert peer.recvfrom(100) == (b"again", mapped)

@@ -191,7 +191,8 @@ translations_of_a_router(void **state)
 		"      fw:\n"
 		"        router: r1\n"
 		"        translations:\n"
-		"          - { name: a, masquerade: true, to: wan, ports: 2000-3000 }\n"
+		"          - { name: a, masquerade: true, to: wan, ports: 2000-3000, "
+		"mapping: endpoint-independent, filtering: address }\n"
 		"          - { name: b, source: 192.0.2.8/30, to: [wan, lan], to-ip: 10.9.0.0/16 "
 		"}\n"
 		"          - { name: c, destination: 10.0.0.10, to-ip: 192.0.2.1, answer: true }\n"
@@ -208,6 +209,9 @@ translations_of_a_router(void **state)
 	assert_int_equal(count, 4);
 	assert_int_equal(list[0].kind, WEFT_TRANSLATE_MASQUERADE);
 	assert_int_equal(list[0].n_addresses, 0);
+	assert_true(list[0].endpoint_independent);
+	assert_int_equal(list[0].filtering, WEFT_FILTER_ADDRESS);
+	assert_false(list[1].endpoint_independent);
 	assert_int_equal(list[0].ports.first, 2000);
 	assert_int_equal(list[1].match.n_to, 2);
 	/* what is translated to, and whom it is for; not where else things go */
@@ -339,8 +343,13 @@ static const struct {
 		NULL },
 	{ ROUTED("name: a, destination: 10.0.0.1, to-set: friends"), "12:55",
 		"which addresses a router translates", "to-ip" },
+	{ TRANSLATION("name: a, source: 192.0.2.1, filtering: address"), "12:54",
+		"filtering is of mappings", "mapping:" },
+	{ TRANSLATION("name: a, destination: 10.0.0.1, mapping: endpoint-independent"), "12:56",
+		"mapping goes with source", NULL },
 	{ BEFORE "        router: r1\n        inside: lan\n", "11:17", "without a router", NULL },
-	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n", "10:35", "has 2 ports", "router" },
+	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n", "10:35", "has 2 ports",
+		"router" },
 	{ BEFORE "        ports: { in: {} }\n", "9:7", "1 of its 2 ports", NULL },
 	{ BEFORE PORTS
 		"        inside: lan\n        translations: [{ name: a, source: 1.2.3.4 }]\n",

@@ -657,6 +657,135 @@ test_answers6(void **state)
 	lab_expect_nothing(bench.nics[OUT]);
 }
 
+/* ---- endpoint-independent mappings (RFC 4787) ---------------------------------------------------
+ */
+
+static uint32_t
+mappings_of(void)
+{
+	return mapping_count(firewalls_of(lab)->shards[0].mappings);
+}
+
+static struct weft_translation
+cone(const struct weft_prefix *pool, enum weft_filtering filtering)
+{
+	return (struct weft_translation){ .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = pool,
+		.n_addresses = 1,
+		.ports = { 2000, 3000 },
+		.endpoint_independent = true,
+		.filtering = filtering };
+}
+
+/* What a host sends from port 5000 to a peer's port 53; which port it gets. */
+static uint16_t
+port_outside(const struct bench_firewall *bench, const struct names *n, const char *host,
+	const char *peer)
+{
+	struct make_ends ends = ends_between(IN, host, peer);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+
+	pass(bench, IN, OUT, frame, make_udp(frame, &ends, 5000, 53, "x", 1), got);
+	assert_address(got, n->family, true, n->outside);
+	return port_at(got, n->family, 0);
+}
+
+/* A packet to the mapped port: whether it comes to the host's port 5000. */
+static bool
+comes_in(const struct bench_firewall *bench, const struct names *n, const char *peer,
+	uint16_t from_port, uint16_t to_port)
+{
+	struct make_ends ends = ends_between(OUT, peer, n->outside);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	size_t length = make_udp(frame, &ends, from_port, to_port, "x", 1);
+
+	put(bench, OUT, frame, length);
+	if (weft_nic_receive(bench->nics[IN], got, sizeof(got)) == 0)
+		return false;
+	assert_sound(got + 14, length - 14);
+	assert_address(got, n->family, true, peer);
+	assert_address(got, n->family, false, n->host);
+	assert_int_equal(port_at(got, n->family, 2), 5000);
+	/* and is answered from there */
+	ends = ends_between(IN, n->host, peer);
+	pass(bench, IN, OUT, frame, make_udp(frame, &ends, 5000, from_port, "x", 1), got);
+	assert_int_equal(port_at(got, n->family, 0), to_port);
+	return true;
+}
+
+static void
+check_mapping(const struct names *n, const char *peer, const char *stranger)
+{
+	struct weft_prefix pool = prefix_of(n->outside);
+	struct weft_translation list[] = { cone(&pool, WEFT_FILTER_ADDRESS_AND_PORT) };
+	struct bench_firewall bench = translating(list, 1);
+	uint16_t port = port_outside(&bench, n, n->host, n->server);
+
+	/* REQ-1: whomever it speaks to; another host's is another one */
+	assert_in_range(port, 2000, 3000);
+	assert_int_equal(port_outside(&bench, n, n->host, peer), port);
+	assert_int_not_equal(port_outside(&bench, n, n->other_host, peer), port);
+	assert_int_equal(mappings_of(), 2);
+	/* REQ-8: who may come */
+	assert_true(comes_in(&bench, n, peer, 53, port));
+	assert_false(comes_in(&bench, n, peer, 54, port));
+	list[0].filtering = WEFT_FILTER_ADDRESS;
+	set_translations(&bench, list, 1);
+	assert_true(comes_in(&bench, n, peer, 54, port));
+	assert_false(comes_in(&bench, n, stranger, 53, port));
+	list[0].filtering = WEFT_FILTER_NONE;
+	set_translations(&bench, list, 1);
+	assert_true(comes_in(&bench, n, stranger, 53, port));
+	assert_false(comes_in(&bench, n, stranger, 53, port == 2000 ? 2001 : 2000));
+	/* it lives as long as one of its connections does, of which those from outside are some */
+	lab_wait(100);
+	assert_true(comes_in(&bench, n, stranger, 53, port));
+	lab_wait(100);
+	assert_int_equal(mappings_of(), 1);
+	assert_int_equal(port_outside(&bench, n, n->host, peer), port);
+	lab_wait(400);
+	assert_int_equal(mappings_of(), 0);
+	assert_false(comes_in(&bench, n, stranger, 53, port));
+}
+
+static void
+test_mappings(void **state)
+{
+	check_mapping(&names[0], "10.1.0.5", "10.1.0.6");
+	lab_close_routers(state);
+	lab_open(state);
+	check_mapping(&names[1], "2001:db8:1::5", "2001:db8:1::6");
+}
+
+/* Every port is somebody's: no more come; and what goes gives its port to others. */
+static void
+test_mappings_used_up(void **state)
+{
+	struct weft_prefix pool = prefix_of("10.1.0.100");
+	struct weft_translation list[] = { cone(&pool, WEFT_FILTER_NONE) };
+	struct bench_firewall bench;
+	uint8_t frame[MAKE_SIZE];
+	char host[32];
+
+	(void)state;
+	list[0].ports = (struct weft_port_range){ 2000, 2003 };
+	bench = translating(list, 1);
+	for (unsigned i = 1; i <= 6; i++) {
+		struct make_ends ends;
+
+		snprintf(host, sizeof(host), "10.0.0.%u", i);
+		ends = ends_between(IN, host, "10.1.0.1");
+		put(&bench, IN, frame, make_udp(frame, &ends, 5000, 53, "x", 1));
+		assert_int_equal(lab_drain(bench.nics[OUT]), i <= 4);
+	}
+	assert_int_equal(lab_drops(bench.ports[IN], DROP_NO_TRANSLATION), 2);
+	assert_int_equal(mappings_of(), 4);
+	lab_wait(60);
+	assert_int_equal(mappings_of(), 0);
+	assert_in_range(port_outside(&bench, &names[0], "10.0.0.9", "10.1.0.1"), 2000, 2003);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close_routers)
 
 int
@@ -679,6 +808,8 @@ main(void)
 		TEST(test_fragments),
 		TEST(test_answers),
 		TEST(test_answers6),
+		TEST(test_mappings),
+		TEST(test_mappings_used_up),
 		TEST(test_changes),
 	};
 
