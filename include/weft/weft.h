@@ -440,6 +440,9 @@ struct weft_rule {
 	/* WEFT_RULE_ACCEPT: packet by packet, no connection is made; also what cannot begin one and
 	 * is of none, as if it named WEFT_STATE_INVALID */
 	bool stateless;
+	/* WEFT_RULE_ACCEPT, of TCP: SYNs are answered in the server's place by cookies (RFC 4987,
+	 * 3.6), and only a client that proves to be there makes a connection */
+	bool syn_proxy;
 	bool log;          /* tells of what it judges, at most log_rate a second */
 	uint32_t log_rate; /* 0: 10 */
 

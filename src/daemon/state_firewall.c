@@ -115,6 +115,7 @@ add_rule(void *context, const struct firewall_rule *rule)
 	state_set_number(view, object, "number", ++adding->number);
 	state_set_text(view, object, "action", action_name(rule->rule->match.action));
 	state_set_text(view, object, "match", text);
+	state_set(view, object, "syn-proxy", json_boolean(rule->rule->match.syn_proxy));
 	state_set(view, object, "log", json_boolean(rule->rule->match.log));
 	state_set_number(view, object, "matched-packets", rule->count.packets);
 	state_set_number(view, object, "matched-bytes", rule->count.bytes);

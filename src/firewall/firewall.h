@@ -21,6 +21,8 @@
  *	5. Accepted: a connection is made, unless the rule is stateless, the packet has no flow
  *	   (flow.h), or goes to a group. Where a limit is reached it is dropped
  *	   (connection-limit, source-limit). It goes out by the other port, unchanged.
+ *	   A rule with the SYN proxy makes one only of a client that has acknowledged a cookie
+ *	   (firewall_proxy.c).
  *	6. Rejected: a TCP segment is answered by a reset, another IP packet by ICMP
  *	   "administratively prohibited", both from whom it was for, at most FIREWALL_REJECT_RATE a
  *	   second of one firewall.

@@ -196,6 +196,7 @@ read_rule(struct reading *reading, const struct lyd_node *node, struct weft_rule
 		.name = model_key(node),
 		.action = action_of(action),
 		.stateless = model_flag(node, "stateless", false),
+		.syn_proxy = model_flag(node, "syn-proxy", false),
 		.log = model_flag(node, "log", false),
 		.log_rate = (uint32_t)model_number(node, "log-rate", 0),
 	};

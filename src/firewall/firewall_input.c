@@ -227,6 +227,7 @@ struct plan {
 	struct fields fields; /* as the rules are to see the packet */
 	struct flow reply;
 	uint64_t reply_hash;
+	const struct proxy_proof *proof; /* of the client, to the SYN proxy; NULL: not asked for */
 };
 
 /* False: the packet is gone. */
@@ -253,6 +254,8 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		drop(worker, passage, refusal_reason(why));
 		return false;
 	}
+	if (unlikely(plan->proof != NULL))
+		firewall_proxy_begin(worker, shard, passage, connection, plan->proof);
 	connection_pass(shard->connections, connection, 0, segment,
 		rte_pktmbuf_pkt_len(passage->packet), worker->now);
 	return true;
@@ -280,6 +283,16 @@ note_hit(struct worker *worker, struct firewall_shard *shard, struct passage *pa
 		shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet), worker->now);
 	if (unlikely(rule->match.log))
 		firewall_log(worker, shard, passage, rule);
+}
+
+/* The same of one that the SYN proxy answers: that it accepts is told when the client has proved
+ * itself. */
+static void
+count_unproved(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
+	const struct rule *rule)
+{
+	rule_count_hit(
+		shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet), worker->now);
 }
 
 static const struct rule *
@@ -344,18 +357,76 @@ meet_first(struct worker *worker, struct firewall_shard *shard, struct passage *
 		forward(worker, passage, passage->fields.to);
 }
 
+/* A rule with the SYN proxy accepts it, of a client that has not proved itself. */
+static void
+meet_unproved(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct plan *plan, const struct rule *rule, const struct tcp_segment *segment)
+{
+	count_unproved(worker, shard, passage, rule);
+	if (passage_is_traced(passage))
+		firewall_trace_rule(worker, passage, rule);
+	if (may_begin(passage, rule, segment))
+		firewall_proxy_answer(worker, passage, &plan->reply, segment);
+	else
+		drop(worker, passage, DROP_INVALID_STATE);
+}
+
+/* What `weft explain` sends is told, and goes on. */
+static bool
+is_unproved(const struct passage *passage, const struct rule *rule)
+{
+	return unlikely(rule != NULL && rule->match.syn_proxy) && !passage_is_dry_run(passage);
+}
+
+static void
+make_plan(const struct passage *passage, struct plan *plan)
+{
+	*plan = (struct plan){ passage->fields, flow_reverse(&passage->flow), passage->hash, NULL };
+	if (unlikely(passage->live->translations != NULL))
+		firewall_plan_destination(passage, &plan->fields, &plan->reply);
+}
+
 static void
 meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	const struct tcp_segment *segment)
 {
-	struct plan plan = { passage->fields, flow_reverse(&passage->flow), passage->hash };
 	const struct rule *rule;
+	struct plan plan;
 
-	if (unlikely(passage->live->translations != NULL))
-		firewall_plan_destination(passage, &plan.fields, &plan.reply);
-	rule = find_rule(worker, shard, passage, &plan.fields, WEFT_STATE_NEW);
+	make_plan(passage, &plan);
+	rule = classifier_find(passage->live->view, &plan.fields, WEFT_STATE_NEW);
+	if (is_unproved(passage, rule)) {
+		meet_unproved(worker, shard, passage, &plan, rule, segment);
+		return;
+	}
+	note_hit(worker, shard, passage, rule);
 	if (obey(worker, passage, rule))
 		meet_first(worker, shard, passage, &plan, rule, segment);
+}
+
+/* The client of a SYN that was answered in the server's place is there: as if that SYN came now. */
+static void
+meet_proved(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct proxy_proof *proof)
+{
+	struct tcp_segment syn;
+	const struct rule *rule;
+	struct plan plan;
+
+	if (!firewall_proxy_open(worker, passage, proof, &syn))
+		return;
+	make_plan(passage, &plan);
+	plan.proof = proof;
+	rule = classifier_find(passage->live->view, &plan.fields, WEFT_STATE_NEW);
+	if (rule == NULL || !rule->match.syn_proxy) { /* rules have changed meanwhile */
+		drop(worker, passage, DROP_INVALID_STATE);
+		return;
+	}
+	if (unlikely(rule->match.log))
+		firewall_log(worker, shard, passage, rule);
+	if (passage_is_traced(passage))
+		firewall_trace_rule(worker, passage, rule);
+	meet_first(worker, shard, passage, &plan, rule, &syn);
 }
 
 static void
@@ -411,7 +482,13 @@ meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passag
 	const struct tcp_segment *segment)
 {
 	bool begins = segment != NULL ? tcp_segment_begins(segment) : !is_echo_reply(passage);
+	struct proxy_proof proof;
 
+	if (unlikely(passage->live->has_syn_proxy) && segment != NULL &&
+		firewall_proxy_proves(worker, passage, segment, &proof)) {
+		meet_proved(worker, shard, passage, &proof);
+		return;
+	}
 	if (unlikely(!begins && !passage->live->accept_invalid))
 		meet_lost(worker, shard, passage);
 	else
@@ -500,10 +577,9 @@ comes_from_its_side(
 	return likely(passage->fields.from == (side == 0 ? connection->from : connection->to));
 }
 
-/* To the other side. */
-static void
-forward_known(struct worker *worker, struct passage *passage, const struct connection *connection,
-	unsigned side)
+void
+firewall_forward_known(struct worker *worker, struct passage *passage,
+	const struct connection *connection, unsigned side)
 {
 	unsigned to = side == 0 ? connection->to : connection->from;
 	struct flow reply;
@@ -516,6 +592,22 @@ forward_known(struct worker *worker, struct passage *passage, const struct conne
 	forward_translated(worker, passage, &reply, to);
 }
 
+/* Whose sides do not number its bytes alike. */
+static void
+meet_spliced(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, unsigned side, const struct tcp_segment *segment)
+{
+	enum splice_verdict verdict =
+		firewall_splice_pass(worker, shard, passage, connection, side, segment);
+
+	if (likely(verdict == SPLICE_FORWARD))
+		firewall_forward_known(worker, passage, connection, side);
+	else if (verdict == SPLICE_OVER)
+		meet_stranger(worker, shard, passage, segment);
+	else if (verdict == SPLICE_INVALID)
+		meet_invalid(worker, shard, passage, DROP_OUT_OF_WINDOW);
+}
+
 static void
 meet_known(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	struct connection *connection, unsigned side, const struct tcp_segment *segment)
@@ -524,17 +616,21 @@ meet_known(struct worker *worker, struct firewall_shard *shard, struct passage *
 
 	if (unlikely(passage_is_traced(passage)))
 		firewall_trace_connection(worker, passage, connection, side);
+	if (unlikely(connection->flags & CONNECTION_SPLICED)) {
+		meet_spliced(worker, shard, passage, connection, side, segment);
+		return;
+	}
 	if (likely(!passage_is_dry_run(passage)))
 		verdict = connection_fast_pass(shard->connections, connection, side, segment,
 			rte_pktmbuf_pkt_len(passage->packet), worker->now);
 	if (likely(verdict == TCP_PASS)) {
-		forward_known(worker, passage, connection, side);
+		firewall_forward_known(worker, passage, connection, side);
 		return;
 	}
 	if (passage_is_traced(passage))
 		firewall_trace_verdict(worker, passage, verdict);
 	if (verdict == TCP_BAD_SYN) {
-		forward_known(worker, passage, connection, side);
+		firewall_forward_known(worker, passage, connection, side);
 	} else if (verdict == TCP_RESTART) {
 		connection_end(shard->connections, connection, CONNECTION_REPLACED);
 		meet_stranger(worker, shard, passage, segment);
@@ -557,8 +653,11 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
 	if (rule == NULL && passage_is_traced(passage))
 		firewall_trace_connection(worker, passage, connection, side);
-	if (rule == NULL || obey(worker, passage, rule))
-		forward_known(worker, passage, connection, side);
+	if (rule != NULL && !obey(worker, passage, rule))
+		return;
+	if (likely(!(connection->flags & CONNECTION_SPLICED)) ||
+		firewall_splice_quote(worker, shard, passage, connection, side))
+		firewall_forward_known(worker, passage, connection, side);
 }
 
 static void
@@ -643,5 +742,6 @@ firewall_input(struct worker *worker, struct rte_mbuf **packets, unsigned count)
 		judge_all(worker, shard, passages, n);
 	}
 	firewall_expire_fragments(worker, shard);
+	firewall_proxy_poll(worker, shard);
 	connections_expire(shard->connections, worker->now, EXPIRE_PER_PACKET * count);
 }

@@ -7,8 +7,10 @@
 #define WEFT_FIREWALL_FIREWALL_OBJECTS_H
 
 #include "base/rate.h"
+#include "firewall/connection_splice.h"
 #include "firewall/firewall.h"
 #include "firewall/flow_records_private.h"
+#include "firewall/syn_cookie.h"
 #include "firewall/translation.h"
 #include "graph/engine.h"
 #include "packet/reassemble.h"
@@ -24,9 +26,14 @@ struct firewall_shard {
 	bool expiring;
 } __attribute__((aligned(64)));
 
+#define FIREWALL_SERVERS 1024
+
 /* Of all firewalls; weft->class_data. */
 struct firewalls {
 	struct hash_key key; /* of flows */
+	struct hash_key cookie_key;
+	/* What servers behind SYN proxies were last seen to answer: firewall_proxy.c */
+	_Atomic uint64_t servers[FIREWALL_SERVERS];
 	struct rule_table rules;
 	/* By index of the device's id: whose a connection is. RCU. */
 	struct firewall *_Atomic *by_device;
@@ -47,6 +54,7 @@ struct firewall_live {
 	bool keep, accept_invalid;
 	bool flow_tells;    /* no rule looks at what a flow does not tell of its first packet */
 	bool has_stateless; /* a rule is */
+	bool has_syn_proxy; /* likewise */
 	/* NULL: nothing is translated */
 	const struct translations *translations;
 	const struct classifier_view *sources, *destinations; /* which translation */
@@ -194,6 +202,60 @@ passage_is_traced(const struct passage *passage)
 	return unlikely(packet_meta(passage->packet)->trace != 0);
 }
 
+/* To the other side of its connection (firewall_input.c). */
+void firewall_forward_known(struct worker *worker, struct passage *passage,
+	const struct connection *connection, unsigned side);
+
+/* ---- the SYN proxy, and connections that are spliced (firewall_proxy.c) ---------------------- */
+
+/* What the acknowledgment of a cookie proves. */
+struct proxy_proof {
+	uint32_t sequence, cookie; /* initial sequence numbers: the client's, ours */
+	struct syn_offer offer;    /* what the client's SYN asked for */
+	uint16_t window;           /* the client's, as in the header */
+	uint32_t times[2];         /* offer.has_times: the client's, and ours that it echoes */
+};
+
+/* Answers a SYN that may begin a connection, in the place of whom `reply` will come from. The
+ * packet is gone. */
+void firewall_proxy_answer(struct worker *worker, struct passage *passage, const struct flow *reply,
+	const struct tcp_segment *syn);
+/* Whether the segment acknowledges such an answer. */
+bool firewall_proxy_proves(struct worker *worker, const struct passage *passage,
+	const struct tcp_segment *segment, struct proxy_proof *proof);
+/* Puts the SYN, which the client has sent once, in the place of the packet that proves it. False:
+ * the packet is gone. */
+bool firewall_proxy_open(struct worker *worker, struct passage *passage,
+	const struct proxy_proof *proof, struct tcp_segment *syn);
+/* The connection of that SYN, of which nothing has passed yet: the server is to be asked. */
+void firewall_proxy_begin(struct worker *worker, struct firewall_shard *shard,
+	const struct passage *passage, struct connection *connection,
+	const struct proxy_proof *proof);
+
+enum splice_verdict {
+	SPLICE_FORWARD, /* the packet is as the other side is to see it */
+	SPLICE_GONE,
+	SPLICE_INVALID, /* out of window */
+	SPLICE_OVER,    /* the connection has ended; the packet may be of another */
+};
+
+/* A segment of a connection with CONNECTION_SPLICED. */
+enum splice_verdict firewall_splice_pass(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct connection *connection, unsigned side,
+	const struct tcp_segment *segment);
+/* An error about what was sent to `side` of such a one. False: it is gone. */
+bool firewall_splice_quote(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, const struct connection *connection, unsigned side);
+/* Asks servers again that have not answered. */
+void firewall_proxy_poll_slow(struct worker *worker, struct firewall_shard *shard);
+
+static inline void
+firewall_proxy_poll(struct worker *worker, struct firewall_shard *shard)
+{
+	if (unlikely(connection_splices_wait(shard->connections)))
+		firewall_proxy_poll_slow(worker, shard);
+}
+
 /* ---- translation (firewall_translate.c) ------------------------------------------------------ */
 
 /* Before the rules are asked: fields->to_ip, to_port and to become those of whom it is for, and
@@ -228,6 +290,12 @@ void firewall_expire_fragments(struct worker *worker, struct firewall_shard *sha
 
 /* Tells the sender, and drops with passage->reason. */
 void firewall_reject(struct worker *worker, struct passage *passage);
+/* Gives an untagged frame of weft's own the tags and MACs of the passage's packet; `turned`: it
+ * goes back. False: there is no room. */
+bool firewall_frame(struct rte_mbuf *packet, const struct passage *passage, bool turned);
+/* Back to where the passage's packet came from. */
+void firewall_send_back(
+	struct worker *worker, const struct passage *passage, struct rte_mbuf *answer);
 /* A packet to many: nobody who has its address answers, and no error is due. */
 bool firewall_is_to_group(const struct fields *fields);
 

@@ -83,6 +83,7 @@ firewalls_ready(struct weft *weft, struct weft_error *error)
 	if (all->ready)
 		return all;
 	hash_key_random(&all->key);
+	hash_key_random(&all->cookie_key);
 	all->by_device = reserve_open(BY_DEVICE_BYTES);
 	result = all->by_device != NULL ? rule_table_open(&all->rules) : -1;
 	for (unsigned i = 0; i < weft->n_workers && result == 0; i++)
@@ -227,6 +228,7 @@ expire_slice(struct worker *worker, void *argument)
 
 	shard->expiring = connections_expire(shard->connections, worker->now, EXPIRE_SLICE);
 	firewall_expire_fragments(worker, shard);
+	firewall_proxy_poll(worker, shard);
 }
 
 void

@@ -126,7 +126,7 @@ base_rule(const struct weft_translation *wanted, uint32_t mark)
 	struct weft_rule rule = wanted->match;
 
 	rule.action = WEFT_RULE_ACCEPT;
-	rule.stateless = rule.log = false;
+	rule.stateless = rule.syn_proxy = rule.log = false;
 	rule.log_rate = 0;
 	rule.to = NULL;
 	rule.n_to = 0;

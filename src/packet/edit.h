@@ -130,6 +130,19 @@ void edit_set_ecn(struct rte_mbuf *packet, uint8_t ecn);
 void edit_set_l4_source(struct rte_mbuf *packet, uint16_t port);
 void edit_set_l4_destination(struct rte_mbuf *packet, uint16_t port);
 
+/* What a TCP segment's header becomes where it goes from one connection into another that it was
+ * joined with. What is added is so modulo 2^32. */
+struct edit_tcp_shift {
+	uint32_t sequence, acknowledgment; /* added; the latter to the edges of SACK blocks, too */
+	uint32_t time, echo;               /* added to the timestamps (RFC 7323, 3.2) */
+	uint16_t window;                   /* set; host order */
+};
+
+/* Of a parsed TCP packet that is no fragment; it need not be writable before. The acknowledgment
+ * and the echo of a segment without ACK stay. NULL: no buffer, or the header is cut off: freed. */
+struct rte_mbuf *edit_shift_tcp(
+	struct packet_pools *pools, struct rte_mbuf *packet, const struct edit_tcp_shift *shift);
+
 /* The packet that an ICMP error quotes. Addresses as its family has them; ports, or for ICMP echo
  * the id as `source_port`, in network byte order, of what has them. */
 struct edit_quote {
@@ -147,6 +160,9 @@ unsigned edit_quote_bytes(const struct rte_mbuf *packet, const struct edit_quote
  * ports, its own checksums as far as they are quoted, and the error's.
  */
 void edit_set_quote(struct rte_mbuf *packet, const struct edit_quote *quote);
+/* Adds to the sequence number of a quoted TCP segment; only l3, l4, family and protocol of the
+ * quote are looked at. */
+void edit_shift_quote(struct rte_mbuf *packet, const struct edit_quote *quote, uint32_t sequence);
 
 /*
  * Lowers the MSS option of a TCP SYN (RFC 9293, 3.7.1) to `mss`, host order, if it is larger.

@@ -24,6 +24,9 @@ static uint64_t now = 1000 * SECOND;
 static struct weft_network *network;
 static struct weft_device *firewall;
 static struct weft_nic *nics[2];
+/* What came out last at each side: answers are made of it, for nobody can guess a cookie. */
+static uint8_t last[2][FRAME_LIMIT];
+static size_t last_length[2];
 
 static void
 require(bool holds, const char *what)
@@ -54,12 +57,15 @@ static void
 run(void)
 {
 	uint8_t frame[FRAME_LIMIT];
+	size_t length;
 
 	for (unsigned i = 0; weft_run(weft) > 0; i++)
 		require(i < 10000, "it never ends");
 	for (unsigned side = 0; side < 2; side++)
-		while (weft_nic_receive(nics[side], frame, sizeof(frame)) > 0)
-			;
+		while ((length = weft_nic_receive(nics[side], frame, sizeof(frame))) > 0) {
+			last_length[side] = length < sizeof(frame) ? length : sizeof(frame);
+			memcpy(last[side], frame, last_length[side]);
+		}
 	weft_poll(weft);
 }
 
@@ -78,7 +84,14 @@ set_rules(struct weft_change *change, uint8_t choice)
 {
 	const struct weft_rule rules[] = {
 		{ .name = "a", .from = in, .n_from = 1, .log = true },
-		{ .name = "b", .from = out, .n_from = 1, .to_port = &low, .n_to_port = 1 },
+		{ .name = "b",
+			.from = out,
+			.n_from = 1,
+			.to_port = &low,
+			.n_to_port = 1,
+			.fields = choice & 2 ? WEFT_RULE_PROTOCOL : 0,
+			.protocol = IPPROTO_TCP,
+			.syn_proxy = choice & 2 },
 		{ .name = "c", .action = WEFT_RULE_REJECT, .to_set = "set" },
 		{ .name = "d",
 			.states = WEFT_STATE_INVALID | WEFT_STATE_RELATED,
@@ -237,13 +250,63 @@ make(struct input *input, unsigned side, uint8_t frame[FRAME_LIMIT])
 	return length;
 }
 
+/* What of the last segment at a side an answer needs; false: it was none. */
+static bool
+read_last(unsigned side, struct fields *fields, struct tcp_segment *segment)
+{
+	struct rte_mbuf *packet = packet_from_bytes(pools, last[side], last_length[side]);
+	bool is_tcp = packet != NULL && fields_read(packet, fields) == FIELDS_OK &&
+		      tcp_segment_read(segment, packet, fields);
+
+	rte_pktmbuf_free(packet);
+	return is_tcp;
+}
+
+/* A segment that answers the last one, nearly; 0: there was none. */
+static size_t
+make_answer(struct input *input, unsigned side, uint8_t frame[FRAME_LIMIT])
+{
+	struct make_ends ends = { .source_mac = { { 2, 0, 0, 0, (uint8_t)side, 1 } },
+		.destination_mac = { { 2, 0, 0, 0, !side, 1 } } };
+	struct make_segment answer = { 0 };
+	struct tcp_segment segment;
+	struct fields fields;
+	uint8_t options = take(input), near = take(input);
+
+	if (!read_last(side, &fields, &segment))
+		return 0;
+	ends.family = fields.family;
+	ends.vlan = fields.vlan;
+	memcpy(ends.source, fields.to_ip, sizeof(ends.source));
+	memcpy(ends.destination, fields.from_ip, sizeof(ends.destination));
+	answer.source_port = fields.to_port;
+	answer.destination_port = fields.from_port;
+	answer.sequence = segment.acknowledgment + (near & 3) - (near >> 2 & 1);
+	answer.acknowledged = segment.sequence + segment.length + (near >> 3 & 3) -
+			      !(segment.flags & (RTE_TCP_SYN_FLAG | RTE_TCP_FIN_FLAG)) + 1 -
+			      (near >> 5 & 1);
+	answer.flags = take(input);
+	answer.window = (uint16_t)(take(input) * 257);
+	answer.mss = options & 1 ? 1000 : 0;
+	answer.has_sack = options & 2;
+	answer.has_times = options & 4;
+	answer.has_scale = options & 8;
+	answer.scale = options >> 4;
+	answer.time = take(input);
+	return make_tcp_segment(frame, &ends, &answer);
+}
+
 static void
-put(struct input *input, unsigned side, bool raw)
+put(struct input *input, unsigned side, bool raw, bool answers)
 {
 	uint8_t frame[FRAME_LIMIT];
 	size_t length;
 
-	if (raw) {
+	if (answers) {
+		length = make_answer(input, side, frame);
+		if (length == 0)
+			return;
+	} else if (raw) {
 		length = 14 + take(input) * 4u;
 		if (length > input->size)
 			length = input->size;
@@ -309,7 +372,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t what = take(&input);
 
 		if (what < 200)
-			put(&input, what & 1, what % 8 == 7);
+			put(&input, what & 1, what % 16 == 7, what % 8 > 3 && what % 16 != 7);
 		else if (what < 230)
 			configure(what, take(&input));
 		else if (what < 250)

@@ -75,7 +75,8 @@ rules_become_those_of_the_library(void **state)
 		"          - { name: d, accept: '47', stateless: true }\n"
 		"          - { name: e, accept: any, ethertype: '0x88cc' }\n"
 		"          - { name: f, accept: ip }\n"
-		"          - { name: g, drop: '58', icmp-type: [redirect, echo-request/0] }\n");
+		"          - { name: g, drop: '58', icmp-type: [redirect, echo-request/0] }\n"
+		"          - { name: h, accept: tcp, to-port: 80, syn-proxy: true }\n");
 	const struct lyd_node *node = firewall_of(configuration);
 	struct weft_firewall_config config;
 	struct arena memory = { 0 };
@@ -89,7 +90,8 @@ rules_become_those_of_the_library(void **state)
 	assert_int_equal(config.tcp_timeout, 2);
 	assert_int_equal(config.connection_limit, 262144);
 	assert_true(config.keep && config.accept_invalid);
-	assert_int_equal(count, 7);
+	assert_int_equal(count, 8);
+	assert_true(rules[7].syn_proxy && !rules[0].syn_proxy);
 	assert_int_equal(rules[0].fields, WEFT_RULE_ETHERTYPE);
 	assert_int_equal(rules[0].ethertype, 0x0806);
 	assert_string_equal(b->name, "b");
@@ -229,6 +231,12 @@ static const struct {
 		"any" },
 	{ RULE("name: a, drop: any, stateless: true"), "11:46", "stateless says nothing",
 		"remove" },
+	{ RULE("name: a, accept: udp, syn-proxy: true"), "11:48", "syn-proxy cannot stand",
+		"accept: tcp" },
+	{ RULE("name: a, drop: tcp, syn-proxy: true"), "11:46", "syn-proxy cannot stand",
+		"accept: tcp" },
+	{ RULE("name: a, accept: tcp, stateless: true, syn-proxy: true"), "11:65",
+		"stateless does not", "remove one" },
 	{ RULE("name: a, accept: any }\n          - { name: a, drop: any"), "12:21",
 		"'a' is here twice", NULL },
 	{ TRANSLATION("name: a"), "11:21", "says nothing", "source:" },
