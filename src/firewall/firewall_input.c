@@ -400,8 +400,12 @@ meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *pa
 		return;
 	}
 	note_hit(worker, shard, passage, rule);
-	if (obey(worker, passage, rule))
-		meet_first(worker, shard, passage, &plan, rule, segment);
+	if (!obey(worker, passage, rule))
+		return;
+	if (unlikely(rule != NULL && rule->match.syn_proxy) && passage_is_traced(passage))
+		trace_step(worker, passage->packet, passage->ingress,
+			"the SYN proxy answers it; it goes on when its client has proved itself");
+	meet_first(worker, shard, passage, &plan, rule, segment);
 }
 
 /* The client of a SYN that was answered in the server's place is there: as if that SYN came now. */

@@ -9,6 +9,7 @@
 #include "firewall/firewall_objects.h"
 #include "fuzz_packet.h"
 #include "graph/punt.h"
+#include "packet/icmp.h"
 #include "packet/make.h"
 
 #include <rte_tcp.h>
@@ -254,7 +255,7 @@ make(struct input *input, unsigned side, uint8_t frame[FRAME_LIMIT])
 static bool
 read_last(unsigned side, struct fields *fields, struct tcp_segment *segment)
 {
-	struct rte_mbuf *packet = packet_from_bytes(pools, last[side], last_length[side]);
+	struct rte_mbuf *packet = packet_from_bytes(&pools, last[side], last_length[side]);
 	bool is_tcp = packet != NULL && fields_read(packet, fields) == FIELDS_OK &&
 		      tcp_segment_read(segment, packet, fields);
 
@@ -296,13 +297,41 @@ make_answer(struct input *input, unsigned side, uint8_t frame[FRAME_LIMIT])
 	return make_tcp_segment(frame, &ends, &answer);
 }
 
+/* Somebody on its way says that the last packet at a side was too long; 0: there was none. */
+static size_t
+make_error(unsigned side, uint8_t frame[FRAME_LIMIT])
+{
+	static const uint8_t who[16] = { 192, 0, 2, 1 };
+	struct rte_mbuf *packet = packet_from_bytes(&pools, last[side], last_length[side]), *error;
+	struct fields fields;
+	size_t length = 0;
+
+	if (packet != NULL && fields_read(packet, &fields) == FIELDS_OK && fields.family != 0) {
+		error = fields.family == 4 ? icmp4_error(&pools, packet, fields.l3,
+						     ICMP4_UNREACHABLE, ICMP4_TOO_BIG, 1400, who)
+					   : icmp6_error(&pools, packet, fields.l3, ICMP6_TOO_BIG,
+						     0, 1400, who);
+		if (error != NULL) {
+			length = rte_pktmbuf_pkt_len(error);
+			packet_copy_bytes(frame, error, (unsigned)length);
+		}
+		rte_pktmbuf_free(error);
+	}
+	rte_pktmbuf_free(packet);
+	return length;
+}
+
 static void
 put(struct input *input, unsigned side, bool raw, bool answers)
 {
 	uint8_t frame[FRAME_LIMIT];
 	size_t length;
 
-	if (answers) {
+	if (raw && answers) {
+		length = make_error(side, frame);
+		if (length == 0)
+			return;
+	} else if (answers) {
 		length = make_answer(input, side, frame);
 		if (length == 0)
 			return;
@@ -372,7 +401,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t what = take(&input);
 
 		if (what < 200)
-			put(&input, what & 1, what % 16 == 7, what % 8 > 3 && what % 16 != 7);
+			put(&input, what & 1, what % 16 == 7 || what % 16 > 13,
+				what % 8 > 3 && what % 16 != 7);
 		else if (what < 230)
 			configure(what, take(&input));
 		else if (what < 250)
