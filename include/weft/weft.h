@@ -420,6 +420,13 @@ enum weft_rule_action {
 #define WEFT_RULE_FRAGMENT 0x0080 /* is a fragment: where they are not put together */
 #define WEFT_RULE_IP 0x0100       /* is IPv4 or IPv6 */
 
+/* What reads the connections of a rule, for those that they announce: these are accepted, too. */
+enum weft_helper {
+	WEFT_HELPER_NONE,
+	WEFT_HELPER_FTP,  /* of TCP: RFC 959, 2428 */
+	WEFT_HELPER_TFTP, /* of UDP: RFC 1350 */
+};
+
 struct weft_port_range {
 	uint16_t first, last; /* host order, both included */
 };
@@ -443,8 +450,9 @@ struct weft_rule {
 	/* WEFT_RULE_ACCEPT, of TCP: SYNs are answered in the server's place by cookies (RFC 4987,
 	 * 3.6), and only a client that proves to be there makes a connection */
 	bool syn_proxy;
-	bool log;          /* tells of what it judges, at most log_rate a second */
-	uint32_t log_rate; /* 0: 10 */
+	enum weft_helper helper; /* WEFT_RULE_ACCEPT */
+	bool log;                /* tells of what it judges, at most log_rate a second */
+	uint32_t log_rate;       /* 0: 10 */
 
 	const char *const *from, *const *to; /* names of the firewall's ports */
 	unsigned n_from, n_to;

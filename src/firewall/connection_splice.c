@@ -14,7 +14,9 @@ connection_splices_open(struct connection_splices *splices, size_t places, uint3
 	splices->by_place = reserve_open(places * sizeof(*splices->by_place));
 	splices->list = reserve_open(limit * sizeof(*splices->list));
 	splices->openings = reserve_open(limit * sizeof(*splices->openings));
+	splices->helpers = reserve_open(limit * sizeof(*splices->helpers));
 	if (splices->by_place == NULL || splices->list == NULL || splices->openings == NULL ||
+		splices->helpers == NULL || place_pool_open(&splices->helper_pool, limit) < 0 ||
 		place_pool_open(&splices->pool, limit) < 0 ||
 		place_pool_open(&splices->opening_pool, limit) < 0)
 		return -1;
@@ -28,6 +30,8 @@ connection_splices_close(struct connection_splices *splices, uint32_t limit)
 	reserve_close(splices->by_place, splices->places * sizeof(*splices->by_place));
 	reserve_close(splices->list, limit * sizeof(*splices->list));
 	reserve_close(splices->openings, limit * sizeof(*splices->openings));
+	reserve_close(splices->helpers, limit * sizeof(*splices->helpers));
+	place_pool_close(&splices->helper_pool);
 	place_pool_close(&splices->pool);
 	place_pool_close(&splices->opening_pool);
 }
@@ -44,13 +48,19 @@ connection_splices_reclaim(struct connection_splices *splices)
 	if (place != PLACE_NONE)
 		reserve_give_back(
 			&splices->openings[place], PLACE_CHUNK * sizeof(struct splice_opening));
+	place = place_pool_reclaim(&splices->helper_pool);
+	if (place != PLACE_NONE)
+		reserve_give_back(
+			&splices->helpers[place], PLACE_CHUNK * sizeof(struct splice_helper));
 }
 
 size_t
 connection_splices_bytes(const struct connection_splices *splices)
 {
 	return (size_t)splices->pool.resident * PLACE_CHUNK * sizeof(struct connection_splice) +
-	       (size_t)splices->opening_pool.resident * PLACE_CHUNK * sizeof(struct splice_opening);
+	       (size_t)splices->opening_pool.resident * PLACE_CHUNK *
+		       sizeof(struct splice_opening) +
+	       (size_t)splices->helper_pool.resident * PLACE_CHUNK * sizeof(struct splice_helper);
 }
 
 /* ---- coming and going -------------------------------------------------------------------------
@@ -81,9 +91,29 @@ connection_splice_release(struct connection_table *table, struct connection *con
 	struct connection_splice *splice = connection_splice_of(table, connection);
 
 	connection_splice_done(table, splice);
+	if (splice->flags & SPLICE_FTP)
+		place_pool_give(&splices->helper_pool, splice->helper - 1);
 	place_pool_give(&splices->pool, (uint32_t)(splice - splices->list));
 	splices->by_place[connection->place] = 0;
 	connection->flags &= (uint8_t)~CONNECTION_SPLICED;
+}
+
+struct splice_helper *
+connection_splice_help(struct connection_table *table, struct connection_splice *splice)
+{
+	struct connection_splices *splices = &table->splices;
+	uint32_t place = place_pool_take(&splices->helper_pool);
+
+	splices->helpers[place] = (struct splice_helper){ 0 };
+	splice->helper = place + 1;
+	splice->flags |= SPLICE_FTP;
+	return &splices->helpers[place];
+}
+
+struct splice_helper *
+connection_splice_helper(struct connection_table *table, const struct connection_splice *splice)
+{
+	return &table->splices.helpers[splice->helper - 1];
 }
 
 /* ---- openings ---------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 #include "base/place_pool.h"
 #include "base/timing_wheel.h"
 #include "firewall/connection.h"
+#include "firewall/ftp.h"
 
 /* What is added to a side's sequence numbers on their way to the other. */
 struct splice_shift {
@@ -25,6 +26,10 @@ struct splice_shift {
 #define SPLICE_PROXY 0x1   /* the SYN proxy has answered for side 1 (firewall_proxy.c) */
 #define SPLICE_WAITING 0x2 /* ... which has not answered itself yet */
 #define SPLICE_TIMES 0x4   /* side 0 has timestamps in use */
+#define SPLICE_FTP 0x8     /* it announces others (firewall_helper.c) */
+#define SPLICE_TFTP 0x10
+#define SPLICE_CHILD 0x20     /* it was announced by another */
+#define SPLICE_BACKWARDS 0x40 /* ... the side 0 of which is its side 1 */
 
 struct connection_splice {
 	uint32_t place;               /* of its connection */
@@ -39,7 +44,30 @@ struct connection_splice {
 	/* By which a side scales its windows, and by which the other takes them to be: RFC 7323,
 	 * 2.2. */
 	uint8_t scale[2], seen_scale[2];
-	uint32_t reserved;
+	union {
+		uint32_t helper;          /* SPLICE_FTP: place of its splice_helper + 1 */
+		uint16_t parent_ports[2]; /* SPLICE_CHILD: of side 0 of its parent, of whom that
+					     asks */
+	};
+};
+
+/* The last address that was replaced in what a side says: it may come again. */
+struct splice_replaced {
+	uint32_t sequence;      /* of its first byte, as it was sent */
+	uint16_t before, after; /* bytes; before 0: there is none */
+	char text[FTP_TEXT];
+};
+
+/* What is read of a control connection: SPLICE_FTP. */
+struct splice_helper {
+	uint32_t next[2]; /* sequence numbers, as they are sent, of what is to be read next */
+	bool synchronized[2];
+	uint8_t asked;        /* enum ftp_kind: for what the server has been asked */
+	uint8_t family;       /* of `expected`; 0: nothing is */
+	struct flow expected; /* what was announced last */
+	struct ftp_line lines[2];
+	struct splice_replaced replaced[2];
+	uint8_t reserved[56];
 };
 
 #define SPLICE_FRAME 132 /* MACs, as many tags as are read, IPv6, TCP with the options of a SYN */
@@ -57,14 +85,16 @@ struct splice_opening {
 
 _Static_assert(sizeof(struct connection_splice) == 64, "whole pages for a chunk");
 _Static_assert(sizeof(struct splice_opening) == 160, "whole pages for a chunk");
+_Static_assert(sizeof(struct splice_helper) == 512, "whole pages for a chunk");
 
 /* Of a shard; its memory is address space. */
 struct connection_splices {
 	uint32_t *by_place; /* of the connection: place of the splice + 1 */
 	size_t places;
-	struct place_pool pool, opening_pool;
+	struct place_pool pool, opening_pool, helper_pool;
 	struct connection_splice *list;
 	struct splice_opening *openings;
+	struct splice_helper *helpers;
 	struct timing_wheel wheel;
 };
 
@@ -80,6 +110,13 @@ struct connection_splice *connection_splice_of(
 	struct connection_table *table, const struct connection *connection);
 /* Gives back what the connection has. */
 void connection_splice_release(struct connection_table *table, struct connection *connection);
+
+/* It is a control connection from now on. */
+struct splice_helper *connection_splice_help(
+	struct connection_table *table, struct connection_splice *splice);
+/* SPLICE_FTP. */
+struct splice_helper *connection_splice_helper(
+	struct connection_table *table, const struct connection_splice *splice);
 
 /* Side 1 is to be asked, and asked again at `due` (ns of the engine's clock); the caller fills the
  * rest in. */
@@ -113,11 +150,16 @@ splice_shift_of(const struct splice_shift *shift, uint32_t sequence)
 	return (int32_t)(sequence - shift->from) < 0 ? shift->before : shift->after;
 }
 
-/* ... and what is taken from it where the other side names it. */
+/* A number that the other side names, as it was sent. One within what was replaced is of what is
+ * before it: nobody is told of more than has come. */
 static inline uint32_t
-splice_shift_back(const struct splice_shift *shift, uint32_t sequence)
+splice_named(const struct splice_shift *shift, uint32_t sequence)
 {
-	return (int32_t)(sequence - shift->after - shift->from) < 0 ? shift->before : shift->after;
+	uint32_t before = sequence - shift->before;
+
+	if ((int32_t)(sequence - shift->after - shift->from) >= 0)
+		return sequence - shift->after;
+	return (int32_t)(before - shift->from) > 0 ? shift->from : before;
 }
 
 #endif

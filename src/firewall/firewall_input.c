@@ -228,6 +228,7 @@ struct plan {
 	struct flow reply;
 	uint64_t reply_hash;
 	const struct proxy_proof *proof; /* of the client, to the SYN proxy; NULL: not asked for */
+	const struct expectation *expected; /* NULL: nobody has announced it */
 };
 
 /* False: the packet is gone. */
@@ -256,6 +257,10 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 	}
 	if (unlikely(plan->proof != NULL))
 		firewall_proxy_begin(worker, shard, passage, connection, plan->proof);
+	if (unlikely(plan->expected != NULL))
+		firewall_helper_adopt(shard, connection, plan->expected);
+	else if (unlikely(rule != NULL && rule->match.helper != WEFT_HELPER_NONE))
+		firewall_helper_begin(worker, shard, passage, connection, rule);
 	connection_pass(shard->connections, connection, 0, segment,
 		rte_pktmbuf_pkt_len(passage->packet), worker->now);
 	return true;
@@ -381,7 +386,11 @@ is_unproved(const struct passage *passage, const struct rule *rule)
 static void
 make_plan(const struct passage *passage, struct plan *plan)
 {
-	*plan = (struct plan){ passage->fields, flow_reverse(&passage->flow), passage->hash, NULL };
+	*plan = (struct plan){
+		.fields = passage->fields,
+		.reply = flow_reverse(&passage->flow),
+		.reply_hash = passage->hash,
+	};
 	if (unlikely(passage->live->translations != NULL))
 		firewall_plan_destination(passage, &plan->fields, &plan->reply);
 }
@@ -472,6 +481,40 @@ meet_lost(struct worker *worker, struct firewall_shard *shard, struct passage *p
 	obey_invalid(worker, shard, passage, rule, DROP_INVALID_STATE);
 }
 
+/* Announced by a connection: accepted as that was, if no rule names the state. False: it is not. */
+static bool
+meet_expected(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct tcp_segment *segment)
+{
+	struct expectation expected;
+	const struct rule *parents, *rule;
+	struct plan plan;
+
+	if (passage_is_dry_run(passage) || passage->kind != FLOW_OWN ||
+		!expectations_take(passage->firewall->all->expectations, &passage->flow,
+			worker->now, &expected))
+		return false;
+	parents = rule_table_get(&passage->firewall->all->rules, expected.rule);
+	if (parents == NULL || expected.from != passage->fields.from)
+		return false;
+	plan = (struct plan){
+		.fields = passage->fields, .reply = expected.reply, .expected = &expected
+	};
+	plan.reply.to_port = passage->flow.from_port;
+	plan.fields.to = expected.to;
+	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
+	if (passage_is_traced(passage))
+		trace_step(worker, passage->packet, passage->ingress,
+			"another connection has announced it");
+	if (rule != NULL && !obey(worker, passage, rule))
+		return true;
+	if (!firewall_plan_expected(worker, shard, passage, &plan.reply, &plan.reply_hash))
+		drop(worker, passage, DROP_NO_TRANSLATION);
+	else if (begin(worker, shard, passage, &plan, parents, segment))
+		forward_translated(worker, passage, &plan.reply, expected.to);
+	return true;
+}
+
 static bool
 is_echo_reply(const struct passage *passage)
 {
@@ -493,6 +536,8 @@ meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passag
 		meet_proved(worker, shard, passage, &proof);
 		return;
 	}
+	if (begins && firewall_expects(passage) && meet_expected(worker, shard, passage, segment))
+		return;
 	if (unlikely(!begins && !passage->live->accept_invalid))
 		meet_lost(worker, shard, passage);
 	else
@@ -525,10 +570,28 @@ first_fields(struct connection *connection, const struct passage *passage, unsig
 		sizeof(fields->to_mac));
 }
 
+/* One that another has announced is refused with the rule of that. */
+static bool
+refuses_announced(const struct firewall *firewall, const struct connection *connection)
+{
+	const struct rule *rule = rule_table_get(&firewall->all->rules, connection->rule);
+
+	return rule == NULL || rule->match.action != WEFT_RULE_ACCEPT ||
+	       rule->match.helper == WEFT_HELPER_NONE;
+}
+
+static bool
+is_announced(struct connection *connection)
+{
+	return unlikely(connection->flags & CONNECTION_SPLICED) &&
+	       (connection_splice_of(connection_table_of(connection), connection)->flags &
+		       SPLICE_CHILD);
+}
+
 /* The connection is of other rules: what do those of now say? */
 static bool
-refuses(const struct firewall_live *live, struct connection *connection,
-	const struct passage *passage, unsigned side)
+refuses(const struct firewall *firewall, const struct firewall_live *live,
+	struct connection *connection, const struct passage *passage, unsigned side)
 {
 	const struct rule *rule;
 	struct fields fields;
@@ -537,6 +600,10 @@ refuses(const struct firewall_live *live, struct connection *connection,
 	if (live->keep) {
 		connection->judged = live->version;
 		return false;
+	}
+	if (is_announced(connection)) {
+		connection->judged = live->version;
+		return refuses_announced(firewall, connection);
 	}
 	first_fields(connection, passage, side, &fields);
 	rule = classifier_find(live->view, &fields, WEFT_STATE_NEW);
@@ -553,7 +620,7 @@ firewall_refuses(const struct firewall *firewall, struct connection *connection)
 {
 	const struct firewall_live *live = firewall_live_of(firewall);
 
-	return connection->judged != live->version && refuses(live, connection, NULL, 0);
+	return connection->judged != live->version && refuses(firewall, live, connection, NULL, 0);
 }
 
 /* The connection of the passage's flow, as far as the rules of now have it. */
@@ -566,8 +633,8 @@ find_connection(struct firewall_shard *shard, const struct passage *passage, uns
 	if (likely(connection == NULL || connection->judged == passage->live->version))
 		return connection;
 	if (passage_is_dry_run(passage) ||
-		!refuses(passage->live, connection, passage->kind == FLOW_OWN ? passage : NULL,
-			*side))
+		!refuses(passage->firewall, passage->live, connection,
+			passage->kind == FLOW_OWN ? passage : NULL, *side))
 		return connection;
 	connection_end(shard->connections, connection, CONNECTION_REFUSED);
 	return NULL;

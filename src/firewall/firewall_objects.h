@@ -8,11 +8,13 @@
 
 #include "base/rate.h"
 #include "firewall/connection_splice.h"
+#include "firewall/expectation.h"
 #include "firewall/firewall.h"
 #include "firewall/flow_records_private.h"
 #include "firewall/syn_cookie.h"
 #include "firewall/translation.h"
 #include "graph/engine.h"
+#include "packet/edit.h"
 #include "packet/reassemble.h"
 
 /* One worker's. */
@@ -34,6 +36,7 @@ struct firewalls {
 	struct hash_key cookie_key;
 	/* What servers behind SYN proxies were last seen to answer: firewall_proxy.c */
 	_Atomic uint64_t servers[FIREWALL_SERVERS];
+	struct expectations *expectations;
 	struct rule_table rules;
 	/* By index of the device's id: whose a connection is. RCU. */
 	struct firewall *_Atomic *by_device;
@@ -55,6 +58,7 @@ struct firewall_live {
 	bool flow_tells;    /* no rule looks at what a flow does not tell of its first packet */
 	bool has_stateless; /* a rule is */
 	bool has_syn_proxy; /* likewise */
+	bool has_helper;    /* likewise */
 	/* NULL: nothing is translated */
 	const struct translations *translations;
 	const struct classifier_view *sources, *destinations; /* which translation */
@@ -73,6 +77,7 @@ struct firewall {
 	struct firewalls *all;
 	struct connection_domain domain;
 	struct rate reject_rate, denied_rate;
+	_Atomic unsigned expected; /* connections: expectation.h */
 	/* Bytes of the MAC of whoever was last heard on the inside port, translations->answers: as
 	 * edit_mac_word() has them. */
 	_Atomic uint64_t inside_mac;
@@ -243,6 +248,9 @@ enum splice_verdict {
 enum splice_verdict firewall_splice_pass(struct worker *worker, struct firewall_shard *shard,
 	struct passage *passage, struct connection *connection, unsigned side,
 	const struct tcp_segment *segment);
+/* `packet`'s numbers become those of `shift`. False: it is gone. */
+bool firewall_shift(
+	struct worker *worker, struct passage *passage, const struct edit_tcp_shift *shift);
 /* An error about what was sent to `side` of such a one. False: it is gone. */
 bool firewall_splice_quote(struct worker *worker, struct firewall_shard *shard,
 	struct passage *passage, const struct connection *connection, unsigned side);
@@ -256,6 +264,30 @@ firewall_proxy_poll(struct worker *worker, struct firewall_shard *shard)
 		firewall_proxy_poll_slow(worker, shard);
 }
 
+/* ---- connections that announce others (firewall_helper.c) ------------------------------------ */
+
+/* One that a rule with a helper has accepted; none of its packets has passed yet. */
+void firewall_helper_begin(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct connection *connection, const struct rule *rule);
+/* One that was expected. */
+void firewall_helper_adopt(struct firewall_shard *shard, struct connection *connection,
+	const struct expectation *expectation);
+/* A segment of such a one has passed: reads it, and forwards what the other side is to see.
+ * `shift`: of its numbers. False: it is gone. */
+bool firewall_helper_pass(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct connection *connection, struct connection_splice *splice,
+	unsigned side, const struct tcp_segment *segment, struct edit_tcp_shift *shift);
+/* A request of TFTP. */
+void firewall_helper_pass_tftp(
+	struct worker *worker, const struct passage *passage, const struct connection *connection);
+
+static inline bool
+firewall_expects(const struct passage *passage)
+{
+	return unlikely(passage->live->has_helper) &&
+	       expectations_any(passage->firewall->all->expectations);
+}
+
 /* ---- translation (firewall_translate.c) ------------------------------------------------------ */
 
 /* Before the rules are asked: fields->to_ip, to_port and to become those of whom it is for, and
@@ -266,6 +298,9 @@ void firewall_plan_destination(
 bool firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
 	const struct passage *passage, const struct fields *fields, struct flow *reply,
 	uint64_t *reply_hash);
+/* The same where it is known whom the reply is for, but for its port. */
+bool firewall_plan_expected(struct worker *worker, struct firewall_shard *shard,
+	const struct passage *passage, struct flow *reply, uint64_t *reply_hash);
 /* Makes of the passage's packet what `reply` answers. False: it is gone. */
 bool firewall_rewrite(struct worker *worker, struct passage *passage, const struct flow *reply);
 /* The packet goes back to where it came from: turns its MACs round. False: it is gone. */

@@ -542,8 +542,8 @@ answer_challenge(struct worker *worker, struct passage *passage, const struct tc
 	return SPLICE_GONE;
 }
 
-static bool
-edit(struct worker *worker, struct passage *passage, const struct edit_tcp_shift *shift)
+bool
+firewall_shift(struct worker *worker, struct passage *passage, const struct edit_tcp_shift *shift)
 {
 	bool dry_run = passage_is_dry_run(passage);
 
@@ -571,7 +571,7 @@ refuse(struct worker *worker, struct firewall_shard *shard, struct passage *pass
 	connection_splice_done(shard->connections, splice);
 	splice->shift[1] =
 		(struct splice_shift){ segment->sequence, shift.sequence, shift.sequence };
-	return edit(worker, passage, &shift) ? SPLICE_FORWARD : SPLICE_GONE;
+	return firewall_shift(worker, passage, &shift) ? SPLICE_FORWARD : SPLICE_GONE;
 }
 
 /* ---- while the server has not answered --------------------------------------------------------
@@ -621,7 +621,9 @@ shift_of(const struct connection_splice *splice, unsigned side, const struct tcp
 
 	return (struct edit_tcp_shift){
 		.sequence = splice_shift_of(own, segment->sequence),
-		.acknowledgment = 0 - splice_shift_back(other, segment->acknowledgment),
+		.acknowledgment =
+			splice_named(other, segment->acknowledgment) - segment->acknowledgment,
+		.no_sack = other->before != other->after,
 		.time = side == 1 ? splice->time_shift : 0,
 		.echo = side == 0 ? 0 - splice->time_shift : 0,
 		.window = window_from(splice, side, segment->window),
@@ -655,6 +657,60 @@ is_replaced(struct worker *worker, struct firewall_shard *shard, const struct pa
 	return true;
 }
 
+/* What becomes of a segment that is not of the connection as it is. */
+static enum splice_verdict
+refused(struct firewall_shard *shard, struct connection *connection, enum tcp_verdict verdict,
+	bool proxied)
+{
+	if (verdict == TCP_BAD_SYN && !proxied) /* for its receiver to challenge */
+		return SPLICE_FORWARD;
+	if (verdict != TCP_RESTART)
+		return SPLICE_INVALID;
+	connection_end(shard->connections, connection, CONNECTION_REPLACED);
+	return SPLICE_OVER;
+}
+
+static enum splice_verdict
+forward_joined(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, struct connection_splice *splice, unsigned side,
+	const struct tcp_segment *segment, struct edit_tcp_shift *shift)
+{
+	uint8_t state = connection->tcp.state;
+	bool forwards;
+
+	/* both begin anew, with their own numbers */
+	if ((segment->flags & SYN) && !(splice->flags & SPLICE_PROXY) &&
+		(state == TCP_STATE_SYN_SENT || state == TCP_STATE_SYN_RECEIVED)) {
+		memset(splice->shift, 0, sizeof(splice->shift));
+		*shift = (struct edit_tcp_shift){ .window = segment->window };
+	}
+	if (splice->flags & SPLICE_FTP)
+		forwards = firewall_helper_pass(
+			worker, shard, passage, connection, splice, side, segment, shift);
+	else
+		forwards = firewall_shift(worker, passage, shift);
+	return forwards ? SPLICE_FORWARD : SPLICE_GONE;
+}
+
+/* One that was announced, or a request of TFTP: its packets stay as they are. */
+static enum splice_verdict
+pass_plain(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, const struct connection_splice *splice, unsigned side,
+	const struct tcp_segment *segment)
+{
+	enum tcp_verdict verdict = connection_pass(shard->connections, connection, side, segment,
+		rte_pktmbuf_pkt_len(passage->packet), worker->now);
+
+	if (unlikely(verdict != TCP_PASS)) {
+		if (passage_is_traced(passage))
+			firewall_trace_verdict(worker, passage, verdict);
+		return refused(shard, connection, verdict, false);
+	}
+	if ((splice->flags & SPLICE_TFTP) && side == 0)
+		firewall_helper_pass_tftp(worker, passage, connection);
+	return SPLICE_FORWARD;
+}
+
 static enum splice_verdict
 pass_joined(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	struct connection *connection, struct connection_splice *splice, unsigned side,
@@ -666,13 +722,11 @@ pass_joined(struct worker *worker, struct firewall_shard *shard, struct passage 
 		rte_pktmbuf_pkt_len(passage->packet), worker->now);
 
 	if (likely(verdict == TCP_PASS))
-		return edit(worker, passage, &shift) ? SPLICE_FORWARD : SPLICE_GONE;
+		return forward_joined(
+			worker, shard, passage, connection, splice, side, segment, &shift);
 	if (passage_is_traced(passage))
 		firewall_trace_verdict(worker, passage, verdict);
-	if (verdict != TCP_RESTART)
-		return SPLICE_INVALID;
-	connection_end(shard->connections, connection, CONNECTION_REPLACED);
-	return SPLICE_OVER;
+	return refused(shard, connection, verdict, splice->flags & SPLICE_PROXY);
 }
 
 /* Ours was lost on its way to the server, or the client's to it. */
@@ -727,6 +781,8 @@ firewall_splice_pass(struct worker *worker, struct firewall_shard *shard, struct
 
 	if (unlikely(passage_is_dry_run(passage)))
 		return SPLICE_FORWARD;
+	if (splice->flags & (SPLICE_CHILD | SPLICE_TFTP))
+		return pass_plain(worker, shard, passage, connection, splice, side, segment);
 	if (splice->flags & SPLICE_PROXY)
 		return pass_proxied(worker, shard, passage, connection, splice, side, segment);
 	return pass_joined(worker, shard, passage, connection, splice, side, segment);
@@ -752,6 +808,8 @@ firewall_splice_quote(struct worker *worker, struct firewall_shard *shard, struc
 	bool dry_run = passage_is_dry_run(passage);
 	uint32_t sequence;
 
+	if (connection->protocol != IPPROTO_TCP || (shift->before | shift->after) == 0)
+		return true;
 	packet_copy_range(&sequence, passage->packet,
 		quote.l4 + offsetof(struct rte_tcp_hdr, sent_seq), sizeof(sequence));
 	passage->packet = packet_writable(
@@ -760,7 +818,7 @@ firewall_splice_quote(struct worker *worker, struct firewall_shard *shard, struc
 		packet_dropped(worker, passage->ingress, DROP_NO_BUFFER, dry_run);
 		return false;
 	}
-	edit_shift_quote(
-		passage->packet, &quote, 0 - splice_shift_back(shift, rte_be_to_cpu_32(sequence)));
+	sequence = rte_be_to_cpu_32(sequence);
+	edit_shift_quote(passage->packet, &quote, splice_named(shift, sequence) - sequence);
 	return true;
 }

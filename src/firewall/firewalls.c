@@ -69,6 +69,8 @@ close_all(struct firewalls *all)
 	for (unsigned i = 0; i < WORKER_LIMIT; i++)
 		shard_close(&all->shards[i]);
 	rule_table_close(&all->rules);
+	expectations_free(all->expectations);
+	all->expectations = NULL;
 	if (all->by_device != NULL)
 		reserve_close(all->by_device, BY_DEVICE_BYTES);
 	all->by_device = NULL;
@@ -85,7 +87,9 @@ firewalls_ready(struct weft *weft, struct weft_error *error)
 	hash_key_random(&all->key);
 	hash_key_random(&all->cookie_key);
 	all->by_device = reserve_open(BY_DEVICE_BYTES);
-	result = all->by_device != NULL ? rule_table_open(&all->rules) : -1;
+	all->expectations = expectations_create(&all->key);
+	result = all->by_device != NULL && all->expectations != NULL ? rule_table_open(&all->rules)
+								     : -1;
 	for (unsigned i = 0; i < weft->n_workers && result == 0; i++)
 		result = shard_open(&all->shards[i], i, &all->key);
 	if (result < 0) {
@@ -167,6 +171,7 @@ void
 firewalls_forget(struct weft *weft, uint32_t device)
 {
 	firewalls_walk(weft, forget, &device);
+	expectations_expire(firewalls_of(weft)->expectations, 0, device);
 }
 
 /* ---- judging again -------------------------------------------------------------------------- */
@@ -236,7 +241,8 @@ firewalls_tick(struct weft *weft, uint64_t now)
 {
 	struct firewalls *all = firewalls_of(weft);
 
-	(void)now;
+	if (all->ready)
+		expectations_expire(all->expectations, now, 0);
 	for (unsigned i = 0; all->ready && i < weft->n_workers; i++) {
 		unsigned slices = 0;
 

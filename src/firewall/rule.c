@@ -258,9 +258,9 @@ bool
 rule_same(const struct weft_rule *a, const struct weft_rule *b)
 {
 	return a->mark == b->mark && a->action == b->action && a->stateless == b->stateless &&
-	       a->syn_proxy == b->syn_proxy && a->log == b->log && a->log_rate == b->log_rate &&
-	       a->family == b->family && a->states == b->states && same_fields(a, b) &&
-	       same_lists(a, b);
+	       a->syn_proxy == b->syn_proxy && a->helper == b->helper && a->log == b->log &&
+	       a->log_rate == b->log_rate && a->family == b->family && a->states == b->states &&
+	       same_fields(a, b) && same_lists(a, b);
 }
 
 /* ---- matching ---------------------------------------------------------------------------------

@@ -234,4 +234,6 @@ rule_describe(const struct rule *rule, char *text, size_t size)
 		say(&words, "any");
 	if (match->syn_proxy)
 		say(&words, ", syn-proxy");
+	if (match->helper != WEFT_HELPER_NONE)
+		say(&words, ", helper %s", match->helper == WEFT_HELPER_FTP ? "ftp" : "tftp");
 }

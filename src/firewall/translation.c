@@ -128,6 +128,7 @@ base_rule(const struct weft_translation *wanted, uint32_t mark)
 	rule.action = WEFT_RULE_ACCEPT;
 	rule.stateless = rule.syn_proxy = rule.log = false;
 	rule.log_rate = 0;
+	rule.helper = WEFT_HELPER_NONE;
 	rule.to = NULL;
 	rule.n_to = 0;
 	rule.states = WEFT_STATE_NEW;

@@ -85,7 +85,9 @@
 	X(DROP_BAD_TRANSPORT, "bad-transport", \
 		"the transport header is cut off, or says what cannot be") \
 	X(DROP_NO_MEMORY, "no-memory", "there was no memory for its connection") \
-	X(DROP_NO_TRANSLATION, "no-translation", "no address and port is free to translate it to")
+	X(DROP_NO_TRANSLATION, "no-translation", "no address and port is free to translate it to") \
+	X(DROP_HELPER_ORDER, "helper-order", \
+		"came early, or cannot be changed: a helper reads its connection in order")
 
 enum drop_reason {
 #define DROP_CONSTANT(constant, name, text) constant,

@@ -5,6 +5,7 @@
  */
 #include "packet/checksum.h"
 #include "packet/edit.h"
+#include "packet/ip.h"
 
 #include <netinet/in.h>
 #include <rte_tcp.h>
@@ -33,7 +34,9 @@ shift_option(uint8_t *option, bool acknowledges, const struct edit_tcp_shift *sh
 {
 	unsigned length = option[1];
 
-	if (option[0] == OPTION_SACK && (length - 2) % 8 == 0) {
+	if (option[0] == OPTION_SACK && shift->no_sack) {
+		memset(option, OPTION_NONE, length);
+	} else if (option[0] == OPTION_SACK && (length - 2) % 8 == 0) {
 		for (unsigned at = 2; at < length; at += 4)
 			add(option + at, shift->acknowledgment);
 	} else if (option[0] == OPTION_TIMES && length == TIMES_LENGTH) {
@@ -47,7 +50,7 @@ static void
 shift_options(
 	uint8_t *header, unsigned length, bool acknowledges, const struct edit_tcp_shift *shift)
 {
-	unsigned at = HEADER_LEAST;
+	unsigned at = HEADER_LEAST, next;
 
 	while (at < length && header[at] != OPTION_END) {
 		if (header[at] == OPTION_NONE) {
@@ -56,8 +59,9 @@ shift_options(
 		}
 		if (at + 2 > length || header[at + 1] < 2 || at + header[at + 1] > length)
 			return;
+		next = at + header[at + 1];
 		shift_option(header + at, acknowledges, shift);
-		at += header[at + 1];
+		at = next;
 	}
 }
 
@@ -131,4 +135,61 @@ edit_shift_tcp(
 	if (unlikely(meta->log != NULL))
 		meta->log->what |= EDIT_OVERFLOW;
 	return packet;
+}
+
+/* ---- payload ----------------------------------------------------------------------------- */
+
+#define FRAME_LIMIT 2048u /* nothing longer is edited so */
+
+/* Lengths and checksums of a frame in one piece, which ends with its IP packet. */
+static void
+seal(uint8_t *frame, unsigned length, const struct packet_meta *meta)
+{
+	bool six = meta->ethertype == RTE_ETHER_TYPE_IPV6;
+	uint16_t whole = rte_cpu_to_be_16(
+			 (uint16_t)(length - meta->l3 - (six ? IP6_HEADER_LENGTH : 0))),
+		 checksum = 0;
+	uint8_t *ip = frame + meta->l3, *tcp = frame + meta->l4;
+	unsigned segment = length - meta->l4, header = (ip[0] & 0x0f) * 4u;
+	uint32_t sum;
+
+	memcpy(ip + (six ? 4 : 2), &whole, sizeof(whole));
+	if (!six) {
+		memset(ip + 10, 0, 2);
+		checksum = (uint16_t)~checksum_fold(checksum_sum(ip, header));
+		memcpy(ip + 10, &checksum, sizeof(checksum));
+	}
+	memset(tcp + offsetof(struct rte_tcp_hdr, cksum), 0, 2);
+	sum = checksum_sum(ip + (six ? 8 : 12), six ? 32 : 8) + rte_cpu_to_be_16(IPPROTO_TCP) +
+	      rte_cpu_to_be_16((uint16_t)segment);
+	checksum = (uint16_t)~checksum_fold(sum + checksum_sum(tcp, segment));
+	memcpy(tcp + offsetof(struct rte_tcp_hdr, cksum), &checksum, sizeof(checksum));
+}
+
+struct rte_mbuf *
+edit_replace_payload(struct packet_pools *pools, struct rte_mbuf *packet, unsigned offset,
+	unsigned before, const void *bytes, unsigned length)
+{
+	struct packet_meta *meta = packet_meta(packet);
+	unsigned end = meta->l3 + ip_length(packet, meta->l3), after = end - before + length;
+	uint8_t frame[FRAME_LIMIT];
+	struct rte_mbuf *made = NULL;
+
+	if (after <= sizeof(frame) && offset + before <= end) {
+		packet_copy_bytes(frame, packet, offset);
+		memcpy(frame + offset, bytes, length);
+		packet_copy_range(
+			frame + offset + length, packet, offset + before, end - offset - before);
+		seal(frame, after, meta);
+		made = packet_from_bytes(pools, frame, after);
+	}
+	if (made != NULL) {
+		*packet_meta(made) = *meta;
+		packet_meta(made)->offload = PACKET_CHECKSUM_GOOD;
+		made->port = packet->port;
+		if (meta->log != NULL)
+			meta->log->what |= EDIT_OVERFLOW;
+	}
+	rte_pktmbuf_free(packet);
+	return made;
 }
