@@ -218,6 +218,8 @@ ftp_read(const struct ftp_line *line, bool by_server, struct ftp_announcement *a
 		read_reply(line, rest, announcement);
 	else
 		read_command(line, rest, announcement);
+	if (announcement->kind == FTP_OTHER) /* what was read of it says nothing */
+		*announcement = (struct ftp_announcement){ .kind = FTP_OTHER };
 }
 
 /* ---- writing ----------------------------------------------------------------------------------

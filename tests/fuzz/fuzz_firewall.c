@@ -84,15 +84,20 @@ static void
 set_rules(struct weft_change *change, uint8_t choice)
 {
 	const struct weft_rule rules[] = {
-		{ .name = "a", .from = in, .n_from = 1, .log = true },
+		{ .name = "a",
+			.from = in,
+			.n_from = 1,
+			.log = true,
+			.helper = choice & 1 ? WEFT_HELPER_FTP : WEFT_HELPER_TFTP },
 		{ .name = "b",
 			.from = out,
 			.n_from = 1,
 			.to_port = &low,
 			.n_to_port = 1,
-			.fields = choice & 2 ? WEFT_RULE_PROTOCOL : 0,
+			.fields = choice & 6 ? WEFT_RULE_PROTOCOL : 0,
 			.protocol = IPPROTO_TCP,
-			.syn_proxy = choice & 2 },
+			.syn_proxy = choice & 2,
+			.helper = choice & 4 ? WEFT_HELPER_FTP : WEFT_HELPER_NONE },
 		{ .name = "c", .action = WEFT_RULE_REJECT, .to_set = "set" },
 		{ .name = "d",
 			.states = WEFT_STATE_INVALID | WEFT_STATE_RELATED,
@@ -263,6 +268,38 @@ read_last(unsigned side, struct fields *fields, struct tcp_segment *segment)
 	return is_tcp;
 }
 
+/* Some of what FTP says, behind a segment. */
+static size_t
+add_line(uint8_t frame[FRAME_LIMIT], size_t length, uint32_t which)
+{
+	static const char *const lines[] = { "PORT 10,0,0,1,4,1\r\n", "PASV\r\n", "EPSV\r\n",
+		"227 Entering Passive Mode (10,0,0,1,4,2).\r\n", "229 x (|||1026|)\r\n",
+		"EPRT |1|10.1.0.1|1025|\r\n", "EPRT |2|2001::1|1027|\r\n", "PORT 10,1,0,",
+		"1,4,7\r\n", "PORT 10,0,0,001,004,001\r\n" };
+	const char *line = lines[which % 16 % RTE_DIM(lines)];
+	unsigned l3 = frame[12] == 0x81 ? 18 : 14;
+	bool six = frame[l3] >> 4 == 6;
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(frame + l3);
+	struct rte_ipv6_hdr *ip6 = (struct rte_ipv6_hdr *)(frame + l3);
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(frame + l3 + (six ? 40 : 20));
+
+	if (which % 16 >= RTE_DIM(lines))
+		return length;
+	memcpy(frame + length, line, strlen(line));
+	length += strlen(line);
+	tcp->cksum = 0;
+	if (six) {
+		ip6->payload_len = rte_cpu_to_be_16((uint16_t)(length - l3 - 40));
+		tcp->cksum = rte_ipv6_udptcp_cksum(ip6, tcp);
+	} else {
+		ip->total_length = rte_cpu_to_be_16((uint16_t)(length - l3));
+		ip->hdr_checksum = 0;
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+		tcp->cksum = rte_ipv4_udptcp_cksum(ip, tcp);
+	}
+	return length;
+}
+
 /* A segment that answers the last one, nearly; 0: there was none. */
 static size_t
 make_answer(struct input *input, unsigned side, uint8_t frame[FRAME_LIMIT])
@@ -294,7 +331,7 @@ make_answer(struct input *input, unsigned side, uint8_t frame[FRAME_LIMIT])
 	answer.has_scale = options & 8;
 	answer.scale = options >> 4;
 	answer.time = take(input);
-	return make_tcp_segment(frame, &ends, &answer);
+	return add_line(frame, make_tcp_segment(frame, &ends, &answer), answer.time);
 }
 
 /* Somebody on its way says that the last packet at a side was too long; 0: there was none. */

@@ -76,7 +76,8 @@ rules_become_those_of_the_library(void **state)
 		"          - { name: e, accept: any, ethertype: '0x88cc' }\n"
 		"          - { name: f, accept: ip }\n"
 		"          - { name: g, drop: '58', icmp-type: [redirect, echo-request/0] }\n"
-		"          - { name: h, accept: tcp, to-port: 80, syn-proxy: true }\n");
+		"          - { name: h, accept: tcp, to-port: 80, syn-proxy: true, "
+		"helper: ftp }\n");
 	const struct lyd_node *node = firewall_of(configuration);
 	struct weft_firewall_config config;
 	struct arena memory = { 0 };
@@ -92,6 +93,8 @@ rules_become_those_of_the_library(void **state)
 	assert_true(config.keep && config.accept_invalid);
 	assert_int_equal(count, 8);
 	assert_true(rules[7].syn_proxy && !rules[0].syn_proxy);
+	assert_int_equal(rules[7].helper, WEFT_HELPER_FTP);
+	assert_int_equal(rules[0].helper, WEFT_HELPER_NONE);
 	assert_int_equal(rules[0].fields, WEFT_RULE_ETHERTYPE);
 	assert_int_equal(rules[0].ethertype, 0x0806);
 	assert_string_equal(b->name, "b");
@@ -233,6 +236,12 @@ static const struct {
 		"remove" },
 	{ RULE("name: a, accept: udp, syn-proxy: true"), "11:48", "syn-proxy cannot stand",
 		"accept: tcp" },
+	{ RULE("name: a, accept: udp, helper: ftp"), "11:45", "helper: ftp cannot stand",
+		"accept: tcp" },
+	{ RULE("name: a, accept: tcp, helper: tftp"), "11:45", "helper: tftp cannot stand",
+		"accept: udp" },
+	{ RULE("name: a, accept: udp, stateless: true, helper: tftp"), "11:62",
+		"stateless makes none", "remove one" },
 	{ RULE("name: a, drop: tcp, syn-proxy: true"), "11:46", "syn-proxy cannot stand",
 		"accept: tcp" },
 	{ RULE("name: a, accept: tcp, stateless: true, syn-proxy: true"), "11:65",
