@@ -79,7 +79,7 @@ struct splice_opening {
 	uint32_t ingress, egress; /* ids of vports; egress 0: it has no guard */
 	uint16_t length;
 	uint8_t tries; /* how often it was sent */
-	uint8_t reserved;
+	uint8_t way;   /* the firewall's: how it goes through */
 	uint8_t frame[SPLICE_FRAME];
 };
 

@@ -49,12 +49,13 @@ read_fields(struct worker *worker, struct passage *passage)
 		drop(worker, passage, reason_of(result));
 		return false;
 	}
-	if (likely(passage->egress == NULL)) {
+	if (likely(passage->way == WAY_ACROSS)) {
 		passage->fields.from = firewall_port_of(passage->ingress)->index;
 		passage->fields.to = !passage->fields.from;
 	} else {
 		passage->fields.from = passage->ingress->guard_index;
-		passage->fields.to = passage->egress->guard_index;
+		passage->fields.to = passage->egress != NULL ? passage->egress->guard_index
+							     : passage->fields.from;
 	}
 	return true;
 }
@@ -87,9 +88,10 @@ hand_over(struct worker *worker, const struct passage *passage, uint64_t hash)
 
 	if (likely(owner == worker->index) || passage_is_dry_run(passage))
 		return false;
-	if (passage->egress != NULL) {
+	if (passage->way != WAY_ACROSS) {
 		packet_meta(passage->packet)->flags |= PACKET_TO_JUDGE;
-		packet_meta(passage->packet)->flow_hash = passage->egress->id;
+		packet_meta(passage->packet)->flow_hash =
+			passage->egress != NULL ? passage->egress->id : 0;
 	}
 	worker_hand_over(worker, owner, firewall_node(worker), passage->packet);
 	return true;
@@ -114,25 +116,69 @@ send_unjudged(struct worker *worker, struct vport *egress, struct rte_mbuf *pack
 	vport_send(worker, egress, packet);
 }
 
-/* What a device sends out of a guarded vport. False: there is nothing to judge. */
+static bool
+translates(struct worker *worker, uint32_t guard)
+{
+	const struct firewall *firewall = guard != 0 ? firewall_by_device(worker, guard) : NULL;
+
+	return firewall != NULL && firewall_live_of(firewall)->translations != NULL;
+}
+
+/* What came into a device and is for that. False: there is nothing to translate. */
+static bool
+enter_arrival(struct worker *worker, struct vport *ingress, struct rte_mbuf *packet,
+	struct passage *passage)
+{
+	if (ingress == NULL) {
+		packet_drop(worker, NULL, DROP_STALE_VPORT, packet);
+		return false;
+	}
+	if (!translates(worker, ingress->guard)) {
+		vport_give_back(worker, ingress, packet);
+		return false;
+	}
+	passage->way = WAY_IN;
+	passage->ingress = ingress;
+	passage->egress = NULL;
+	passage->firewall = firewall_by_device(worker, ingress->guard);
+	return true;
+}
+
+/* What of a device's packets is not for rules. */
+static bool
+is_free_to_go(struct worker *worker, const struct vport *ingress, const struct vport *egress,
+	const struct packet_meta *meta)
+{
+	if (ingress == NULL || ingress->guard != egress->guard)
+		return true;
+	if (unlikely(meta->flags & PACKET_ABOUT_JUDGED))
+		return !translates(worker, egress->guard);
+	return ingress->guard_index == egress->guard_index;
+}
+
+/* What a device sends out of a guarded vport, or has got by one. False: there is nothing to judge.
+ */
 static bool
 enter_guard(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
 {
 	struct packet_meta *meta = packet_meta(packet);
-	struct vport *egress = vport_get(worker, meta->flow_hash);
-	struct vport *ingress = vport_get(worker, meta->vport);
+	struct vport *ingress = vport_get(worker, meta->vport), *egress;
+	uint32_t to = meta->flow_hash;
 
 	meta->flags &= (uint8_t)~PACKET_TO_JUDGE;
 	meta->flow_hash = 0;
+	if (to == 0)
+		return enter_arrival(worker, ingress, packet, passage);
+	egress = vport_get(worker, to);
 	if (unlikely(egress == NULL)) {
 		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
 		return false;
 	}
-	if (ingress == NULL || ingress->guard != egress->guard ||
-		ingress->guard_index == egress->guard_index) {
+	if (is_free_to_go(worker, ingress, egress, meta)) {
 		send_unjudged(worker, egress, packet);
 		return false;
 	}
+	passage->way = meta->flags & PACKET_ABOUT_JUDGED ? WAY_SAID : WAY_OUT;
 	passage->ingress = ingress;
 	passage->egress = egress;
 	passage->firewall = firewall_by_device(worker, egress->guard);
@@ -144,6 +190,7 @@ enter_guard(struct worker *worker, struct rte_mbuf *packet, struct passage *pass
 static bool
 enter_port(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
 {
+	passage->way = WAY_ACROSS;
 	passage->egress = NULL;
 	passage->ingress = vport_get(worker, packet_meta(packet)->vport);
 	if (unlikely(passage->ingress == NULL)) {
@@ -180,16 +227,43 @@ enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *pack
 
 /* ---- 5.: what is accepted -------------------------------------------------------------------- */
 
+/* It goes where the device that it came into says, with the address that it has now. */
+static void
+go_in(struct worker *worker, struct passage *passage)
+{
+	if (unlikely(packet_meta(passage->packet)->flags & PACKET_GATHERED))
+		firewall_send_whole(worker, NULL, passage);
+	else
+		vport_give_back(worker, passage->ingress, passage->packet);
+}
+
+/* It is for the device itself, and whole. */
+static void
+give_back(struct worker *worker, struct passage *passage)
+{
+	struct packet_meta *meta = packet_meta(passage->packet);
+
+	if (unlikely(meta->flags & PACKET_GATHERED)) {
+		meta->flags &= (uint8_t)~PACKET_GATHERED;
+		meta->header_length = 0;
+	}
+	vport_give_back(worker, passage->ingress, passage->packet);
+}
+
 /* Out, as it is; `to`: by which port, where there is no egress already. */
 static void
 forward(struct worker *worker, struct passage *passage, unsigned to)
 {
 	struct vport *egress = passage->egress;
 
-	if (likely(egress == NULL))
+	if (likely(passage->way == WAY_ACROSS)) {
 		egress = vport_get(worker, passage->live->ports[to]);
-	else
+	} else if (passage->way == WAY_IN) {
+		go_in(worker, passage);
+		return;
+	} else {
 		packet_meta(passage->packet)->flags |= PACKET_JUDGED;
+	}
 	if (unlikely(egress == NULL))
 		drop(worker, passage, DROP_NO_DESTINATION);
 	else if (unlikely(packet_meta(passage->packet)->flags & PACKET_GATHERED))
@@ -205,7 +279,8 @@ forward_translated(
 {
 	if (!firewall_rewrite(worker, passage, reply))
 		return;
-	if (to != passage->fields.from || firewall_turn(worker, passage))
+	if (passage->way != WAY_ACROSS || to != passage->fields.from ||
+		firewall_turn(worker, passage))
 		forward(worker, passage, to);
 }
 
@@ -220,6 +295,55 @@ refusal_reason(enum connection_refusal why)
 	default:
 		return DROP_CONNECTION_LIMIT;
 	}
+}
+
+static enum drop_reason
+limit_reason(enum rule_limit_result result)
+{
+	switch (result) {
+	case LIMIT_CONNECTIONS:
+		return DROP_CONNECTION_LIMIT;
+	case LIMIT_RATE:
+		return DROP_CONNECTION_RATE;
+	case LIMIT_SOURCE_RATE:
+		return DROP_SOURCE_RATE;
+	default:
+		return DROP_SOURCE_LIMIT;
+	}
+}
+
+static bool
+has_limit(const struct rule *rule)
+{
+	return rule != NULL && unlikely(rule->match.limit != NULL);
+}
+
+/* Whether the rule lets one more begin. False: the packet is gone. */
+static bool
+keeps_limit(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct rule *rule, struct rule_charge *charge)
+{
+	struct rule_limits *limits = passage->firewall->all->limits;
+	struct weft_network *network = passage->firewall->domain.network;
+	bool dry_run = passage_is_dry_run(passage);
+	enum rule_limit_result result =
+		dry_run ? rule_limit_check(limits, rule, &passage->flow, network, worker->now)
+			: rule_limit_admit(
+				  limits, rule, &passage->flow, network, worker->now, charge);
+
+	if (unlikely(rule->match.log) && !dry_run)
+		firewall_log(worker, shard, passage, rule, result);
+	if (result == LIMIT_KEPT)
+		return true;
+	if (passage_is_traced(passage))
+		firewall_trace_limit(worker, passage, rule, result);
+	if (!dry_run) {
+		rule_count_refused(shard->counters, rule->id);
+		connection_count_refused(shard->connections, passage->firewall->domain.id);
+		flow_record_denied(worker, passage, rule);
+	}
+	drop(worker, passage, limit_reason(result));
+	return false;
 }
 
 /* What is made of a packet that begins something: of whom its answer will come, and to whom go. */
@@ -244,14 +368,19 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		.reply_hash = plan->reply_hash,
 		.rule = rule != NULL ? rule->id : 0,
 		.judged = passage->live->version,
+		.timeout = rule != NULL ? rule->match.timeout : 0,
 		.from = passage->fields.from,
 		.to = plan->fields.to,
 	};
 	struct connection *connection;
 	enum connection_refusal why;
 
+	if (has_limit(rule) && !keeps_limit(worker, shard, passage, rule, &request.charge))
+		return false;
 	connection = connection_add(shard->connections, &request, worker->now, &why);
 	if (unlikely(connection == NULL)) {
+		if (request.charge.of != 0)
+			rule_limit_release(passage->firewall->all->limits, request.charge);
 		drop(worker, passage, refusal_reason(why));
 		return false;
 	}
@@ -279,25 +408,21 @@ may_begin(const struct passage *passage, const struct rule *rule, const struct t
 /* ---- 4.: asking the rules -------------------------------------------------------------------- */
 
 static void
-note_hit(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+note_hit(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
 	const struct rule *rule)
 {
 	if (rule == NULL || passage_is_dry_run(passage))
 		return;
 	rule_count_hit(
 		shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet), worker->now);
-	if (unlikely(rule->match.log))
-		firewall_log(worker, shard, passage, rule);
 }
 
-/* The same of one that the SYN proxy answers: that it accepts is told when the client has proved
- * itself. */
 static void
-count_unproved(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
+tell(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
 	const struct rule *rule)
 {
-	rule_count_hit(
-		shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet), worker->now);
+	if (rule != NULL && unlikely(rule->match.log) && !passage_is_dry_run(passage))
+		firewall_log(worker, shard, passage, rule, LIMIT_KEPT);
 }
 
 static const struct rule *
@@ -336,6 +461,7 @@ meet_single(struct worker *worker, struct firewall_shard *shard, struct passage 
 	const struct rule *rule =
 		find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_NEW);
 
+	tell(worker, shard, passage, rule);
 	if (obey(worker, passage, rule))
 		forward(worker, passage, passage->fields.to);
 }
@@ -346,7 +472,11 @@ meet_first(struct worker *worker, struct firewall_shard *shard, struct passage *
 	struct plan *plan, const struct rule *rule, const struct tcp_segment *segment)
 {
 	bool begins = may_begin(passage, rule, segment);
+	struct rule_charge none;
 
+	if (begins && has_limit(rule) && passage_is_dry_run(passage) &&
+		!keeps_limit(worker, shard, passage, rule, &none))
+		return;
 	if (begins && passage->live->translations != NULL &&
 		!firewall_plan_source(
 			worker, shard, passage, &plan->fields, &plan->reply, &plan->reply_hash)) {
@@ -367,7 +497,8 @@ static void
 meet_unproved(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	const struct plan *plan, const struct rule *rule, const struct tcp_segment *segment)
 {
-	count_unproved(worker, shard, passage, rule);
+	/* that it accepts is told when the client has proved itself */
+	note_hit(worker, shard, passage, rule);
 	if (passage_is_traced(passage))
 		firewall_trace_rule(worker, passage, rule);
 	if (may_begin(passage, rule, segment))
@@ -391,55 +522,60 @@ make_plan(const struct passage *passage, struct plan *plan)
 		.reply = flow_reverse(&passage->flow),
 		.reply_hash = passage->hash,
 	};
-	if (unlikely(passage->live->translations != NULL))
+	if (unlikely(passage->live->translations != NULL) && passage->way == WAY_ACROSS)
 		firewall_plan_destination(passage, &plan->fields, &plan->reply);
+}
+
+/* Of a client that has proved itself. */
+static void
+judge_proved(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct plan *plan, const struct rule *rule, const struct tcp_segment *syn)
+{
+	if (rule == NULL || !rule->match.syn_proxy) { /* rules have changed meanwhile */
+		drop(worker, passage, DROP_INVALID_STATE);
+		return;
+	}
+	if (!has_limit(rule))
+		tell(worker, shard, passage, rule);
+	if (passage_is_traced(passage))
+		firewall_trace_rule(worker, passage, rule);
+	meet_first(worker, shard, passage, plan, rule, syn);
+}
+
+static void
+judge_planned(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct plan *plan, const struct tcp_segment *segment)
+{
+	const struct rule *rule =
+		classifier_find(passage->live->view, &plan->fields, WEFT_STATE_NEW);
+
+	if (unlikely(plan->proof != NULL)) {
+		judge_proved(worker, shard, passage, plan, rule, segment);
+		return;
+	}
+	if (is_unproved(passage, rule)) {
+		meet_unproved(worker, shard, passage, plan, rule, segment);
+		return;
+	}
+	note_hit(worker, shard, passage, rule);
+	if (!has_limit(rule) || !may_begin(passage, rule, segment))
+		tell(worker, shard, passage, rule); /* a limit tells of what it judges */
+	if (!obey(worker, passage, rule))
+		return;
+	if (unlikely(rule != NULL && rule->match.syn_proxy) && passage_is_traced(passage))
+		trace_step(worker, passage->packet, passage->ingress,
+			"the SYN proxy answers it; it goes on when its client has proved itself");
+	meet_first(worker, shard, passage, plan, rule, segment);
 }
 
 static void
 meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	const struct tcp_segment *segment)
 {
-	const struct rule *rule;
 	struct plan plan;
 
 	make_plan(passage, &plan);
-	rule = classifier_find(passage->live->view, &plan.fields, WEFT_STATE_NEW);
-	if (is_unproved(passage, rule)) {
-		meet_unproved(worker, shard, passage, &plan, rule, segment);
-		return;
-	}
-	note_hit(worker, shard, passage, rule);
-	if (!obey(worker, passage, rule))
-		return;
-	if (unlikely(rule != NULL && rule->match.syn_proxy) && passage_is_traced(passage))
-		trace_step(worker, passage->packet, passage->ingress,
-			"the SYN proxy answers it; it goes on when its client has proved itself");
-	meet_first(worker, shard, passage, &plan, rule, segment);
-}
-
-/* The client of a SYN that was answered in the server's place is there: as if that SYN came now. */
-static void
-meet_proved(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
-	const struct proxy_proof *proof)
-{
-	struct tcp_segment syn;
-	const struct rule *rule;
-	struct plan plan;
-
-	if (!firewall_proxy_open(worker, passage, proof, &syn))
-		return;
-	make_plan(passage, &plan);
-	plan.proof = proof;
-	rule = classifier_find(passage->live->view, &plan.fields, WEFT_STATE_NEW);
-	if (rule == NULL || !rule->match.syn_proxy) { /* rules have changed meanwhile */
-		drop(worker, passage, DROP_INVALID_STATE);
-		return;
-	}
-	if (unlikely(rule->match.log))
-		firewall_log(worker, shard, passage, rule);
-	if (passage_is_traced(passage))
-		firewall_trace_rule(worker, passage, rule);
-	meet_first(worker, shard, passage, &plan, rule, &syn);
+	judge_planned(worker, shard, passage, &plan, segment);
 }
 
 static void
@@ -447,6 +583,7 @@ obey_invalid(struct worker *worker, struct firewall_shard *shard, struct passage
 	const struct rule *rule, enum drop_reason otherwise)
 {
 	note_hit(worker, shard, passage, rule);
+	tell(worker, shard, passage, rule);
 	if (rule == NULL)
 		drop(worker, passage, otherwise);
 	else if (obey(worker, passage, rule))
@@ -503,11 +640,19 @@ meet_expected(struct worker *worker, struct firewall_shard *shard, struct passag
 	plan.reply.to_port = passage->flow.from_port;
 	plan.fields.to = expected.to;
 	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
+	tell(worker, shard, passage, rule);
 	if (passage_is_traced(passage))
 		trace_step(worker, passage->packet, passage->ingress,
 			"another connection has announced it");
 	if (rule != NULL && !obey(worker, passage, rule))
 		return true;
+	if (passage->way == WAY_IN) {
+		passage->egress = firewall_way_out(worker, passage, plan.reply.from_ip);
+		if (passage->egress == NULL) {
+			drop(worker, passage, DROP_NO_ROUTE);
+			return true;
+		}
+	}
 	if (!firewall_plan_expected(worker, shard, passage, &plan.reply, &plan.reply_hash))
 		drop(worker, passage, DROP_NO_TRANSLATION);
 	else if (begin(worker, shard, passage, &plan, parents, segment))
@@ -521,6 +666,55 @@ is_echo_reply(const struct passage *passage)
 	uint16_t reply = passage->fields.family == 6 ? ICMP6_ECHO_REPLY : ICMP4_ECHO_REPLY;
 
 	return fields_is_icmp(&passage->fields) && passage->fields.from_port == reply;
+}
+
+/* To the device, or an address that it claims: does a translation have somebody for it? Within a
+ * zone no rule is asked. */
+static void
+meet_arrival(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct tcp_segment *segment, bool begins, const struct proxy_proof *proof)
+{
+	struct plan plan = {
+		.fields = passage->fields,
+		.reply = flow_reverse(&passage->flow),
+		.reply_hash = passage->hash,
+		.proof = proof,
+	};
+
+	if (passage->kind != FLOW_OWN || !begins ||
+		!firewall_plan_destination(passage, &plan.fields, &plan.reply)) {
+		give_back(worker, passage);
+		return;
+	}
+	passage->egress = firewall_way_out(worker, passage, plan.fields.to_ip);
+	if (passage->egress == NULL) {
+		drop(worker, passage, DROP_NO_ROUTE);
+		return;
+	}
+	plan.fields.to = passage->fields.to = passage->egress->guard_index;
+	if (plan.fields.to != plan.fields.from)
+		judge_planned(worker, shard, passage, &plan, segment);
+	else
+		meet_first(worker, shard, passage, &plan, NULL, segment);
+}
+
+/* The client of a SYN that was answered in the server's place is there: as if that SYN came now. */
+static void
+meet_proved(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct proxy_proof *proof)
+{
+	struct tcp_segment syn;
+	struct plan plan;
+
+	if (!firewall_proxy_open(worker, passage, proof, &syn))
+		return;
+	if (unlikely(passage->way == WAY_IN)) {
+		meet_arrival(worker, shard, passage, &syn, true, proof);
+		return;
+	}
+	make_plan(passage, &plan);
+	plan.proof = proof;
+	judge_planned(worker, shard, passage, &plan, &syn);
 }
 
 /* Of no connection. */
@@ -538,7 +732,10 @@ meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passag
 	}
 	if (begins && firewall_expects(passage) && meet_expected(worker, shard, passage, segment))
 		return;
-	if (unlikely(!begins && !passage->live->accept_invalid))
+	if (unlikely(passage->way == WAY_IN))
+		meet_arrival(worker, shard, passage, segment,
+			begins || passage->live->accept_invalid, NULL);
+	else if (unlikely(!begins && !passage->live->accept_invalid))
 		meet_lost(worker, shard, passage);
 	else
 		meet_new(worker, shard, passage, segment);
@@ -606,12 +803,18 @@ refuses(const struct firewall *firewall, const struct firewall_live *live,
 		return refuses_announced(firewall, connection);
 	}
 	first_fields(connection, passage, side, &fields);
+	if (live->routed && fields.from == fields.to) {
+		connection->judged = live->version;
+		return false;
+	}
 	rule = classifier_find(live->view, &fields, WEFT_STATE_NEW);
 	action = rule != NULL ? rule->match.action : live->otherwise;
 	if (action != WEFT_RULE_ACCEPT)
 		return true;
 	connection->rule = rule != NULL ? rule->id : 0;
 	connection->judged = live->version;
+	connection_set_timeout(connection_table_of(connection), connection,
+		rule != NULL ? rule->match.timeout : 0);
 	return false;
 }
 
@@ -722,6 +925,7 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 		return;
 	}
 	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
+	tell(worker, shard, passage, rule);
 	if (rule == NULL && passage_is_traced(passage))
 		firewall_trace_connection(worker, passage, connection, side);
 	if (rule != NULL && !obey(worker, passage, rule))
@@ -731,34 +935,48 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 		firewall_forward_known(worker, passage, connection, side);
 }
 
-static void
-judge(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+static bool
+is_translated(const struct connection *connection)
 {
-	struct tcp_segment segment, *tcp = NULL;
-	struct connection *connection;
+	return connection != NULL && (connection->flags & CONNECTION_TRANSLATED);
+}
+
+/* The device's own, about a packet as it was readdressed on its way in. */
+static void
+meet_said(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	struct connection *connection = NULL;
 	unsigned side = 0;
 
-	if (unlikely(passage->live->translations != NULL)) {
-		firewall_hear(passage);
-		if (passage->kind == FLOW_NONE && firewall_answer(worker, passage))
-			return;
+	if (passage->kind == FLOW_QUOTED)
+		connection = find_connection(shard, passage, &side);
+	if (!is_translated(connection))
+		forward(worker, passage, 0);
+	else if (likely(!(connection->flags & CONNECTION_SPLICED)) ||
+		 firewall_splice_quote(worker, shard, passage, connection, side))
+		firewall_forward_known(worker, passage, connection, side);
+}
+
+/* Of TCP *tcp: its segment, which is read into `segment`; else NULL. False: the packet is gone. */
+static inline bool
+read_segment(struct worker *worker, struct passage *passage, struct tcp_segment *segment,
+	const struct tcp_segment **tcp)
+{
+	*tcp = NULL;
+	if (passage->kind != FLOW_OWN || passage->flow.protocol != IPPROTO_TCP)
+		return true;
+	if (unlikely(!tcp_segment_read(segment, passage->packet, &passage->fields))) {
+		drop(worker, passage, DROP_BAD_TRANSPORT);
+		return false;
 	}
-	if (unlikely(passage->kind == FLOW_NONE)) {
-		/* an error that does not tell what it is about is about no connection */
-		if (flow_is_error(&passage->fields))
-			meet_lost(worker, shard, passage);
-		else
-			meet_single(worker, shard, passage);
-		return;
-	}
-	if (passage->kind == FLOW_OWN && passage->flow.protocol == IPPROTO_TCP) {
-		if (unlikely(!tcp_segment_read(&segment, passage->packet, &passage->fields))) {
-			drop(worker, passage, DROP_BAD_TRANSPORT);
-			return;
-		}
-		tcp = &segment;
-	}
-	connection = find_connection(shard, passage, &side);
+	*tcp = segment;
+	return true;
+}
+
+static inline void
+meet_flow(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, unsigned side, const struct tcp_segment *tcp)
+{
 	if (unlikely(connection != NULL && !comes_from_its_side(passage, connection, side)))
 		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
 	else if (unlikely(passage->kind == FLOW_QUOTED))
@@ -767,6 +985,72 @@ judge(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		meet_known(worker, shard, passage, connection, side, tcp);
 	else
 		meet_stranger(worker, shard, passage, tcp);
+}
+
+/* WAY_IN */
+static void
+judge_arrival(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	const struct tcp_segment *tcp;
+	struct connection *connection;
+	struct tcp_segment segment;
+	unsigned side = 0;
+
+	if (passage->kind == FLOW_NONE) {
+		give_back(worker, passage);
+		return;
+	}
+	if (!read_segment(worker, passage, &segment, &tcp))
+		return;
+	connection = find_connection(shard, passage, &side);
+	if (is_translated(connection))
+		meet_flow(worker, shard, passage, connection, side, tcp);
+	else
+		meet_stranger(worker, shard, passage, tcp);
+}
+
+/* What only translations have to do with. True: the packet is gone. */
+static bool
+judge_for_translations(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	switch (passage->way) {
+	case WAY_ACROSS:
+		firewall_hear(passage);
+		return passage->kind == FLOW_NONE && firewall_answer(worker, passage);
+	case WAY_SAID:
+		meet_said(worker, shard, passage);
+		return true;
+	case WAY_IN:
+		judge_arrival(worker, shard, passage);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+judge(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	const struct tcp_segment *tcp;
+	struct connection *connection;
+	struct tcp_segment segment;
+	unsigned side = 0;
+
+	if (unlikely(passage->live->translations != NULL) &&
+		judge_for_translations(worker, shard, passage))
+		return;
+	if (unlikely(passage->kind == FLOW_NONE)) {
+		/* an error that does not tell what it is about is about no connection */
+		if (flow_is_error(&passage->fields))
+			meet_lost(worker, shard, passage);
+		else
+			meet_single(worker, shard, passage);
+		return;
+	}
+	if (unlikely(!read_segment(worker, passage, &segment, &tcp)))
+		return;
+	connection = find_connection(shard, passage, &side);
+	meet_flow(worker, shard, passage, connection, side, tcp);
 }
 
 /* ---- the node ---------------------------------------------------------------------------------

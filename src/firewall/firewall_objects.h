@@ -38,6 +38,7 @@ struct firewalls {
 	_Atomic uint64_t servers[FIREWALL_SERVERS];
 	struct expectations *expectations;
 	struct rule_table rules;
+	struct rule_limits *limits;
 	/* By index of the device's id: whose a connection is. RCU. */
 	struct firewall *_Atomic *by_device;
 	_Atomic bool ready; /* there is or was a firewall: all else is open */
@@ -59,15 +60,16 @@ struct firewall_live {
 	bool has_stateless; /* a rule is */
 	bool has_syn_proxy; /* likewise */
 	bool has_helper;    /* likewise */
+	bool routed;        /* it is a guard: within a zone no rule is asked */
 	/* NULL: nothing is translated */
 	const struct translations *translations;
 	const struct classifier_view *sources, *destinations; /* which translation */
 	struct weft_firewall_config config;                   /* for looking */
 };
 
-/* What a guard calls ports by (vport->guard_index). */
+/* What a guard calls ports by (vport->guard_index); NULL: nothing. Changed under the objects' lock.
+ */
 struct firewall_zones {
-	_Atomic unsigned count; /* only grows */
 	char *names[RULE_PORTS];
 };
 
@@ -87,6 +89,9 @@ struct firewall {
 	struct firewall_zones zones;
 	struct translations *translations; /* as the open change, or the last one, wants them */
 	struct firewall_live *prepared, *replaced;
+	/* of which version of the rules it is, for looking */
+	uint32_t classifier_version;
+	struct classifier_state classifier;
 };
 
 /* A vport; vport->context. Never changed. */
@@ -148,10 +153,28 @@ void firewalls_walk(struct weft *weft, firewall_look look, void *context);
 /* The rules have changed: looks for connections that they refuse, from poll to poll. */
 void firewalls_sweep(struct firewalls *all);
 /* A firewall goes: ends its connections. No worker finds it any more. */
-void firewalls_forget(struct weft *weft, uint32_t device);
+void firewalls_forget(struct weft *weft, const struct connection_domain *domain);
+
+/* Ends the connections of the firewall that came in or went out by one of these places, a bit
+ * each; no worker makes more. */
+void firewalls_forget_places(struct weft *weft, uint32_t device, uint64_t places);
 
 /* A network's set as the open change leaves it (address_sets.c); NULL: there is none. */
 const struct address_set *address_set_staged(struct weft_network *network, const char *name);
+
+const struct port_set *port_set_staged(struct weft_network *network, const char *name);
+
+/* Control: a set of the network's differs after the change, and rules may name it. */
+void firewalls_touch(struct weft_change *change, struct weft_network *network);
+
+/* ---- zones (firewall_zones.c): control ------------------------------------------------------- */
+
+/* -1: there is none of the name. */
+int zones_find(const struct firewall_zones *zones, const char *name);
+/* Gives back those that no port is in, and no rule names. Between changes, after the grace period
+ * of the last one, or in a change that has need of one. */
+void zones_release(struct weft_device *device);
+void zones_free(struct firewall_zones *zones);
 
 /* ---- the node (firewall_input.c) ----------------------------------------------------------- */
 
@@ -161,11 +184,18 @@ enum flow_kind {
 	FLOW_QUOTED, /* the answer to what an ICMP error quotes: comes from where the error does */
 };
 
+enum way {
+	WAY_ACROSS, /* by one of the firewall's own ports, for the other */
+	WAY_OUT,    /* of a guarded device, on its way out */
+	WAY_IN, /* it came into a guarded device, and is for that, or for whom translations hide */
+	WAY_SAID, /* of a guarded device: an ICMP error about what had been judged */
+};
+
 /* A packet on its way through. */
 struct passage {
 	struct rte_mbuf *packet;
 	struct vport *ingress;
-	struct vport *egress; /* of what is to be judged on its way out; NULL: the other port */
+	struct vport *egress; /* but WAY_ACROSS; WAY_IN: where it will leave, once that is known */
 	struct firewall *firewall;
 	const struct firewall_live *live;
 	struct fields fields;
@@ -174,6 +204,7 @@ struct passage {
 	/* where the hash leads to: connection_fast.h */
 	const struct place_bucket *bucket;
 	struct connection *candidate;
+	uint8_t way;             /* enum way */
 	uint8_t kind;            /* enum flow_kind: of `flow` */
 	uint16_t quoted_l4;      /* FLOW_QUOTED: where the quoted transport header is */
 	enum drop_reason reason; /* of what is refused */
@@ -290,9 +321,10 @@ firewall_expects(const struct passage *passage)
 
 /* ---- translation (firewall_translate.c) ------------------------------------------------------ */
 
-/* Before the rules are asked: fields->to_ip, to_port and to become those of whom it is for, and
- * so does `reply`, the answer to the first packet of a connection. */
-void firewall_plan_destination(
+/* Before the rules are asked: fields->to_ip, to_port and (WAY_ACROSS) to become those of whom it is
+ * for, and so does `reply`, the answer to the first packet of a connection. False: nothing is said
+ * of it. */
+bool firewall_plan_destination(
 	const struct passage *passage, struct fields *fields, struct flow *reply);
 /* After them: whom the reply will be for, and its hash. False: no address and port is free. */
 bool firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
@@ -301,6 +333,9 @@ bool firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
 /* The same where it is known whom the reply is for, but for its port. */
 bool firewall_plan_expected(struct worker *worker, struct firewall_shard *shard,
 	const struct passage *passage, struct flow *reply, uint64_t *reply_hash);
+/* WAY_IN: where it would leave if it were for the address; NULL: nowhere that this guards. */
+struct vport *firewall_way_out(
+	struct worker *worker, const struct passage *passage, const uint8_t *address);
 /* Makes of the passage's packet what `reply` answers. False: it is gone. */
 bool firewall_rewrite(struct worker *worker, struct passage *passage, const struct flow *reply);
 /* The packet goes back to where it came from: turns its MACs round. False: it is gone. */
@@ -316,7 +351,8 @@ struct reassembly *firewall_fragments_open(void);
 /* A fragment. True: it has completed its datagram, which is now the passage's packet
  * (PACKET_GATHERED). False: it was taken. */
 bool firewall_gather(struct worker *worker, struct firewall_shard *shard, struct passage *passage);
-/* Sends a datagram that was put together, cut as it came. */
+/* Sends a datagram that was put together, cut as it came. egress NULL: back into the device where
+ * it came in. */
 void firewall_send_whole(struct worker *worker, struct vport *egress, struct passage *passage);
 /* Datagrams that did not become whole. */
 void firewall_expire_fragments(struct worker *worker, struct firewall_shard *shard);
@@ -336,6 +372,9 @@ bool firewall_is_to_group(const struct fields *fields);
 
 /* ---- words (firewall_trace.c) ---------------------------------------------------------------- */
 
+/* What came of a connection that a rule with a limit was to let begin. */
+void firewall_trace_limit(struct worker *worker, const struct passage *passage,
+	const struct rule *rule, enum rule_limit_result result);
 /* Only for packets that have a trace mark. */
 void firewall_trace_connection(struct worker *worker, const struct passage *passage,
 	const struct connection *connection, unsigned side);
@@ -348,6 +387,6 @@ void firewall_trace_verdict(
 	struct worker *worker, const struct passage *passage, enum tcp_verdict verdict);
 /* Tells of what a rule with `log` has judged, if its rate allows. */
 void firewall_log(struct worker *worker, struct firewall_shard *shard,
-	const struct passage *passage, const struct rule *rule);
+	const struct passage *passage, const struct rule *rule, enum rule_limit_result result);
 
 #endif

@@ -340,6 +340,7 @@ firewall_proxy_begin(struct worker *worker, struct firewall_shard *shard,
 	opening->ingress = passage->ingress->id;
 	opening->egress = passage->egress != NULL ? passage->egress->id : 0;
 	opening->tries = 1;
+	opening->way = passage->way;
 	/* with more tags than are read it is not sent again */
 	opening->length = length <= sizeof(opening->frame) ? (uint16_t)length : 0;
 	packet_copy_bytes(opening->frame, passage->packet, opening->length);
@@ -354,6 +355,7 @@ enter_again(struct worker *worker, const struct connection *connection,
 	const struct splice_opening *opening, struct passage *passage)
 {
 	*passage = (struct passage){
+		.way = opening->way,
 		.ingress = vport_get(worker, opening->ingress),
 		.egress = opening->egress != 0 ? vport_get(worker, opening->egress) : NULL,
 		.firewall = firewall_by_device(worker, connection->domain),

@@ -65,13 +65,21 @@ send_as_next_hop(struct worker *worker, const struct passage *passage, struct rt
 	worker_enqueue(worker, passage->egress->node, answer);
 }
 
+static void
+send_back(struct worker *worker, const struct passage *passage, struct rte_mbuf *answer)
+{
+	packet_meta(answer)->vport = passage->ingress->id;
+	packet_meta(answer)->flags |= PACKET_JUDGED;
+	vport_send(worker, passage->ingress, answer);
+}
+
 void
 firewall_send_back(struct worker *worker, const struct passage *passage, struct rte_mbuf *answer)
 {
-	if (passage->egress == NULL)
-		vport_send(worker, passage->ingress, answer);
-	else
+	if (passage->way == WAY_OUT)
 		send_as_next_hop(worker, passage, answer);
+	else
+		send_back(worker, passage, answer);
 }
 
 static void

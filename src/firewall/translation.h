@@ -12,6 +12,8 @@
 #include "firewall/flow.h"
 #include "firewall/rule_list.h"
 
+#include <limits.h>
+
 struct address_range {
 	uint8_t first[16];
 	uint64_t count; /* 0: more than 2^63 */
@@ -30,15 +32,17 @@ struct translation {
 	unsigned n_outside;
 };
 
+#define TRANSLATIONS_ROUTED UINT_MAX /* no port: any zone is behind any other */
+
 struct translations {
 	unsigned count;
-	unsigned inside; /* index of the port */
+	unsigned inside; /* index of the port; TRANSLATIONS_ROUTED */
 	bool answers;    /* some are to be answered for */
 	struct translation list[];
 };
 
 /* A deep copy, and the rules by which they are found: `sources`, `destinations` are wanted of these
- * lists. NULL: no memory, or what is wrong. */
+ * lists. inside NULL: of a guard. NULL: no memory, or what is wrong. */
 struct translations *translations_create(const char *inside, const struct weft_translation *wanted,
 	unsigned count, struct rule_list *sources, struct rule_list *destinations,
 	struct weft_error *error);
@@ -49,7 +53,8 @@ void translations_free(struct translations *translations);
 void translation_address(const struct translation *translation, const struct hash_key *key,
 	const uint8_t *address, bool outward, uint8_t result[16]);
 
-/* Whether ARP for the address is to be answered. */
-bool translations_answer(const struct translations *translations, const uint8_t address[4]);
+/* Whether who asks for the address is to be answered. */
+bool translations_answer(
+	const struct translations *translations, uint8_t family, const uint8_t *address);
 
 #endif

@@ -129,7 +129,8 @@ set_translations(struct weft_change *change, uint8_t choice)
 		{ .match = { .name = "six" },
 			.kind = WEFT_TRANSLATE_SOURCE,
 			.addresses = &pool6,
-			.n_addresses = 1 },
+			.n_addresses = 1,
+			.answer = true },
 	};
 
 	weft_firewall_translations(change, firewall, "in", list, choice % 4);
