@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Floods a virtual router, from an interface of the network namespace that this runs in.
 
-	flood.py KIND INTERFACE SECONDS ROUTER-MAC [RATE]	RATE: frames a second, as fast as can be if 0
+	flood.py KIND INTERFACE[,INTERFACE...] SECONDS ROUTER-MAC [RATE]
+
+RATE: frames a second, as fast as can be if 0. Several interfaces get a burst each in turn.
 
 The router's ports have 10.1.0.1/16 (here) and 10.2.0.1/16; 10.2.0.10 is there. Kinds:
 	neighbors	UDP to every address of 10.2.0.0/16
@@ -63,17 +65,19 @@ def senders(router):
 def main(kind, interface, seconds, router, rate="0"):
 	frames = list({"neighbors": neighbors, "ttl": ttl, "fragments": fragments,
 		"senders": senders}[kind](bytes.fromhex(router.replace(":", ""))))
-	opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-	opened.bind((interface, 0))
+	opened = [socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) for _ in interface.split(",")]
+	for one, name in zip(opened, interface.split(",")):
+		one.bind((name, 0))
 	print("ready", flush=True)
 	sent, refused, start, rate = 0, 0, time.monotonic(), int(rate)
 	while (passed := time.monotonic() - start) < float(seconds):
 		if rate and sent > rate * passed:
 			time.sleep(0.001)
 			continue
+		send = opened[sent // 64 % len(opened)].send
 		for frame in (frames[(sent + n) % len(frames)] for n in range(64)):
 			try:
-				opened.send(frame)
+				send(frame)
 			except OSError:
 				refused += 1  # the queue of the interface is full
 		sent += 64

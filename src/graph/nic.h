@@ -100,12 +100,14 @@ struct nic_queue {
 	struct weft_nic *nic;
 	unsigned index;
 	unsigned worker;        /* index of the owner */
-	struct nic_queue *next; /* in worker->receiving */
-	bool receiving;         /* is in that list */
-	bool polled;            /* stays in that list: no wait_source tells when packets arrive */
-	bool wakes;             /* polled, but whoever brings packets calls worker_wake() */
-	bool running;           /* between start and stop */
-	void *driver_state;     /* the driver's, per queue */
+	struct worker_share *share;    /* of that worker: its network's, or its own if it is an uplink */
+	TAILQ_ENTRY(nic_queue) entry; /* in share->queues */
+	bool receiving;               /* is in that list */
+	bool polled;        /* stays in that list: no wait_source tells when packets arrive */
+	bool wakes;         /* polled, but whoever brings packets calls worker_wake() */
+	bool running;       /* between start and stop */
+	uint8_t burst_least; /* receive() must be asked for so many at least; set by open or start */
+	void *driver_state; /* the driver's, per queue */
 };
 
 /* What one worker has of a vnic: packets to send, flushed once a turn, and its counts. */
@@ -133,6 +135,7 @@ struct weft_nic {
 	void *driver_state;
 	unsigned n_queues;
 	struct nic_queue *queues[NIC_QUEUE_LIMIT];
+	struct worker_share *shares; /* by worker; uplinks: see share.h */
 	struct nic_transmit **transmit; /* by worker */
 
 	/* control side */

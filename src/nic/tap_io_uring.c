@@ -104,6 +104,15 @@ arm(struct tap_worker *io, struct tap_queue *queue)
 	queue->armed = true;
 }
 
+/* It is read by plain calls, when its share's turn comes, until it is empty. */
+static void
+read_directly(struct tap_worker *io, struct tap_queue *queue)
+{
+	queue->direct = true;
+	queue->queue->polled = true;
+	nic_queue_ready(io->worker, queue->queue);
+}
+
 /* In the order in which they ran dry: so that none takes all buffers for good. */
 static void
 arm_starving(struct tap_worker *io)
@@ -117,8 +126,12 @@ arm_starving(struct tap_worker *io)
 
 		queue->starving = false;
 		queue->next_starving = NULL;
-		if (!queue->stopping && !queue->failed)
-			arm(io, queue);
+		if (!queue->stopping && !queue->failed) {
+			if (io->worker->sharing.apart)
+				read_directly(io, queue);
+			else
+				arm(io, queue);
+		}
 		queue = next;
 	}
 }
@@ -129,6 +142,10 @@ starve(struct tap_worker *io, struct tap_queue *queue)
 {
 	if (queue->starving || queue->stopping || queue->failed)
 		return;
+	if (io->worker->sharing.apart) {
+		read_directly(io, queue);
+		return;
+	}
 	queue->starving = true;
 	*io->starving_end = queue;
 	io->starving_end = &queue->next_starving;
@@ -225,7 +242,7 @@ tap_ring_start(struct tap_worker *io, struct tap_queue *queue)
 	queue->source.ready = read_ready;
 	queue->io = io;
 	queue->plain = false;
-	queue->stopping = queue->failed = false;
+	queue->stopping = queue->failed = queue->direct = false;
 	queue->first = queue->last = TAP_NO_SLOT;
 	arm(io, queue);
 	waiter_submit(io->worker->waiter);
@@ -236,6 +253,7 @@ tap_ring_stop(struct tap_worker *io, struct tap_queue *queue)
 {
 	if (!queue->stopping) {
 		queue->stopping = true;
+		queue->direct = queue->queue->polled = false;
 		leave_starving(io, queue);
 		discard_slots(io, queue);
 		if (queue->armed) {
@@ -249,6 +267,23 @@ tap_ring_stop(struct tap_worker *io, struct tap_queue *queue)
 	if (io->given == 0)
 		arm_starving(io);
 	return !queue->armed;
+}
+
+static unsigned
+receive_directly(
+	struct tap_worker *io, struct tap_queue *queue, struct rte_mbuf **packets, unsigned count)
+{
+	unsigned n = 0;
+
+	if (io->worker->sharing.apart)
+		n = tap_plain_receive(io, queue, packets, count);
+	else
+		queue->queue->polled = false;
+	if (!queue->queue->polled) {
+		queue->direct = false;
+		arm(io, queue);
+	}
+	return n;
 }
 
 unsigned
@@ -271,6 +306,9 @@ tap_ring_receive(
 		buffers_publish(io, taken);
 	if (io->starving != NULL)
 		arm_starving(io);
+	/* what the slots had was first */
+	if (unlikely(queue->direct && n < count))
+		n += receive_directly(io, queue, &packets[n], count - n);
 	return n;
 }
 

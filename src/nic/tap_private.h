@@ -23,6 +23,7 @@ struct tap_queue {
 	bool armed;            /* a multishot read is under way */
 	bool stopping, failed; /* not to be armed again */
 	bool starving;         /* in tap_worker->starving */
+	bool direct;           /* read by plain calls until it is empty */
 	struct tap_queue *next_starving;
 	uint16_t first, last; /* filled buffers, by slot; TAP_NO_SLOT: none */
 };
