@@ -163,17 +163,21 @@ receive_from(struct worker *worker, struct worker_share *share, unsigned burst)
 	return received;
 }
 
-/* A burst from every queue; where the limit ends it, the others come first in the next turn. */
+/* A burst from every queue; where the limit ends it, the others come first in the next turn.
+ * Of several tenants at least two have their turn, or it would not be seen that there are. */
 static unsigned
 receive_together(struct worker *worker)
 {
 	struct sharing *sharing = &worker->sharing;
+	bool several = sharing->count > 2; /* one is the others' */
+	unsigned most = several ? SHARE_TURN_PACKETS / 2 : SHARE_TURN_PACKETS;
 	unsigned received = 0;
 
 	sharing->busy = 0;
 	for (unsigned left = sharing->count; left > 0 && received < SHARE_TURN_PACKETS; left--) {
 		struct worker_share *share = TAILQ_FIRST(&sharing->now);
-		unsigned count = receive_from(worker, share, SHARE_TURN_PACKETS - received);
+		unsigned count = receive_from(
+			worker, share, RTE_MIN(most, SHARE_TURN_PACKETS - received));
 
 		received += count;
 		sharing->busy += count > 0;
