@@ -50,7 +50,6 @@ struct worker {
 	struct weft *weft;
 	struct hash_key flow_key; /* the same in every worker */
 	uint64_t random_state[2];
-	struct sharing sharing; /* whose packets come next */
 
 	/* seldom */
 	struct trace *traces[8];         /* by bit of trace_mask; set between turns (worker_call) */
@@ -69,6 +68,7 @@ struct worker {
 	struct counters counters_memory;
 	struct vport_drops lost; /* packets whose vport or vnic is gone: nowhere to count them */
 	struct worker_control *control; /* what other threads touch */
+	struct sharing sharing; /* whose packets come next */
 };
 
 /* Puts a packet before a node. meta->vport says where it came in. */
