@@ -31,6 +31,7 @@ static void
 list_share(struct sharing *sharing, struct worker_share *share)
 {
 	sharing->count++;
+	sharing->unseen += share->turn != sharing->turn;
 	if (sharing->apart && share->round == sharing->round && share->credit < CREDIT_LEAST) {
 		move_to(share, &sharing->next);
 		return;
@@ -258,7 +259,6 @@ static unsigned
 receive_apart(struct worker *worker)
 {
 	struct sharing *sharing = &worker->sharing;
-	unsigned unseen = sharing->count;
 
 	sharing->started = engine_now(worker->weft);
 	/* what is before nodes still is the last one's; it would be in the way of others */
@@ -266,7 +266,8 @@ receive_apart(struct worker *worker)
 		return 0;
 	sharing->serving = NULL;
 	sharing->turn++;
-	while (unseen > 0) {
+	sharing->unseen = sharing->count; /* a driver that receives may bring in others */
+	while (sharing->unseen > 0) {
 		struct worker_share *share = next_share(worker);
 		uint64_t now;
 		unsigned count;
@@ -276,7 +277,7 @@ receive_apart(struct worker *worker)
 			continue;
 		}
 		share->turn = sharing->turn;
-		unseen--;
+		sharing->unseen--;
 		count = receive_from(worker, share, burst_of(share));
 		if (count > 0) {
 			begin_burst(sharing, share, count);

@@ -81,6 +81,7 @@ struct sharing {
 	struct worker_share *serving; /* apart: whose packets they are; NULL: there are none */
 	uint64_t turn;
 	uint64_t started;  /* of the burst */
+	unsigned unseen;   /* shares in the lists that were not looked at */
 	unsigned received; /* in the burst */
 	uint64_t spent;    /* ns, in turns before, on a burst that is not done yet */
 	unsigned busy;     /* together: shares that had packets */

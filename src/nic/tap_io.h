@@ -58,6 +58,7 @@ struct tap_worker {
 	/* reading: ring */
 	struct io_uring_buf_ring *buffers; /* NULL: plain reads */
 	unsigned given;                    /* slots that the kernel does not have */
+	bool no_batches;                   /* no RWF_NOWAIT for taps in this kernel */
 	struct tap_queue *starving, **starving_end;
 	struct tap_slot slots[TAP_SLOTS];
 	struct tap_slot plain; /* plain reads need one */
