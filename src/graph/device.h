@@ -80,7 +80,7 @@ struct weft_network {
 	struct worker_share *shares;        /* by worker: see share.h */
 	_Atomic uint32_t macs;       /* learned, counted against config.mac_limit */
 	_Atomic uint32_t neighbours; /* of routers, counted against config.neighbor_limit */
-	_Atomic uint32_t queued;     /* packets that wait for a neighbour's answer */
+	_Atomic uint32_t queued;     /* packets that wait for a neighbour's answer; large ones more */
 	TAILQ_ENTRY(weft_network) entry;
 };
 
