@@ -77,10 +77,10 @@ struct weft_network {
 	struct name_map device_names, nic_names;
 	struct device_list devices;
 	struct nic_list nics;
-	struct worker_share *shares;        /* by worker: see share.h */
+	struct worker_share *shares; /* by worker: see share.h */
 	_Atomic uint32_t macs;       /* learned, counted against config.mac_limit */
 	_Atomic uint32_t neighbours; /* of routers, counted against config.neighbor_limit */
-	_Atomic uint32_t queued;     /* packets that wait for a neighbour's answer; large ones more */
+	_Atomic uint32_t queued; /* packets that wait for a neighbour's answer; large ones more */
 	TAILQ_ENTRY(weft_network) entry;
 };
 

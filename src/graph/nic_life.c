@@ -179,8 +179,10 @@ nic_open_driver(struct weft_nic *nic, struct weft_error *error)
 	nic->offloads = 0;
 	nic->mtu = nic->config->mtu != 0 ? nic->config->mtu : NIC_MTU;
 	atomic_store(&nic->lost, false);
-	for (unsigned i = 0; i < NIC_QUEUE_LIMIT; i++)
+	for (unsigned i = 0; i < NIC_QUEUE_LIMIT; i++) {
 		nic->queues[i]->polled = nic->queues[i]->wakes = false;
+		nic->queues[i]->burst_least = 0;
+	}
 	result = nic->driver->open(nic, error);
 	nic->opened = result == NIC_OK;
 	/* of one that is only staged nobody is told: the commit tries it again */

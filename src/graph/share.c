@@ -82,7 +82,8 @@ share_leave(struct worker *worker, struct nic_queue *queue)
 struct worker_share *
 share_make(unsigned workers)
 {
-	struct worker_share *shares = aligned_alloc(_Alignof(struct worker_share), workers * sizeof(*shares));
+	struct worker_share *shares =
+		aligned_alloc(_Alignof(struct worker_share), workers * sizeof(*shares));
 
 	if (shares != NULL)
 		memset(shares, 0, workers * sizeof(*shares));
@@ -177,8 +178,8 @@ receive_together(struct worker *worker)
 	sharing->busy = 0;
 	for (unsigned left = sharing->count; left > 0 && received < SHARE_TURN_PACKETS; left--) {
 		struct worker_share *share = TAILQ_FIRST(&sharing->now);
-		unsigned count = receive_from(
-			worker, share, RTE_MIN(most, SHARE_TURN_PACKETS - received));
+		unsigned count =
+			receive_from(worker, share, RTE_MIN(most, SHARE_TURN_PACKETS - received));
 
 		received += count;
 		sharing->busy += count > 0;

@@ -75,7 +75,7 @@ struct sharing {
 	bool overflowed;             /* a node's queue was full in this turn */
 	struct share_list now, next; /* those of this round, and of the next; together: now */
 	unsigned count;              /* in both */
-	struct worker_share others;         /* what is handed over and injected; always in a list */
+	struct worker_share others;  /* what is handed over and injected; always in a list */
 
 	/* this turn */
 	struct worker_share *serving; /* apart: whose packets they are; NULL: there are none */

@@ -68,7 +68,7 @@ struct worker {
 	struct counters counters_memory;
 	struct vport_drops lost; /* packets whose vport or vnic is gone: nowhere to count them */
 	struct worker_control *control; /* what other threads touch */
-	struct sharing sharing; /* whose packets come next */
+	struct sharing sharing;         /* whose packets come next */
 };
 
 /* Puts a packet before a node. meta->vport says where it came in. */

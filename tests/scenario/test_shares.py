@@ -18,16 +18,20 @@ def tenant(space, name, vnics):
 	nics = {word: {"switch": "lan", "ip": [f"10.1.0.{n}/16"],
 		"attach": {"netns": str(space.namespace(f"{name}-{word}"))}}
 		for n, word in ((10, "web"), (11, "db"))}
-	nics |= {f"evil{n}": {"switch": "lan",
-		"attach": {"netns": str(space.namespace(f"{name}-evil"))}} for n in range(vnics)}
+	nics |= {nic: {"switch": "lan", "attach": {"netns": str(space.namespace(f"{name}-evil"))}}
+		for nic in evil(vnics)}
 	return {"switches": {"lan": {}}, "nics": nics}
 
 
+def evil(count):
+	return [f"evil{n}" for n in range(count)]
+
+
 @contextlib.contextmanager
-def flooding(space, interfaces):
-	words = ("/usr/bin/python3", FLOOD, "senders", ",".join(interfaces), SECONDS, ROUTER_MAC, 0)
-	# the two other programs of the test need their part of the cores
-	flood = space.namespace("bad-evil").popen("nice", "-n", "19", *words)
+def flooding(space, name, count):
+	words = ("/usr/bin/python3", FLOOD, "senders", ",".join(evil(count)), SECONDS, ROUTER_MAC, 0)
+	# the other programs of the test need their part of the cores
+	flood = space.namespace(f"{name}-evil").popen("nice", "-n", "19", *words)
 	try:
 		assert flood.stdout.readline().strip() == "ready"
 		yield
@@ -47,10 +51,10 @@ def test_flood_through_many_vnics(space, without):
 	web, db = space.namespace("good-web"), space.namespace("good-db")
 	web.reaches("10.1.0.11")
 	with harness.NumberedStream(web, db, "10.1.0.11", rate=300 // harness.PATIENCE) as stream:
-		with flooding(space, [f"evil{n}" for n in range(VNICS)]):
+		with flooding(space, "bad", VNICS):
 			pass
 	assert stream.lost == [] and stream.duplicated == 0
-	assert weftd.show("drops", network="good") == [] or not [drop for drop
-		in weftd.show("drops", network="good") if drop["reason"] in ("graph-full", "no-buffer")]
+	assert not [drop for drop in weftd.show("drops", network="good")
+		if drop["reason"] in ("graph-full", "no-buffer")]
 	# the flooded one is served again, too
 	space.namespace("bad-web").reaches("10.1.0.11", 60)

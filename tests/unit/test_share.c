@@ -191,8 +191,8 @@ drain_add(struct weft_change *change, struct weft_network *network, unsigned ben
 
 	snprintf(name, sizeof(name), "drain%u", serial++);
 	context->count = bends;
-	return vport_add(change, device_add(change, network, &drain_class, name, NULL), "in",
-		context, 9000);
+	return vport_add(
+		change, device_add(change, network, &drain_class, name, NULL), "in", context, 9000);
 }
 
 /* A network of so many vnics; each packet costs so much. */
