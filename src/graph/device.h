@@ -77,9 +77,11 @@ struct weft_network {
 	struct name_map device_names, nic_names;
 	struct device_list devices;
 	struct nic_list nics;
-	_Atomic uint32_t macs;        /* learned, counted against config.mac_limit */
-	_Atomic uint32_t neighbours;  /* of routers, counted against config.neighbor_limit */
-	_Atomic uint32_t queued;      /* packets that wait for a neighbour's answer */
+	struct worker_share *shares; /* by worker: see share.h */
+	_Atomic uint32_t macs;       /* learned, counted against config.mac_limit */
+	_Atomic uint32_t neighbours; /* of routers, counted against config.neighbor_limit */
+	/* packets that wait for a neighbour's answer; large ones more */
+	_Atomic uint32_t queued;
 	_Atomic uint32_t connections; /* of firewalls, counted against config.connection_limit */
 	_Atomic uint64_t flows_lost;  /* flow records for which a worker had no room */
 	TAILQ_ENTRY(weft_network) entry;

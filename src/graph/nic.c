@@ -21,11 +21,7 @@
 void
 nic_queue_ready(struct worker *worker, struct nic_queue *queue)
 {
-	if (queue->receiving)
-		return;
-	queue->receiving = true;
-	queue->next = worker->receiving;
-	worker->receiving = queue;
+	share_enter(worker, queue);
 }
 
 void

@@ -35,6 +35,7 @@
 
 #define NEIGHBOUR_QUEUE 16       /* packets that wait for one */
 #define NEIGHBOUR_QUEUE_ALL 1024 /* that wait in one network */
+#define NEIGHBOUR_QUEUE_LARGE 32 /* what a large buffer counts for among them: there are few */
 
 /* RFC 4861, 10, in seconds */
 #define NEIGHBOUR_REACHABLE_S 30
