@@ -412,6 +412,7 @@ meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passag
 {
 	bool begins = segment != NULL ? tcp_segment_begins(segment) : !is_echo_reply(passage);
 
+	worker->sharing.strangers++; /* see graph/share.h */
 	if (unlikely(!begins && !passage->live->accept_invalid))
 		meet_lost(worker, shard, passage);
 	else

@@ -18,6 +18,9 @@
 struct device_class {
 	const char *name;     /* "switch" */
 	node_process process; /* its node */
+	/* It says by share_note() whose what it brings in is: of its own network, not of the one
+	 * that it is linked to. */
+	bool tells_whose;
 
 	/* Once per engine, before any device, on the control thread; 0 or -1. */
 	int (*open)(struct weft *weft, struct weft_error *error);
@@ -78,6 +81,7 @@ struct weft_network {
 	struct device_list devices;
 	struct nic_list nics;
 	struct worker_share *shares; /* by worker: see share.h */
+	_Atomic bool carries;        /* what others bring in (tells_whose); once so, always */
 	_Atomic uint32_t macs;       /* learned, counted against config.mac_limit */
 	_Atomic uint32_t neighbours; /* of routers, counted against config.neighbor_limit */
 	/* packets that wait for a neighbour's answer; large ones more */

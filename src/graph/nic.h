@@ -101,6 +101,9 @@ struct nic_queue {
 	unsigned index;
 	unsigned worker;              /* index of the owner */
 	struct worker_share *share;   /* its network's, of that worker; an uplink's own */
+	int64_t credit;               /* ns that it may use, while its share is flooded */
+	uint32_t cost;                /* ns a packet, of then; 0: not known */
+	uint64_t empty;               /* the turn that found it so, then */
 	TAILQ_ENTRY(nic_queue) entry; /* in share->queues */
 	bool receiving;               /* is in that list */
 	bool polled;         /* stays in that list: no wait_source tells when packets arrive */

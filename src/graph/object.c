@@ -128,7 +128,7 @@ weft_network_add(
 	TAILQ_INIT(&network->devices);
 	TAILQ_INIT(&network->nics);
 	network->name = copy_name(change, "network", name);
-	network->shares = share_make(weft->n_workers);
+	network->shares = share_make(weft->n_workers, network);
 	if (network->shares == NULL)
 		change_fail(change, ENOMEM, "out of memory");
 	network->id = id_pool_take(&weft->network_ids);

@@ -13,6 +13,63 @@
 #define COST_FIRST 4000
 /* A burst that took so long may have been interrupted by other threads: that is looked up. */
 #define LONG_NS ((uint64_t)2 * SHARE_QUANTUM_NS)
+/* Nobody has to make good for more than that. */
+#define DEBT_MOST ((int64_t)10 * 1000 * 1000)
+/* So many strangers are a flood, if they are a quarter of the packets. */
+#define FLOOD_LEAST 4
+
+/* ---- time --------------------------------------------------------------------------------------
+ */
+
+static uint64_t
+thread_cpu_time(const struct worker *worker)
+{
+	struct timespec used;
+
+	if (worker->thread == 0 || clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) != 0)
+		return 0;
+	return (uint64_t)used.tv_sec * UINT64_C(1000000000) + (uint64_t)used.tv_nsec;
+}
+
+/* ns of the burst under way, up to now, that the thread had. */
+static uint64_t
+time_spent(struct worker *worker)
+{
+	const struct sharing *sharing = &worker->sharing;
+	uint64_t spent = engine_now(worker->weft) - sharing->started, used;
+
+	if (likely(spent <= LONG_NS) || sharing->cpu == 0)
+		return spent;
+	used = sharing->cpu_time(worker) - sharing->cpu;
+	return RTE_MIN(spent, used);
+}
+
+static void
+take_off(int64_t *credit, uint64_t charged)
+{
+	*credit -= (int64_t)RTE_MIN(charged, (uint64_t)DEBT_MOST);
+	*credit = RTE_MAX(*credit, -DEBT_MOST);
+}
+
+/* A rise is believed at once, so that few bursts are too long; a fall by and by. */
+static void
+learn_cost(uint32_t *known, uint64_t cost)
+{
+	if (cost > UINT32_MAX)
+		cost = UINT32_MAX;
+	if (cost >= *known)
+		*known = (uint32_t)cost;
+	else
+		*known -= (*known - (uint32_t)cost) / 8;
+}
+
+static unsigned
+burst_of(int64_t credit, uint32_t cost, unsigned most)
+{
+	uint64_t burst = (uint64_t)RTE_MAX(credit, 0) / (cost != 0 ? cost : COST_FIRST);
+
+	return burst < 1 ? 1 : burst < most ? (unsigned)burst : most;
+}
 
 /* ---- lists -------------------------------------------------------------------------------------
  */
@@ -56,9 +113,13 @@ share_enter(struct worker *worker, struct nic_queue *queue)
 	if (queue->receiving)
 		return;
 	queue->receiving = true;
+	queue->empty = 0;
 	if (share->n_queues++ == 0)
 		TAILQ_INIT(&share->queues);
-	TAILQ_INSERT_TAIL(&share->queues, queue, entry);
+	if (share->flooded_until > worker->now && queue->credit >= CREDIT_LEAST)
+		TAILQ_INSERT_HEAD(&share->queues, queue, entry);
+	else
+		TAILQ_INSERT_TAIL(&share->queues, queue, entry);
 	if (share->list == NULL)
 		list_share(&worker->sharing, share);
 }
@@ -69,8 +130,10 @@ share_leave(struct worker *worker, struct nic_queue *queue)
 	struct worker_share *share = queue->share;
 
 	/* it may be gone before all that came of its last burst is sent */
-	if (worker->sharing.serving == share)
+	if (worker->sharing.serving == share) {
 		worker->sharing.serving = NULL;
+		worker->sharing.queue = NULL;
+	}
 	if (!queue->receiving)
 		return;
 	queue->receiving = false;
@@ -80,13 +143,16 @@ share_leave(struct worker *worker, struct nic_queue *queue)
 }
 
 struct worker_share *
-share_make(unsigned workers)
+share_make(unsigned workers, const struct weft_network *network)
 {
 	struct worker_share *shares =
 		aligned_alloc(_Alignof(struct worker_share), workers * sizeof(*shares));
 
-	if (shares != NULL)
-		memset(shares, 0, workers * sizeof(*shares));
+	if (shares == NULL)
+		return NULL;
+	memset(shares, 0, workers * sizeof(*shares));
+	for (unsigned i = 0; i < workers; i++)
+		shares[i].network = network;
 	return shares;
 }
 
@@ -95,6 +161,7 @@ share_open(struct worker *worker)
 {
 	struct sharing *sharing = &worker->sharing;
 
+	sharing->cpu_time = thread_cpu_time;
 	TAILQ_INIT(&sharing->now);
 	TAILQ_INIT(&sharing->next);
 	list_share(sharing, &sharing->others);
@@ -127,19 +194,37 @@ share_must_poll(const struct worker *worker)
 /* ---- receiving ---------------------------------------------------------------------------------
  */
 
+/* At most `wanted`, or as many as the driver insists on. A queue that had fewer leaves the list,
+ * others go to its end if `on`. */
 static unsigned
-receive(struct worker *worker, struct nic_queue *queue, unsigned count)
+receive(struct worker *worker, struct nic_queue *queue, unsigned wanted, bool on)
 {
+	struct worker_share *share = queue->share;
 	struct rte_mbuf *packets[NIC_BURST];
+	unsigned count;
 
-	count = queue->nic->driver->receive(queue, worker, packets, count);
+	if (unlikely(wanted < queue->burst_least))
+		wanted = queue->burst_least;
+	count = queue->nic->driver->receive(queue, worker, packets, wanted);
 	if (count > 0)
 		nic_input(worker, queue, packets, count);
+	if (count < wanted && !queue->polled) {
+		share_leave(worker, queue);
+	} else if (on || count == 0) {
+		TAILQ_REMOVE(&share->queues, queue, entry);
+		TAILQ_INSERT_TAIL(&share->queues, queue, entry);
+	}
 	return count;
 }
 
-/* From each of its queues once, at most `burst` in all; one that had fewer than it was asked
- * for leaves the list. */
+static void
+note_received(struct sharing *sharing, const struct worker_share *share, unsigned count)
+{
+	if (count > 0 && share->network != NULL)
+		share_note(sharing, share->network);
+}
+
+/* From each of its queues once, at most `burst` in all. */
 static unsigned
 receive_from(struct worker *worker, struct worker_share *share, unsigned burst)
 {
@@ -148,21 +233,21 @@ receive_from(struct worker *worker, struct worker_share *share, unsigned burst)
 	if (share == &worker->sharing.others)
 		return worker_take_others(worker);
 	for (unsigned left = share->n_queues; left > 0 && received < burst; left--) {
-		struct nic_queue *queue = TAILQ_FIRST(&share->queues);
 		unsigned wanted = RTE_MIN(burst - received, (unsigned)NIC_BURST), count;
 
-		if (unlikely(wanted < queue->burst_least))
-			wanted = queue->burst_least;
-		count = receive(worker, queue, wanted);
+		count = receive(worker, TAILQ_FIRST(&share->queues), wanted, true);
 		received += count;
-		if (count == wanted || queue->polled) {
-			TAILQ_REMOVE(&share->queues, queue, entry);
-			TAILQ_INSERT_TAIL(&share->queues, queue, entry);
-		} else {
-			share_leave(worker, queue);
-		}
+		worker->sharing.busy += count > 0;
 	}
+	note_received(&worker->sharing, share, received);
 	return received;
+}
+
+static void
+forget_whose(struct sharing *sharing)
+{
+	sharing->whose = NULL;
+	sharing->several = false;
 }
 
 /* A burst from every queue; where the limit ends it, the others come first in the next turn.
@@ -175,17 +260,19 @@ receive_together(struct worker *worker)
 	unsigned most = several ? SHARE_TURN_PACKETS / 2 : SHARE_TURN_PACKETS;
 	unsigned received = 0;
 
-	sharing->busy = 0;
+	sharing->busy = sharing->strangers = 0;
+	sharing->overflowed = false;
+	forget_whose(sharing);
 	for (unsigned left = sharing->count; left > 0 && received < SHARE_TURN_PACKETS; left--) {
 		struct worker_share *share = TAILQ_FIRST(&sharing->now);
 		unsigned count =
 			receive_from(worker, share, RTE_MIN(most, SHARE_TURN_PACKETS - received));
 
 		received += count;
-		sharing->busy += count > 0;
 		if (share->list != NULL)
 			move_to(share, &sharing->now);
 	}
+	sharing->received = received;
 	return received;
 }
 
@@ -195,11 +282,11 @@ next_round(struct worker *worker)
 	struct sharing *sharing = &worker->sharing;
 	struct worker_share *share;
 
-	if (sharing->served > 1 && worker->now - sharing->round_started > SHARE_QUANTUM_NS)
+	if (sharing->several && worker->now - sharing->round_started > SHARE_QUANTUM_NS)
 		sharing->apart_until = worker->now + SHARE_APART_NS;
 	sharing->round++;
 	sharing->round_started = worker->now;
-	sharing->served = 0;
+	forget_whose(sharing);
 	while ((share = TAILQ_FIRST(&sharing->next)) != NULL)
 		move_to(share, &sharing->now);
 }
@@ -227,20 +314,68 @@ next_share(struct worker *worker)
 	}
 }
 
-static unsigned
-burst_of(const struct worker_share *share)
-{
-	uint64_t cost = share->cost != 0 ? share->cost : COST_FIRST;
-	uint64_t burst = (uint64_t)share->credit / cost;
+/* ---- a flooded share -------------------------------------------------------------------------
+ */
 
-	return burst < 1 ? 1 : burst < SHARE_TURN_PACKETS ? (unsigned)burst : SHARE_TURN_PACKETS;
+/* Whose turn it is, of those that were not found empty in this turn: there is one. */
+static struct nic_queue *
+next_queue(const struct sharing *sharing, struct worker_share *share)
+{
+	while (true) {
+		struct nic_queue *queue = TAILQ_FIRST(&share->queues);
+		bool empty = queue->empty == sharing->turn;
+
+		if (!empty && queue->credit >= CREDIT_LEAST)
+			return queue;
+		if (!empty)
+			queue->credit = RTE_MIN(queue->credit + SHARE_QUEUE_NS, SHARE_QUEUE_NS);
+		TAILQ_REMOVE(&share->queues, queue, entry);
+		TAILQ_INSERT_TAIL(&share->queues, queue, entry);
+	}
 }
+
+/* A burst from one of its queues. */
+static unsigned
+receive_flooded(struct worker *worker, struct worker_share *share)
+{
+	struct sharing *sharing = &worker->sharing;
+	unsigned empty = 0;
+
+	/* one that was empty may come again meanwhile */
+	for (unsigned left = 2 * share->n_queues; left > 0 && share->n_queues > empty; left--) {
+		struct nic_queue *queue = next_queue(sharing, share);
+		int64_t credit = RTE_MIN(share->credit, queue->credit);
+		unsigned count =
+			receive(worker, queue, burst_of(credit, queue->cost, NIC_BURST), false);
+
+		if (count > 0) {
+			sharing->queue = queue;
+			note_received(sharing, share, count);
+			return count;
+		}
+		queue->empty = sharing->turn;
+		empty += queue->receiving;
+	}
+	return 0;
+}
+
+/* ---- apart -------------------------------------------------------------------------------------
+ */
 
 static void
 charge(struct worker_share *share, uint64_t spent)
 {
-	share->credit -= (int64_t)spent;
+	take_off(&share->credit, spent);
 	__atomic_store_n(&share->used, share->used + spent, __ATOMIC_RELAXED);
+}
+
+static unsigned
+receive_share(struct worker *worker, struct worker_share *share)
+{
+	if (unlikely(share->flooded_until > worker->now))
+		return receive_flooded(worker, share);
+	return receive_from(
+		worker, share, burst_of(share->credit, share->cost, SHARE_TURN_PACKETS));
 }
 
 static void
@@ -248,11 +383,8 @@ begin_burst(struct sharing *sharing, struct worker_share *share, unsigned receiv
 {
 	sharing->serving = share;
 	sharing->received = received;
+	sharing->strangers = 0;
 	sharing->spent = 0;
-	if (share->served == sharing->round)
-		return;
-	share->served = sharing->round;
-	sharing->served++;
 }
 
 /* A burst from the share whose turn it is and which has packets. */
@@ -261,11 +393,13 @@ receive_apart(struct worker *worker)
 {
 	struct sharing *sharing = &worker->sharing;
 
+	sharing->cpu = sharing->cpu_time(worker);
 	sharing->started = engine_now(worker->weft);
 	/* what is before nodes still is the last one's; it would be in the way of others */
 	if (unlikely(worker->ready != 0))
 		return 0;
 	sharing->serving = NULL;
+	sharing->queue = NULL;
 	sharing->turn++;
 	sharing->unseen = sharing->count; /* a driver that receives may bring in others */
 	while (sharing->unseen > 0) {
@@ -279,7 +413,7 @@ receive_apart(struct worker *worker)
 		}
 		share->turn = sharing->turn;
 		sharing->unseen--;
-		count = receive_from(worker, share, burst_of(share));
+		count = receive_share(worker, share);
 		if (count > 0) {
 			begin_burst(sharing, share, count);
 			return count;
@@ -297,29 +431,6 @@ receive_apart(struct worker *worker)
 /* ---- together and apart ------------------------------------------------------------------------
  */
 
-/* How long the thread has neither had a CPU nor slept in its waiter since it started. */
-static uint64_t
-time_without_cpu(const struct worker *worker)
-{
-	uint64_t awake = engine_now(worker->weft) - worker->started - worker->slept_ns, cpu;
-	struct timespec used;
-
-	if (worker->thread == 0 || clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) != 0)
-		return 0;
-	cpu = (uint64_t)used.tv_sec * UINT64_C(1000000000) + (uint64_t)used.tv_nsec;
-	return awake > cpu ? awake - cpu : 0;
-}
-
-/* Of `spent`, what other threads had. */
-static uint64_t
-stolen(struct worker *worker, uint64_t spent)
-{
-	uint64_t before = worker->sharing.stolen, now = time_without_cpu(worker);
-
-	worker->sharing.stolen = now;
-	return now > before ? RTE_MIN(now - before, spent) : 0;
-}
-
 static void
 set_apart(struct worker *worker)
 {
@@ -327,11 +438,11 @@ set_apart(struct worker *worker)
 
 	sharing->apart = true;
 	sharing->serving = NULL;
+	sharing->queue = NULL;
 	sharing->round++;
 	sharing->round_started = worker->now;
-	sharing->served = 0;
+	forget_whose(sharing);
 	sharing->apart_until = worker->now + SHARE_APART_NS;
-	sharing->stolen = time_without_cpu(worker);
 }
 
 static void
@@ -357,16 +468,21 @@ share_receive(struct worker *worker)
 	return receive_together(worker);
 }
 
-/* A rise is believed at once, so that few bursts are too long; a fall by and by. */
-static void
-learn_cost(struct worker_share *share, uint64_t cost)
+static bool
+is_flood(const struct sharing *sharing)
 {
-	if (cost > UINT32_MAX)
-		cost = UINT32_MAX;
-	if (cost >= share->cost)
-		share->cost = (uint32_t)cost;
-	else
-		share->cost -= (share->cost - (uint32_t)cost) / 8;
+	return sharing->strangers >= FLOOD_LEAST && sharing->strangers * 4 >= sharing->received;
+}
+
+/* The burst's time, that of strangers so many times. */
+static uint64_t
+weigh(const struct sharing *sharing, uint64_t spent)
+{
+	unsigned strangers = RTE_MIN(sharing->strangers, sharing->received);
+
+	if (likely(strangers == 0))
+		return spent;
+	return spent + spent * (SHARE_STRANGER_WEIGHT - 1) * strangers / sharing->received;
 }
 
 static void
@@ -374,14 +490,21 @@ charge_burst(struct worker *worker)
 {
 	struct sharing *sharing = &worker->sharing;
 	struct worker_share *share = sharing->serving;
-	uint64_t spent = engine_now(worker->weft) - sharing->started;
+	struct nic_queue *queue = sharing->queue;
+	uint64_t spent = time_spent(worker), weighed = weigh(sharing, spent);
 
-	if (unlikely(spent > LONG_NS))
-		spent -= stolen(worker, spent);
 	charge(share, spent);
+	take_off(&share->credit, weighed - spent);
+	if (queue != NULL)
+		take_off(&queue->credit, weighed);
+	if (unlikely(is_flood(sharing)))
+		share->flooded_until = sharing->apart_until = worker->now + SHARE_APART_NS;
 	sharing->spent += spent;
-	if (worker->ready == 0 && sharing->received > 0)
-		learn_cost(share, sharing->spent / sharing->received);
+	if (worker->ready != 0 || sharing->received == 0)
+		return;
+	learn_cost(&share->cost, sharing->spent / sharing->received);
+	if (queue != NULL)
+		learn_cost(&queue->cost, sharing->spent / sharing->received);
 }
 
 void
@@ -394,9 +517,10 @@ share_charge(struct worker *worker)
 			charge_burst(worker);
 		return;
 	}
-	if (likely(sharing->busy < 2))
+	if (likely(!sharing->several && (sharing->strangers < FLOOD_LEAST || sharing->busy < 2)))
+		return;
+	if (!sharing->several && !is_flood(sharing))
 		return;
 	if (sharing->overflowed || engine_now(worker->weft) - worker->now > SHARE_QUANTUM_NS)
 		set_apart(worker);
-	sharing->overflowed = false;
 }

@@ -71,12 +71,16 @@ take_handoff(struct worker *worker, struct rte_mbuf *packet)
 {
 	struct packet_meta *meta = packet_meta(packet);
 	unsigned node = meta->reserved;
+	const struct vport *vport;
 
 	if (node == 0) {
 		nic_take_handoff(worker, packet);
 		return;
 	}
 	meta->reserved = 0;
+	vport = vport_get(worker, meta->vport);
+	if (likely(vport != NULL))
+		share_note(&worker->sharing, vport->object->device->network);
 	worker_enqueue(worker, node - 1, packet);
 }
 

@@ -21,6 +21,7 @@
 #define SPRINGS 20
 
 static uint64_t now;
+static uint64_t stolen; /* ns that other threads had */
 
 static uint64_t
 test_clock(void *context)
@@ -35,6 +36,7 @@ struct spring {
 	unsigned waiting; /* packets */
 	bool endless;
 	uint64_t cost; /* of each, ns */
+	uint64_t took; /* of that, by other threads */
 	uint64_t given;
 	unsigned most; /* of one burst */
 };
@@ -88,6 +90,7 @@ spring_receive(
 	spring->given += count;
 	spring->most = RTE_MAX(spring->most, count);
 	now += count * spring->cost;
+	stolen += count * spring->took;
 	return count;
 }
 
@@ -117,6 +120,7 @@ static const struct nic_driver spring_driver = {
 /* A packet goes round in it so often before it is swallowed, a µs each time. */
 struct bends {
 	unsigned count;
+	bool strange; /* it knows none of its packets */
 };
 
 static void
@@ -126,6 +130,7 @@ drain_process(struct worker *worker, struct rte_mbuf **packets, unsigned count)
 		struct vport *in = vport_get(worker, packet_meta(packets[i])->vport);
 		const struct bends *bends = in != NULL ? in->context : NULL;
 
+		worker->sharing.strangers += bends != NULL && bends->strange;
 		if (bends == NULL || packet_meta(packets[i])->flow_hash++ >= bends->count) {
 			rte_pktmbuf_free(packets[i]);
 			continue;
@@ -138,6 +143,13 @@ drain_process(struct worker *worker, struct rte_mbuf **packets, unsigned count)
 static const struct device_class drain_class = {
 	.name = "drain",
 	.process = drain_process,
+	.context_free = free,
+};
+
+static const struct device_class teller_class = {
+	.name = "teller",
+	.process = drain_process,
+	.tells_whose = true,
 	.context_free = free,
 };
 
@@ -155,7 +167,7 @@ static const struct weft_nic_config spring_config = { .kind = WEFT_NIC_MEMORY };
 static int
 open_engine(void **state)
 {
-	static const struct device_class *const classes[] = { &drain_class, NULL };
+	static const struct device_class *const classes[] = { &drain_class, &teller_class, NULL };
 	static const struct nic_driver *const drivers[] = { &spring_driver, NULL };
 	static const char *const eal[] = { NULL };
 	struct weft_options options = { .memory_mb = 32, .eal = eal, .clock = test_clock };
@@ -183,16 +195,23 @@ commit(struct weft_change *change)
 }
 
 static struct weft_vport *
-drain_add(struct weft_change *change, struct weft_network *network, unsigned bends)
+device_of_class(struct weft_change *change, struct weft_network *network,
+	const struct device_class *class, struct bends bends)
 {
 	struct bends *context = calloc(1, sizeof(*context));
 	static unsigned serial;
 	char name[32];
 
 	snprintf(name, sizeof(name), "drain%u", serial++);
-	context->count = bends;
+	*context = bends;
 	return vport_add(
-		change, device_add(change, network, &drain_class, name, NULL), "in", context, 9000);
+		change, device_add(change, network, class, name, NULL), "in", context, 9000);
+}
+
+static struct weft_vport *
+drain_add(struct weft_change *change, struct weft_network *network, unsigned bends)
+{
+	return device_of_class(change, network, &drain_class, (struct bends){ .count = bends });
 }
 
 /* A network of so many vnics; each packet costs so much. */
@@ -217,6 +236,41 @@ tenant_add(struct weft *weft, const char *name, unsigned count, uint64_t cost, b
 		tenant.springs[i]->endless = endless;
 	}
 	return tenant;
+}
+
+/* Another vnic of the tenant, whose packets nobody knows. */
+static struct spring *
+stranger_add(struct tenant *tenant, const char *name, uint64_t cost)
+{
+	struct weft_change *change = weft_change_begin(tenant->network->weft);
+	struct weft_nic *nic = weft_nic_add(change, tenant->network, name, &spring_config);
+	struct spring *spring;
+
+	weft_attach(change,
+		device_of_class(
+			change, tenant->network, &drain_class, (struct bends){ .strange = true }),
+		nic);
+	commit(change);
+	spring = nic->driver_state;
+	spring->cost = cost;
+	spring->endless = true;
+	return spring;
+}
+
+/* An uplink whose untagged packets go there. */
+static struct weft_nic *
+uplink_add(struct weft *weft, struct weft_network *network, uint64_t cost)
+{
+	struct weft_change *change = weft_change_begin(weft);
+	struct weft_nic *wire = weft_nic_add(change, NULL, "wire", &spring_config);
+	struct spring *spring;
+
+	weft_attach_uplink(change, drain_add(change, network, 0), wire, 0);
+	commit(change);
+	spring = wire->driver_state;
+	spring->cost = cost;
+	spring->endless = true;
+	return wire;
 }
 
 static uint64_t
@@ -492,23 +546,211 @@ vnics_and_networks_come_and_go_meanwhile(void **state)
 	assert_true(given(&good) > 10000);
 }
 
-/* An uplink is in no network: it is a share like one. */
+/* An uplink is in no network: it is a share like one, if it brings what is another's. */
 static void
 an_uplink_is_a_share(void **state)
 {
 	struct tenant many = tenant_add(*state, "many", 10, 2 * US, true);
-	struct weft_change *change = weft_change_begin(*state);
-	struct weft_nic *wire = weft_nic_add(change, NULL, "wire", &spring_config);
-	struct spring *spring;
+	struct tenant other = tenant_add(*state, "other", 1, 2 * US, false);
+	struct weft_nic *wire = uplink_add(*state, other.network, 4 * US);
+	struct spring *spring = wire->driver_state;
 
-	weft_attach_uplink(change, drain_add(change, many.network, 0), wire, 0);
-	commit(change);
-	spring = wire->driver_state;
-	spring->cost = 4 * US;
-	spring->endless = true;
 	run_for(*state, 200 * MS);
+	assert_true(is_apart(*state));
 	assert_near((double)given(&many) / (double)spring->given, 2, 0.05);
 	assert_near((double)share_used(&wire->shares[0]), 100e6, 0.05);
+}
+
+static void
+a_network_and_its_uplink_do_not_contend(void **state)
+{
+	struct tenant red = tenant_add(*state, "red", 1, 2 * US, true);
+	struct weft_nic *wire = uplink_add(*state, red.network, 4 * US);
+	const struct spring *spring = wire->driver_state;
+
+	for (unsigned i = 1; i <= 1000; i++) {
+		turn(*state);
+		assert_int_equal(given(&red), NIC_BURST * i);
+		assert_int_equal(spring->given, NIC_BURST * i);
+	}
+	assert_false(is_apart(*state));
+	/* nor while it is contended for another reason: that ends */
+	(*(struct weft **)state)->workers[0]->sharing.apart = true;
+	(*(struct weft **)state)->workers[0]->sharing.apart_until = now + 10 * MS;
+	run_for(*state, 20 * MS);
+	assert_false(is_apart(*state));
+}
+
+/* What comes by the uplink of a network that carries others' tunnels is the tunnels' to tell. */
+static void
+a_network_and_who_carries_it_do_not_contend(void **state)
+{
+	struct tenant red = tenant_add(*state, "red", 1, 2 * US, true);
+	struct tenant infra = tenant_add(*state, "infra", 1, 2 * US, false);
+	struct weft_change *change;
+
+	uplink_add(*state, infra.network, 4 * US);
+	change = weft_change_begin(*state);
+	weft_peer(change, drain_add(change, infra.network, 0),
+		device_of_class(change, red.network, &teller_class, (struct bends){ 0 }));
+	commit(change);
+	run_for(*state, 200 * MS);
+	assert_false(is_apart(*state));
+}
+
+static void
+hand_over(struct worker *worker, const struct weft_nic *nic, unsigned count)
+{
+	static const uint8_t frame[60];
+	struct vport *vport = vport_get(worker, atomic_load(&nic->vport));
+
+	for (unsigned i = 0; i < count; i++) {
+		struct rte_mbuf *packet = packet_from_bytes(&worker->pools, frame, sizeof(frame));
+
+		packet_meta(packet)->vport = vport->id;
+		worker_hand_over(worker, 0, vport->node, packet);
+	}
+}
+
+static void
+what_is_handed_over_is_its_networks(void **state)
+{
+	struct tenant red = tenant_add(*state, "red", 1, 2 * US, true);
+	struct tenant blue = tenant_add(*state, "blue", 1, 2 * US, false);
+	struct worker *worker = (*(struct weft **)state)->workers[0];
+
+	worker->handoff[0] =
+		rte_ring_create("self", 1024, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	for (unsigned i = 0; i < 1000; i++) {
+		hand_over(worker, red.nics[0], 8);
+		turn(*state);
+	}
+	assert_false(is_apart(*state));
+	hand_over(worker, blue.nics[0], 8);
+	turn(*state);
+	assert_true(is_apart(*state));
+}
+
+static uint64_t
+test_cpu_time(const struct worker *worker)
+{
+	(void)worker;
+	return now - stolen;
+}
+
+/* Only what others took within a burst is not charged. */
+static void
+what_others_took_is_not_charged(void **state)
+{
+	struct tenant good = tenant_add(*state, "good", 1, 2 * US, true);
+	struct tenant bad = tenant_add(*state, "bad", 1, 2 * US, true);
+	struct worker *worker = (*(struct weft **)state)->workers[0];
+	uint64_t before;
+
+	worker->sharing.cpu_time = test_cpu_time;
+	run_for(*state, 5 * MS);
+	assert_true(is_apart(*state));
+	/* between bursts others have nine tenths: long bursts are charged all the same */
+	bad.springs[0]->cost = 200 * US;
+	for (unsigned i = 0; i < 2; i++) {
+		before = share_used(&bad.network->shares[0]);
+		bad.springs[0]->given = 0;
+		for (unsigned n = 0; n < 2000; n++) {
+			turn(*state);
+			now += 500 * US;
+			stolen += 500 * US;
+		}
+		assert_near((double)(share_used(&bad.network->shares[0]) - before),
+			(double)bad.springs[0]->given * 200e3, 0.02);
+	}
+	/* within a burst they have nine tenths of it */
+	bad.springs[0]->took = 180 * US;
+	before = share_used(&bad.network->shares[0]);
+	bad.springs[0]->given = good.springs[0]->given = 0;
+	run_for(*state, 400 * MS);
+	assert_near((double)(share_used(&bad.network->shares[0]) - before),
+		(double)bad.springs[0]->given * 20e3, 0.05);
+	assert_near(
+		(double)good.springs[0]->given * 2e3, (double)bad.springs[0]->given * 20e3, 0.1);
+}
+
+/* ---- strangers ----------------------------------------------------------------------------- */
+
+static void
+a_flood_of_strangers_gets_a_tenth(void **state)
+{
+	struct tenant good = tenant_add(*state, "good", 1, 2 * US, true);
+	struct tenant bad = tenant_add(*state, "bad", 1, 2 * US, false);
+	struct spring *flood = stranger_add(&bad, "flood", 3 * US);
+	uint64_t before;
+
+	run_for(*state, 20 * MS);
+	assert_true(is_apart(*state));
+	good.springs[0]->given = flood->given = 0;
+	run_for(*state, 400 * MS);
+	assert_near((double)good.springs[0]->given * 2e3, 400e6 * 10 / 11, 0.02);
+	assert_near((double)flood->given * 3e3, 400e6 / 11, 0.1);
+	/* what the others leave is the flood's */
+	good.springs[0]->endless = false;
+	before = flood->given;
+	run_for(*state, 400 * MS);
+	assert_near((double)(flood->given - before) * 3e3, 400e6, 0.05);
+}
+
+/* In one network, too: by vnic. */
+static void
+a_flood_leaves_its_neighbours_their_part(void **state)
+{
+	struct tenant red = tenant_add(*state, "red", 3, 2 * US, true);
+	struct spring *small = red.springs[2], *flood;
+	uint64_t longest = 0;
+
+	small->endless = false;
+	run_for(*state, 100 * MS);
+	assert_false(is_apart(*state));
+	flood = stranger_add(&red, "flood", 3 * US);
+	run_for(*state, 20 * MS);
+	assert_true(is_apart(*state));
+	red.springs[0]->given = red.springs[1]->given = flood->given = 0;
+	run_for(*state, 400 * MS);
+	assert_near((double)red.springs[0]->given, (double)red.springs[1]->given, 0.02);
+	assert_near((double)red.springs[0]->given * 2e3, 400e6 * 10 / 21, 0.02);
+	assert_near((double)flood->given * 3e3, 400e6 / 21, 0.1);
+	/* one that asks for little gets it, soon */
+	for (unsigned i = 0; i < 1000; i++) {
+		uint64_t came = now;
+
+		small->waiting = 1;
+		while (small->waiting > 0)
+			turn(*state);
+		longest = RTE_MAX(longest, now - came);
+		run_for(*state, 300 * US);
+	}
+	assert_true(longest < 4 * SHARE_QUEUE_NS);
+	/* when the flood ends it is together again */
+	flood->endless = false;
+	run_for(*state, SHARE_APART_NS + 100 * MS);
+	assert_false(is_apart(*state));
+}
+
+/* Some strangers are no flood, and one vnic alone floods nobody. */
+static void
+a_few_strangers_change_nothing(void **state)
+{
+	struct tenant red = tenant_add(*state, "red", 2, 2 * US, true);
+	struct spring *strangers = stranger_add(&red, "new", 2 * US);
+
+	strangers->endless = false;
+	for (unsigned i = 0; i < 1000; i++) {
+		strangers->waiting = 16;
+		turn(*state);
+	}
+	assert_int_equal(strangers->given, 16000);
+	assert_false(is_apart(*state));
+	strangers->endless = true;
+	red.springs[0]->endless = red.springs[1]->endless = false;
+	run_for(*state, 200 * MS);
+	assert_false(is_apart(*state));
 }
 
 #define WITH_ENGINE(test) cmocka_unit_test_setup_teardown(test, open_engine, close_engine)
@@ -529,6 +771,13 @@ main(void)
 		WITH_ENGINE(it_is_together_again_when_one_is_left),
 		WITH_ENGINE(vnics_and_networks_come_and_go_meanwhile),
 		WITH_ENGINE(an_uplink_is_a_share),
+		WITH_ENGINE(a_network_and_its_uplink_do_not_contend),
+		WITH_ENGINE(a_network_and_who_carries_it_do_not_contend),
+		WITH_ENGINE(what_is_handed_over_is_its_networks),
+		WITH_ENGINE(what_others_took_is_not_charged),
+		WITH_ENGINE(a_flood_of_strangers_gets_a_tenth),
+		WITH_ENGINE(a_flood_leaves_its_neighbours_their_part),
+		WITH_ENGINE(a_few_strangers_change_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
