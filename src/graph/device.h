@@ -10,6 +10,7 @@
 #define WEFT_GRAPH_DEVICE_H
 
 #include "base/name_map.h"
+#include "base/rate.h"
 #include "graph/change.h"
 #include "graph/vport.h"
 
@@ -86,6 +87,7 @@ struct weft_network {
 	_Atomic uint32_t neighbours; /* of routers, counted against config.neighbor_limit */
 	/* packets that wait for a neighbour's answer; large ones more */
 	_Atomic uint32_t queued;
+	struct rate asked_again;      /* neighbours that did not answer at once: see neighbour.h */
 	_Atomic uint32_t connections; /* of firewalls, counted against config.connection_limit */
 	_Atomic uint64_t flows_lost;  /* flow records for which a worker had no room */
 	TAILQ_ENTRY(weft_network) entry;

@@ -395,8 +395,9 @@ receive_apart(struct worker *worker)
 
 	sharing->cpu = sharing->cpu_time(worker);
 	sharing->started = engine_now(worker->weft);
-	/* what is before nodes still is the last one's; it would be in the way of others */
-	if (unlikely(worker->ready != 0))
+	/* what is before nodes still is the last one's; it would be in the way of others. What the
+	 * control side has put there is nobody's: nobody waits for that */
+	if (unlikely(worker->ready != 0 && sharing->serving != NULL))
 		return 0;
 	sharing->serving = NULL;
 	sharing->queue = NULL;
@@ -500,8 +501,10 @@ charge_burst(struct worker *worker)
 	if (unlikely(is_flood(sharing)))
 		share->flooded_until = sharing->apart_until = worker->now + SHARE_APART_NS;
 	sharing->spent += spent;
-	if (worker->ready != 0 || sharing->received == 0)
+	if (worker->ready != 0)
 		return;
+	sharing->serving = NULL;
+	sharing->queue = NULL;
 	learn_cost(&share->cost, sharing->spent / sharing->received);
 	if (queue != NULL)
 		learn_cost(&queue->cost, sharing->spent / sharing->received);

@@ -106,6 +106,14 @@ arm(struct tap_worker *io, struct tap_queue *queue)
 	queue->armed = true;
 }
 
+/* Whether a queue that finds no buffer is read when its turn comes, and not by whoever is first
+ * when there are some again: the kernel gives them to those that flood. */
+static bool
+reads_directly(const struct tap_worker *io)
+{
+	return io->worker->sharing.apart || !io->no_batches;
+}
+
 /* It is read when its share's turn comes, until it is empty. */
 static void
 read_directly(struct tap_worker *io, struct tap_queue *queue)
@@ -129,7 +137,7 @@ arm_starving(struct tap_worker *io)
 		queue->starving = false;
 		queue->next_starving = NULL;
 		if (!queue->stopping && !queue->failed) {
-			if (io->worker->sharing.apart)
+			if (reads_directly(io))
 				read_directly(io, queue);
 			else
 				arm(io, queue);
@@ -144,7 +152,7 @@ starve(struct tap_worker *io, struct tap_queue *queue)
 {
 	if (queue->starving || queue->stopping || queue->failed)
 		return;
-	if (io->worker->sharing.apart) {
+	if (reads_directly(io)) {
 		read_directly(io, queue);
 		return;
 	}
@@ -345,7 +353,7 @@ receive_directly(
 
 	if (queue->under_way > 0)
 		return 0;
-	if (!io->worker->sharing.apart) {
+	if (!reads_directly(io)) {
 		*more = false;
 	} else if (io->no_batches || room == 0) {
 		n = tap_plain_receive(io, queue, packets, count);

@@ -798,6 +798,47 @@ test_large_packets_that_wait(void **state)
 	assert_int_equal(rte_mempool_in_use_count(lab->pools.large), before);
 }
 
+/* Frames that ask, of those that have come out. */
+static unsigned
+questions(const struct bench_router *router)
+{
+	uint8_t frame[BUFFER];
+	unsigned count = 0;
+
+	while (take_frame(router, 1, frame) > 0)
+		count += ethertype_of(frame) == RTE_ETHER_TYPE_IPV6;
+	return count;
+}
+
+/* A flood to addresses where nobody is has everybody asked at once for each of them, but again
+ * only so often; and they fail in time. */
+static void
+test_many_that_are_silent(void **state)
+{
+	struct bench_router router = lab_router("silent", NULL);
+	const unsigned many = 3 * NEIGHBOUR_ASK_BURST;
+	unsigned asked = 0;
+	char to[48];
+
+	lab_wait(ANNOUNCED_TICKS);
+	quiet(&router);
+	for (unsigned i = 0; i < many; i++) {
+		struct make_ends ends;
+		uint8_t frame[MAKE_SIZE];
+
+		snprintf(to, sizeof(to), "2001:db8:1::%x", 0x1000 + i);
+		ends = ends_from_station(&router, 0, 5, to);
+		put_frame(&router, 0, frame, make_udp(frame, &ends, 1000, 2000, "payload", 7));
+		asked += questions(&router);
+	}
+	assert_int_equal(asked, many);
+	lab_wait(NEIGHBOUR_RETRANS_S);
+	assert_in_range(questions(&router), NEIGHBOUR_ASK_BURST / 2, NEIGHBOUR_ASK_BURST + 1);
+	lab_wait(NEIGHBOUR_TRIES * NEIGHBOUR_RETRANS_S);
+	quiet(&router);
+	assert_int_equal(atomic_load(&router.network->queued), 0);
+}
+
 int
 main(void)
 {
@@ -819,6 +860,7 @@ main(void)
 		TEST(silence),
 		TEST(unknown_option_to_a_group),
 		TEST(large_packets_that_wait),
+		TEST(many_that_are_silent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

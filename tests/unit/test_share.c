@@ -631,6 +631,33 @@ what_is_handed_over_is_its_networks(void **state)
 	assert_true(is_apart(*state));
 }
 
+/* What the control side puts before nodes after a turn is nobody's: others do not wait until it
+ * is done. */
+static void
+what_the_control_side_sends_keeps_nobody_waiting(void **state)
+{
+	struct tenant small = tenant_add(*state, "small", 1, 2 * US, false);
+	struct tenant bad = tenant_add(*state, "bad", 1, 2 * US, true);
+	struct worker *worker = (*(struct weft **)state)->workers[0];
+	const struct vport *vport;
+
+	small.springs[0]->waiting = 1;
+	run_for(*state, 5 * MS);
+	assert_true(is_apart(*state));
+	vport = vport_get(worker, atomic_load(&bad.nics[0]->vport));
+	for (unsigned i = 0; i < 100; i++) {
+		static const uint8_t frame[60];
+		struct rte_mbuf *packet = packet_from_bytes(&worker->pools, frame, sizeof(frame));
+		uint64_t before = given(&small) + given(&bad);
+
+		packet_meta(packet)->vport = vport->id;
+		worker_enqueue(worker, vport->node, packet);
+		small.springs[0]->waiting = 1;
+		turn(*state);
+		assert_true(given(&small) + given(&bad) > before);
+	}
+}
+
 static uint64_t
 test_cpu_time(const struct worker *worker)
 {
@@ -774,6 +801,7 @@ main(void)
 		WITH_ENGINE(a_network_and_its_uplink_do_not_contend),
 		WITH_ENGINE(a_network_and_who_carries_it_do_not_contend),
 		WITH_ENGINE(what_is_handed_over_is_its_networks),
+		WITH_ENGINE(what_the_control_side_sends_keeps_nobody_waiting),
 		WITH_ENGINE(what_others_took_is_not_charged),
 		WITH_ENGINE(a_flood_of_strangers_gets_a_tenth),
 		WITH_ENGINE(a_flood_leaves_its_neighbours_their_part),
