@@ -836,7 +836,8 @@ test_many_that_are_silent(void **state)
 	assert_in_range(questions(&router), NEIGHBOUR_ASK_BURST / 2, NEIGHBOUR_ASK_BURST + 1);
 	lab_wait(NEIGHBOUR_TRIES * NEIGHBOUR_RETRANS_S);
 	quiet(&router);
-	assert_int_equal(atomic_load(&router.network->queued), 0);
+	/* but for errors to who sent it all, who has not said where it is */
+	assert_in_range(atomic_load(&router.network->queued), 0, NEIGHBOUR_QUEUE);
 }
 
 int
