@@ -83,7 +83,10 @@ firewall_send_whole(struct worker *worker, struct vport *egress, struct passage 
 		packet_dropped(worker, passage->ingress, no_buffer ? DROP_NO_BUFFER : DROP_FRAGMENT,
 			dry_run);
 	for (unsigned i = 0; i < count; i++)
-		vport_send(worker, egress, fragments[i]); /* with the flags of the datagram */
+		if (egress != NULL)
+			vport_send(worker, egress, fragments[i]); /* with the datagram's flags */
+		else
+			vport_give_back(worker, passage->ingress, fragments[i]);
 }
 
 void

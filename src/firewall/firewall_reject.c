@@ -66,6 +66,14 @@ send_as_next_hop(struct worker *worker, const struct passage *passage, struct rt
 }
 
 static void
+send_back(struct worker *worker, const struct passage *passage, struct rte_mbuf *answer)
+{
+	packet_meta(answer)->vport = passage->ingress->id;
+	packet_meta(answer)->flags |= PACKET_JUDGED;
+	vport_send(worker, passage->ingress, answer);
+}
+
+static void
 answer(struct worker *worker, const struct passage *passage)
 {
 	struct rte_mbuf *answer = make_answer(worker, passage);
@@ -75,10 +83,10 @@ answer(struct worker *worker, const struct passage *passage)
 	packet_meta(answer)->trace = 0;
 	if (!address_answer(answer, passage))
 		rte_pktmbuf_free(answer);
-	else if (passage->egress == NULL)
-		vport_send(worker, passage->ingress, answer);
-	else
+	else if (passage->way == WAY_OUT)
 		send_as_next_hop(worker, passage, answer);
+	else
+		send_back(worker, passage, answer);
 }
 
 void

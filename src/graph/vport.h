@@ -5,6 +5,12 @@
  * metadata's `vport` still says where it came in, and `flow_hash` is the id of where it is to go
  * out; the guard drops it, or sends it on by vport_send() with PACKET_JUDGED.
  *
+ * What comes in and is for the device itself, or for an address that the guard answers for, the
+ * device may show to the guard first (vport_ask_on_arrival). It may be for somebody else: the guard
+ * gives it back to the device's node with PACKET_JUDGED, as it came or readdressed. An ICMP error
+ * of the device about such a packet is marked PACKET_ABOUT_JUDGED and goes before the guard of
+ * where it leaves, which makes it one about what the sender had sent.
+ *
  * What the workers read of a vport (struct vport) is never changed in place: a
  * change makes a new version and swaps the pointer in the table; the old one is freed after
  * a grace period. What people and the control side hold is the stable struct weft_vport.
@@ -80,6 +86,16 @@ vport_count_out(struct worker *worker, const struct vport *vport, uint64_t packe
 /* One packet enters a vport from what is attached there: counted, watched, put before the
  * device's node. Its metadata need not name the vport. Takes the packet. */
 void vport_receive(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
+
+/*
+ * A packet that came in by `vport` is for its device, or for nobody that this knows of: it goes
+ * before the guard, if there is one and it has not been there. False: the packet is still the
+ * caller's.
+ */
+bool vport_ask_on_arrival(
+	struct worker *worker, const struct vport *vport, struct rte_mbuf *packet);
+/* From the guard, judged: back into the device where it came in. Takes the packet. */
+void vport_give_back(struct worker *worker, const struct vport *vport, struct rte_mbuf *packet);
 
 /* Everything but the common case: links, uplinks, guards, watchers, dry runs, nothing attached. */
 void vport_send_slow(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
