@@ -688,6 +688,7 @@ meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passag
 	bool begins = segment != NULL ? tcp_segment_begins(segment) : !is_echo_reply(passage);
 	struct proxy_proof proof;
 
+	worker->sharing.strangers++; /* see graph/share.h */
 	if (unlikely(passage->live->has_syn_proxy) && segment != NULL &&
 		firewall_proxy_proves(worker, passage, segment, &proof)) {
 		meet_proved(worker, shard, passage, &proof);
