@@ -8,8 +8,10 @@ import tempfile
 import pytest
 
 import harness
-from test_firewall import MASQUERADE, NEIGHBORS, connect, firewalled, translated
+from test_firewall import NEIGHBORS, connect, firewalled
+from test_syn_proxy import translated
 
+MASQUERADE = {"name": "hide", "source": "192.0.2.1", "from-ip": "10.0.0.0/8"}
 FTP = {"name": "ftp", "accept": "tcp", "to-port": 21, "helper": "ftp"}
 TFTP = {"name": "tftp", "accept": "udp", "to-port": 69, "helper": "tftp"}
 DATA = bytes(range(256)) * 4000
@@ -248,4 +250,32 @@ def test_workers(space, files, workers):
 	server = vsftpd(outside, files)
 	for _ in range(5):
 		check_ways(inside, "192.0.2.10")
+	server.terminate()
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_routed_and_translated(space, files, proxied):
+	"""In a router: clients inside behind its own address, and a server of theirs outside; the other
+	way round by a port that is forwarded to them."""
+	network = {"switches": {}, "nics": {}, "routers": {"r": {"ports": {}}},
+		"firewalls": {"fw": {"router": "r", "rules": [{"name": "ping", "accept": "icmp"},
+			{**FTP, "syn-proxy": proxied}],
+			"translations": [{"name": "out", "masquerade": True, "to": "wan"},
+				{"name": "ftp", "destination": "10.0.0.10", "protocol": "tcp", "from": "wan",
+					"to-ip": "10.0.1.1", "to-port": 21}]}}}
+	for n, word in enumerate(("lan", "wan")):
+		network["switches"][word] = {}
+		network["nics"][word] = {"switch": word, "ip": f"10.0.{n}.10/24",
+			"attach": {"netns": str(space.namespace(word))}}
+		network["routers"]["r"]["ports"][word] = {"switch": word, "ip": f"10.0.{n}.1/24"}
+	network["nics"]["lan"]["gateway"] = "10.0.0.1"
+	space.start_weftd({"networks": {"red": network}})
+	lan, wan = space.namespace("lan"), space.namespace("wan")
+	lan.reaches("10.0.1.10")
+	server = vsftpd(wan, files)
+	check_ways(lan, "10.0.1.10")
+	server.terminate()
+	server.wait(5)
+	server = vsftpd(lan, files)
+	check_ways(wan, "10.0.1.1")
 	server.terminate()

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import harness
-from test_firewall import NEIGHBORS, Server, connect, echoes, firewalled, translated
+from test_firewall import NEIGHBORS, Server, connect, echoes, firewalled
 from test_firewall_tcp import vanish
 
 PORTS = [80, 5201, 9000]
@@ -17,6 +17,22 @@ RULE = {"name": "web", "accept": "tcp", "from": "out", "to-port": PORTS, "syn-pr
 RULES = [*NEIGHBORS, {"name": "ping", "accept": "icmp"}, RULE]
 LOSS = "table inet t { chain c { type filter hook input priority 0; " \
 	"tcp dport != 22 numgen random mod 100 < 3 drop; }; }"
+
+
+def translated(space, translations, rules):
+	"""in (10.0.0.10) and in2 behind a router and a firewall; out (192.0.2.10) beside it."""
+	def nic(word, switch, ip, **more):
+		return {"switch": switch, "ip": ip, "attach": {"netns": str(space.namespace(word))}, **more}
+	return {"networks": {"red": {
+		"switches": {"lan": {}, "net": {"ports": {"fw": {}}}},
+		"nics": {"in": nic("in", "lan", "10.0.0.10/24", gateway="10.0.0.1"),
+			"in2": nic("in2", "lan", "10.0.0.12/24", gateway="10.0.0.1"),
+			"out": nic("out", "net", "192.0.2.10/24")},
+		"routers": {"r": {"ports": {"lan": {"switch": "lan", "ip": "10.0.0.1/24"},
+			"wan": {"ip": "192.0.2.1/24"}}}},
+		"firewalls": {"fw": {"ports": {"in": {}, "out": {}}, "default": "accept",
+			"rules": rules, "translations": translations}},
+		"links": [{"ends": ["r:wan", "fw:in"]}, {"ends": ["fw:out", "net:fw"]}]}}}
 
 
 def options(namespace, **values):
