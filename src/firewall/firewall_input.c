@@ -304,6 +304,23 @@ struct plan {
 	uint64_t reply_hash;
 };
 
+/* The connection uses a mapping, or ports of a block. */
+static void
+hold_ports(struct firewall_shard *shard, const struct passage *passage,
+	const struct connection_request *request, const struct connection *connection)
+{
+	struct port_block_host host = { .domain = request->flow.domain,
+		.family = request->flow.family };
+
+	if (passage->mapped != 0)
+		mapping_hold(shard->mappings, connection, passage->mapped - 1u);
+	if (!passage->blocked)
+		return;
+	memcpy(host.inside, request->flow.from_ip, sizeof(host.inside));
+	memcpy(host.outside, request->reply.to_ip, sizeof(host.outside));
+	port_block_hold(shard->blocks, &host, connection);
+}
+
 /* False: the packet is gone. */
 static bool
 begin(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
@@ -328,8 +345,8 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		drop(worker, passage, refusal_reason(why));
 		return false;
 	}
-	if (unlikely(passage->live->whole && passage->mapped != 0))
-		mapping_hold(shard->mappings, connection, passage->mapped - 1u);
+	if (unlikely(passage->live->whole))
+		hold_ports(shard, passage, &request, connection);
 	connection_pass(shard->connections, connection, 0, segment,
 		rte_pktmbuf_pkt_len(passage->packet), worker->now);
 	return true;
@@ -429,6 +446,7 @@ meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *pa
 	const struct rule *rule;
 
 	passage->mapped = 0;
+	passage->blocked = false;
 	if (unlikely(passage->live->translations != NULL) && passage->way == WAY_ACROSS)
 		firewall_plan_destination(worker, shard, passage, &plan.fields, &plan.reply);
 	rule = find_rule(worker, shard, passage, &plan.fields, WEFT_STATE_NEW);
@@ -493,6 +511,7 @@ meet_arrival(struct worker *worker, struct firewall_shard *shard, struct passage
 	const struct rule *rule = NULL;
 
 	passage->mapped = 0;
+	passage->blocked = false;
 	if (passage->kind != FLOW_OWN || !begins ||
 		!firewall_plan_destination(worker, shard, passage, &plan.fields, &plan.reply)) {
 		give_back(worker, passage);
