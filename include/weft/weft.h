@@ -409,6 +409,23 @@ WEFT_API void weft_address_set_update(struct weft_change *change, struct weft_ne
 WEFT_API void weft_address_set_remove(
 	struct weft_change *change, struct weft_network *network, const char *name);
 
+struct weft_port_range {
+	uint16_t first, last; /* host order, both included */
+};
+
+/*
+ * A named set of ports of a network, for rules of its firewalls. Ranges that touch or overlap are
+ * one.
+ */
+WEFT_API void weft_port_set_add(struct weft_change *change, struct weft_network *network,
+	const char *name, const struct weft_port_range *ranges, size_t count);
+/* These in place of those that it has; rules that name it are made anew. */
+WEFT_API void weft_port_set_update(struct weft_change *change, struct weft_network *network,
+	const char *name, const struct weft_port_range *ranges, size_t count);
+/* No rule may name it any more after the change. */
+WEFT_API void weft_port_set_remove(
+	struct weft_change *change, struct weft_network *network, const char *name);
+
 enum weft_rule_action {
 	WEFT_RULE_ACCEPT,
 	WEFT_RULE_DROP,   /* in silence */
@@ -435,13 +452,26 @@ enum weft_rule_action {
 #define WEFT_RULE_FRAGMENT 0x0080 /* is a fragment: where they are not put together */
 #define WEFT_RULE_IP 0x0100       /* is IPv4 or IPv6 */
 
-struct weft_port_range {
-	uint16_t first, last; /* host order, both included */
-};
-
 struct weft_icmp_type {
 	uint8_t type;
 	int16_t code; /* -1: any */
+};
+
+/* So many in `seconds`, of which `burst` may come at once. */
+struct weft_rule_rate {
+	uint32_t count, seconds; /* count 0: as many as like, else 1 to 1,000,000; 1 to 3,600 */
+	uint32_t burst;          /* up to 1,000,000; 0: `count` */
+};
+
+/*
+ * Of the connections that a rule lets begin: how many may live at once, all or those of one source
+ * address, and how many may begin in a time. A connection that has closed does not count any more.
+ * What would be over a limit is dropped. Connections that were there before the rule had a limit
+ * do not count.
+ */
+struct weft_rule_limit {
+	uint32_t connections, per_source; /* 0: as many as like */
+	struct weft_rule_rate rate, source_rate;
 };
 
 /*
@@ -457,6 +487,11 @@ struct weft_rule {
 	bool stateless;
 	bool log;          /* tells of what it judges, at most log_rate a second */
 	uint32_t log_rate; /* 0: 10 */
+	/* WEFT_RULE_ACCEPT, not stateless; NULL: none */
+	const struct weft_rule_limit *limit;
+	/* WEFT_RULE_ACCEPT: how long its silent connections are kept, in seconds: of TCP that is
+	 * established, of UDP answered or not, of all else. 0: as the firewall says */
+	uint32_t timeout;
 
 	const char *const *from, *const *to; /* names of the firewall's ports */
 	unsigned n_from, n_to;
@@ -466,6 +501,8 @@ struct weft_rule {
 	const char *from_set, *to_set; /* NULL: none. As further entries of from_ip, to_ip */
 	const struct weft_port_range *from_port, *to_port; /* of what has_ports */
 	unsigned n_from_port, n_to_port;
+	/* NULL: none. As further entries of from_port, to_port */
+	const char *from_port_set, *to_port_set;
 	const struct weft_icmp_type *icmp; /* of the family's ICMP */
 	unsigned n_icmp;
 

@@ -9,6 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether a list or leaf of that name is among what differs. */
+static bool
+touches(const struct plan_item *item, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (unsigned i = 0; i < item->n_leaves; i++)
+		if (strncmp(item->leaves[i].name, name, length) == 0 &&
+			(item->leaves[i].name[length] == '\0' ||
+				item->leaves[i].name[length] == '/'))
+			return true;
+	return false;
+}
+
 /* ---- address sets ---------------------------------------------------------------------------- */
 
 static void
@@ -77,6 +91,30 @@ carry_out_remove_address_set(struct job *job, const struct plan_item *item)
 		job->change, weft_network_find(job->weft, item->network), item->name);
 }
 
+/* ---- port sets ------------------------------------------------------------------------------- */
+
+void
+carry_out_make_port_set(struct job *job, const struct plan_item *item)
+{
+	struct weft_network *network = weft_network_find(job->weft, item->network);
+	size_t count;
+	struct weft_port_range *ports = port_set_read(item->after, &count);
+
+	if (ports == NULL)
+		change_fail(job->change, ENOMEM, "out of memory");
+	else if (item->before == NULL)
+		weft_port_set_add(job->change, network, item->name, ports, count);
+	else if (touches(item, "ports"))
+		weft_port_set_update(job->change, network, item->name, ports, count);
+	free(ports);
+}
+
+void
+carry_out_remove_port_set(struct job *job, const struct plan_item *item)
+{
+	weft_port_set_remove(job->change, weft_network_find(job->weft, item->network), item->name);
+}
+
 /* ---- firewalls ---------------------------------------------------------------------------------
  */
 
@@ -119,20 +157,6 @@ carry_out_make_firewall_port(struct job *job, const struct plan_item *item)
 
 /* ---- what judges
  * ---------------------------------------------------------------------------------- */
-
-/* Whether a list or leaf of that name is among what differs. */
-static bool
-touches(const struct plan_item *item, const char *name)
-{
-	size_t length = strlen(name);
-
-	for (unsigned i = 0; i < item->n_leaves; i++)
-		if (strncmp(item->leaves[i].name, name, length) == 0 &&
-			(item->leaves[i].name[length] == '\0' ||
-				item->leaves[i].name[length] == '/'))
-			return true;
-	return false;
-}
 
 static void
 set_rules(struct job *job, struct weft_device *device, const struct lyd_node *node)

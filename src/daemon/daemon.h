@@ -38,6 +38,7 @@ struct daemon {
 	pthread_mutex_t engine_lock;
 	uint64_t started;              /* ns of CLOCK_MONOTONIC */
 	const char *socket, *state;    /* paths, as given */
+	_Atomic unsigned streams;      /* of the API that are open */
 	_Atomic bool ending;           /* streams end, changes are refused */
 	void (*wake)(struct daemon *); /* any thread: main has something to do; may be NULL */
 	void (*end)(struct daemon *);  /* any thread: as SIGTERM; may be NULL */

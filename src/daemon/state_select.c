@@ -267,7 +267,7 @@ find_device(const struct weft_network *network, const struct state_selector *sel
 
 	TAILQ_FOREACH(device, &network->devices, entry)
 	{
-		if (class != NULL ? device->class != class : device->class == &address_set_class)
+		if (class != NULL ? device->class != class : firewall_is_set(device))
 			continue;
 		if (strcmp(device->name, name) == 0)
 			return device;

@@ -69,8 +69,7 @@ firewall_free(struct firewall *firewall)
 	rule_list_free(firewall->sources);
 	rule_list_free(firewall->destinations);
 	translations_free(firewall->translations);
-	for (unsigned i = 0; i < firewall->zones.count; i++)
-		free(firewall->zones.names[i]);
+	zones_free(&firewall->zones);
 	free(atomic_load_explicit(&firewall->live, memory_order_relaxed));
 	free(firewall);
 }
@@ -215,54 +214,6 @@ weft_firewall_port_add(struct weft_change *change, struct weft_device *device, c
 	return vport;
 }
 
-/* ---- zones ------------------------------------------------------------------------------------
- */
-
-static int
-find_zone(const struct firewall_zones *zones, const char *name)
-{
-	for (unsigned i = 0; i < zones->count; i++)
-		if (strcmp(zones->names[i], name) == 0)
-			return (int)i;
-	return -1;
-}
-
-/* Zones stay, for an aborted change, too: one that nothing is in matches nothing. */
-static int
-obtain_zone(struct weft_change *change, struct firewall_zones *zones, const char *name)
-{
-	int zone = find_zone(zones, name);
-
-	if (zone >= 0)
-		return zone;
-	if (zones->count == RULE_PORTS)
-		return change_fail(change, ENOSPC, "a firewall has at most %u zones", RULE_PORTS);
-	zones->names[zones->count] = strdup(name);
-	if (zones->names[zones->count] == NULL)
-		return change_fail(change, ENOMEM, "out of memory");
-	return (int)zones->count++;
-}
-
-void
-weft_firewall_guard(struct weft_change *change, struct weft_device *device, struct weft_vport *port,
-	const char *zone)
-{
-	struct firewall *firewall;
-	int index;
-
-	if (weft_change_failed(change, NULL) || device == NULL || port == NULL ||
-		!device_is(change, device, &firewall_class))
-		return;
-	if (zone == NULL) {
-		vport_guard(change, port, NULL, 0);
-		return;
-	}
-	firewall = device->data;
-	index = obtain_zone(change, &firewall->zones, zone);
-	if (index >= 0 && change_touch(change, device) == 0)
-		vport_guard(change, port, device, (uint8_t)index);
-}
-
 /* ---- rules ------------------------------------------------------------------------------------
  */
 
@@ -386,10 +337,13 @@ resolve_port(void *context, const char *name)
 {
 	struct weft_device *device = context;
 	const struct firewall *firewall = device->data;
+	int zone;
 
-	/* zones stay when it guards nothing any more; what guards has no ports of its own */
-	return change_vport_next(device, NULL) != NULL ? find_port(device, name)
-						       : find_zone(&firewall->zones, name);
+	/* what guards has no ports of its own; a zone may have none, and comes when it gets one */
+	if (change_vport_next(device, NULL) != NULL)
+		return find_port(device, name);
+	zone = zones_find(&firewall->zones, name);
+	return zone >= 0 ? zone : RULE_PORTS;
 }
 
 static const struct address_set *
@@ -398,6 +352,14 @@ resolve_set(void *context, const char *name)
 	const struct weft_device *device = context;
 
 	return address_set_staged(device->network, name);
+}
+
+static const struct port_set *
+resolve_port_set(void *context, const char *name)
+{
+	const struct weft_device *device = context;
+
+	return port_set_staged(device->network, name);
 }
 
 /* ---- what a change makes of a firewall --------------------------------------------------------
@@ -438,7 +400,7 @@ static int
 prepare(struct weft_device *device, struct weft_change *change, struct weft_error *error)
 {
 	struct firewall *firewall = device->data;
-	const struct rule_names names = { resolve_port, resolve_set, device };
+	const struct rule_names names = { resolve_port, resolve_set, resolve_port_set, device };
 	struct firewall_live *live = make_live(device);
 
 	(void)change;
@@ -518,6 +480,7 @@ reclaim(struct weft_device *device)
 	rule_list_reclaim(firewall->destinations);
 	free(firewall->replaced);
 	firewall->replaced = NULL;
+	zones_release(device);
 }
 
 static void
@@ -530,7 +493,7 @@ device_free(struct weft_device *device)
 	if (atomic_load_explicit(&firewall->live, memory_order_relaxed) != NULL) {
 		atomic_store_explicit(&firewall->all->by_device[id_index(device->id)], NULL,
 			memory_order_release);
-		firewalls_forget(device->network->weft, device->id);
+		firewalls_forget(device->network->weft, &firewall->domain);
 	}
 	firewall_free(firewall);
 }

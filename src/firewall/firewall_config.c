@@ -107,6 +107,8 @@ read_endpoints(struct reading *reading, const struct lyd_node *node, struct weft
 	rule->to_set = model_text(node, "to-set");
 	rule->from_port = read_ports(reading, node, "from-port", &rule->n_from_port);
 	rule->to_port = read_ports(reading, node, "to-port", &rule->n_to_port);
+	rule->from_port_set = model_text(node, "from-port-set");
+	rule->to_port_set = model_text(node, "to-port-set");
 }
 
 static void
@@ -176,6 +178,50 @@ read_single(const struct lyd_node *node, struct weft_rule *rule)
 		rule->fields |= WEFT_RULE_TO_MAC;
 }
 
+/* ---- limits -------------------------------------------------------------------------------------
+ */
+
+static uint32_t
+seconds(const struct lyd_node *node, const char *name)
+{
+	return (uint32_t)((model_milliseconds(node, name, 0) + 999) / 1000);
+}
+
+static void
+read_rate(const struct lyd_node *node, const char *name, const char *burst,
+	struct weft_rule_rate *rate)
+{
+	const char *text = model_text(node, name);
+
+	if (text == NULL || model_parse_rate(text, rate) < 0)
+		return;
+	rate->burst = (uint32_t)model_number(node, burst, 0);
+}
+
+static void
+read_limit(struct reading *reading, const struct lyd_node *entry, struct weft_rule *rule)
+{
+	const struct lyd_node *node = model_child(entry, "limit");
+	struct weft_rule_limit *limit;
+
+	if (node == NULL || rule->action != WEFT_RULE_ACCEPT)
+		return;
+	limit = arena_take(reading->arena, sizeof(*limit));
+	if (limit == NULL) {
+		reading->failed = true;
+		return;
+	}
+	*limit = (struct weft_rule_limit){
+		.connections = (uint32_t)model_number(node, "connections", 0),
+		.per_source = (uint32_t)model_number(node, "per-source", 0),
+	};
+	read_rate(node, "rate", "burst", &limit->rate);
+	read_rate(node, "source-rate", "source-burst", &limit->source_rate);
+	if (limit->connections + limit->per_source + limit->rate.count + limit->source_rate.count >
+		0)
+		rule->limit = limit;
+}
+
 /* ---- rules --------------------------------------------------------------------------------------
  */
 
@@ -208,6 +254,8 @@ read_rule(struct reading *reading, const struct lyd_node *node, struct weft_rule
 	read_flags(node, rule);
 	read_states(node, rule);
 	read_single(node, rule);
+	read_limit(reading, node, rule);
+	rule->timeout = seconds(node, "timeout");
 }
 
 struct weft_rule *
@@ -342,12 +390,6 @@ firewall_claims_read(struct arena *arena, const struct lyd_node *node, unsigned 
 /* ---- the firewall
  * ---------------------------------------------------------------------------------- */
 
-static uint32_t
-seconds(const struct lyd_node *timeouts, const char *name)
-{
-	return (uint32_t)((model_milliseconds(timeouts, name, 0) + 999) / 1000);
-}
-
 void
 firewall_config_read(const struct lyd_node *node, struct weft_firewall_config *config)
 {
@@ -392,6 +434,19 @@ address_set_members_read(const struct lyd_node *node, size_t *count)
 	for (size_t i = 0; members != NULL && i < *count; i++, leaf = model_next(leaf))
 		model_parse_match(model_value(leaf), &members[i]);
 	return members;
+}
+
+struct weft_port_range *
+port_set_read(const struct lyd_node *node, size_t *count)
+{
+	const struct lyd_node *leaf = model_child(node, "ports");
+	struct weft_port_range *ports;
+
+	*count = count_of(leaf);
+	ports = malloc((*count + 1) * sizeof(*ports));
+	for (size_t i = 0; ports != NULL && i < *count; i++, leaf = model_next(leaf))
+		model_parse_ports(model_value(leaf), &ports[i]);
+	return ports;
 }
 
 const char *

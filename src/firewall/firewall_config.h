@@ -27,6 +27,9 @@ struct weft_claim *firewall_claims_read(
 /* The members of an entry of networks/address-sets; malloced. */
 struct weft_prefix *address_set_members_read(const struct lyd_node *node, size_t *count);
 
+/* The ranges of an entry of networks/port-sets; malloced. */
+struct weft_port_range *port_set_read(const struct lyd_node *node, size_t *count);
+
 /* The zone of a port of the router that the firewall guards: its own name, unless a zone has it. */
 const char *firewall_zone_of(const struct lyd_node *node, const char *port);
 

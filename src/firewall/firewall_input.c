@@ -297,6 +297,12 @@ refusal_reason(enum connection_refusal why)
 	}
 }
 
+static bool
+has_limit(const struct rule *rule)
+{
+	return rule != NULL && unlikely(rule->match.limit != NULL);
+}
+
 /* What is made of a packet that begins something: of whom its answer will come, and to whom go. */
 struct plan {
 	struct fields fields; /* as the rules are to see the packet */
@@ -334,14 +340,19 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		.reply_hash = plan->reply_hash,
 		.rule = rule != NULL ? rule->id : 0,
 		.judged = passage->live->version,
+		.timeout = rule != NULL ? rule->match.timeout : 0,
 		.from = passage->fields.from,
 		.to = plan->fields.to,
 	};
 	struct connection *connection;
 	enum connection_refusal why;
 
+	if (has_limit(rule) && !firewall_keeps_limit(worker, shard, passage, rule, &request.charge))
+		return false;
 	connection = connection_add(shard->connections, &request, worker->now, &why);
 	if (unlikely(connection == NULL)) {
+		if (request.charge.of != 0)
+			rule_limit_release(passage->firewall->all->limits, request.charge);
 		drop(worker, passage, refusal_reason(why));
 		return false;
 	}
@@ -365,15 +376,21 @@ may_begin(const struct passage *passage, const struct rule *rule, const struct t
 /* ---- 4.: asking the rules -------------------------------------------------------------------- */
 
 static void
-note_hit(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+note_hit(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
 	const struct rule *rule)
 {
 	if (rule == NULL || passage_is_dry_run(passage))
 		return;
 	rule_count_hit(
 		shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet), worker->now);
-	if (unlikely(rule->match.log))
-		firewall_log(worker, shard, passage, rule);
+}
+
+static void
+tell(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
+	const struct rule *rule)
+{
+	if (rule != NULL && unlikely(rule->match.log) && !passage_is_dry_run(passage))
+		firewall_log(worker, shard, passage, rule, LIMIT_KEPT);
 }
 
 static const struct rule *
@@ -412,6 +429,7 @@ meet_single(struct worker *worker, struct firewall_shard *shard, struct passage 
 	const struct rule *rule =
 		find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_NEW);
 
+	tell(worker, shard, passage, rule);
 	if (obey(worker, passage, rule))
 		forward(worker, passage, passage->fields.to);
 }
@@ -422,7 +440,11 @@ meet_first(struct worker *worker, struct firewall_shard *shard, struct passage *
 	struct plan *plan, const struct rule *rule, const struct tcp_segment *segment)
 {
 	bool begins = may_begin(passage, rule, segment);
+	struct rule_charge none;
 
+	if (begins && has_limit(rule) && passage_is_dry_run(passage) &&
+		!firewall_keeps_limit(worker, shard, passage, rule, &none))
+		return;
 	if (begins && passage->live->translations != NULL &&
 		!firewall_plan_source(
 			worker, shard, passage, &plan->fields, &plan->reply, &plan->reply_hash)) {
@@ -450,6 +472,8 @@ meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *pa
 	if (unlikely(passage->live->translations != NULL) && passage->way == WAY_ACROSS)
 		firewall_plan_destination(worker, shard, passage, &plan.fields, &plan.reply);
 	rule = find_rule(worker, shard, passage, &plan.fields, WEFT_STATE_NEW);
+	if (!has_limit(rule) || !may_begin(passage, rule, segment))
+		tell(worker, shard, passage, rule); /* a limit tells of what it judges */
 	if (obey(worker, passage, rule))
 		meet_first(worker, shard, passage, &plan, rule, segment);
 }
@@ -459,6 +483,7 @@ obey_invalid(struct worker *worker, struct firewall_shard *shard, struct passage
 	const struct rule *rule, enum drop_reason otherwise)
 {
 	note_hit(worker, shard, passage, rule);
+	tell(worker, shard, passage, rule);
 	if (rule == NULL)
 		drop(worker, passage, otherwise);
 	else if (obey(worker, passage, rule))
@@ -597,6 +622,8 @@ refuses(const struct firewall_live *live, struct connection *connection,
 		return true;
 	connection->rule = rule != NULL ? rule->id : 0;
 	connection->judged = live->version;
+	connection_set_timeout(connection_table_of(connection), connection,
+		rule != NULL ? rule->match.timeout : 0);
 	return false;
 }
 
@@ -688,6 +715,7 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 		return;
 	}
 	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
+	tell(worker, shard, passage, rule);
 	if (rule == NULL && passage_is_traced(passage))
 		firewall_trace_connection(worker, passage, connection, side);
 	if (rule == NULL || obey(worker, passage, rule))

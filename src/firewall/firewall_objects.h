@@ -32,6 +32,7 @@ struct firewall_shard {
 struct firewalls {
 	struct hash_key key; /* of flows */
 	struct rule_table rules;
+	struct rule_limits *limits;
 	/* By index of the device's id: whose a connection is. RCU. */
 	struct firewall *_Atomic *by_device;
 	_Atomic bool ready; /* there is or was a firewall: all else is open */
@@ -59,9 +60,9 @@ struct firewall_live {
 	struct weft_firewall_config config;                   /* for looking */
 };
 
-/* What a guard calls ports by (vport->guard_index). */
+/* What a guard calls ports by (vport->guard_index); NULL: nothing. Changed under the objects' lock.
+ */
 struct firewall_zones {
-	_Atomic unsigned count; /* only grows */
 	char *names[RULE_PORTS];
 };
 
@@ -80,6 +81,9 @@ struct firewall {
 	struct firewall_zones zones;
 	struct translations *translations; /* as the open change, or the last one, wants them */
 	struct firewall_live *prepared, *replaced;
+	/* of which version of the rules it is, for looking */
+	uint32_t classifier_version;
+	struct classifier_state classifier;
 };
 
 /* A vport; vport->context. Never changed. */
@@ -141,10 +145,28 @@ void firewalls_walk(struct weft *weft, firewall_look look, void *context);
 /* The rules have changed: looks for connections that they refuse, from poll to poll. */
 void firewalls_sweep(struct firewalls *all);
 /* A firewall goes: ends its connections. No worker finds it any more. */
-void firewalls_forget(struct weft *weft, uint32_t device);
+void firewalls_forget(struct weft *weft, const struct connection_domain *domain);
+
+/* Ends the connections of the firewall that came in or went out by one of these places, a bit
+ * each; no worker makes more. */
+void firewalls_forget_places(struct weft *weft, uint32_t device, uint64_t places);
 
 /* A network's set as the open change leaves it (address_sets.c); NULL: there is none. */
 const struct address_set *address_set_staged(struct weft_network *network, const char *name);
+
+const struct port_set *port_set_staged(struct weft_network *network, const char *name);
+
+/* Control: a set of the network's differs after the change, and rules may name it. */
+void firewalls_touch(struct weft_change *change, struct weft_network *network);
+
+/* ---- zones (firewall_zones.c): control ------------------------------------------------------- */
+
+/* -1: there is none of the name. */
+int zones_find(const struct firewall_zones *zones, const char *name);
+/* Gives back those that no port is in, and no rule names. Between changes, after the grace period
+ * of the last one, or in a change that has need of one. */
+void zones_release(struct weft_device *device);
+void zones_free(struct firewall_zones *zones);
 
 /* ---- the node (firewall_input.c) ----------------------------------------------------------- */
 
@@ -240,6 +262,14 @@ bool firewall_answer(struct worker *worker, struct passage *passage);
 /* port_block_tell; `context`: the worker. */
 bool firewall_tell_block(void *context, const struct port_block_notice *notice);
 
+/* ---- limits (firewall_limit.c) --------------------------------------------------------------- */
+
+/* Whether the rule, which has a limit, lets a connection of the passage's flow begin: then `charge`
+ * is the connection's, or to be given back. Of a dry run only whether it would. False: the packet
+ * is gone, and it is told. */
+bool firewall_keeps_limit(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, const struct rule *rule, struct rule_charge *charge);
+
 /* ---- fragments (firewall_fragment.c) --------------------------------------------------------- */
 
 struct reassembly *firewall_fragments_open(void);
@@ -261,6 +291,9 @@ bool firewall_is_to_group(const struct fields *fields);
 
 /* ---- words (firewall_trace.c) ---------------------------------------------------------------- */
 
+/* What came of a connection that a rule with a limit was to let begin. */
+void firewall_trace_limit(struct worker *worker, const struct passage *passage,
+	const struct rule *rule, enum rule_limit_result result);
 /* Only for packets that have a trace mark. */
 void firewall_trace_connection(struct worker *worker, const struct passage *passage,
 	const struct connection *connection, unsigned side);
@@ -273,6 +306,6 @@ void firewall_trace_verdict(
 	struct worker *worker, const struct passage *passage, enum tcp_verdict verdict);
 /* Tells of what a rule with `log` has judged, if its rate allows. */
 void firewall_log(struct worker *worker, struct firewall_shard *shard,
-	const struct passage *passage, const struct rule *rule);
+	const struct passage *passage, const struct rule *rule, enum rule_limit_result result);
 
 #endif

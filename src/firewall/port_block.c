@@ -44,7 +44,8 @@ struct port_block_table {
 	uint32_t oldest, newest; /* of those without connections */
 };
 
-/* ---- keys --------------------------------------------------------------------------------------- */
+/* ---- keys ---------------------------------------------------------------------------------------
+ */
 
 static uint64_t
 hash_host(const struct port_block_table *table, const struct port_block_host *key)
@@ -122,7 +123,8 @@ place_of(const struct port_block_table *table, const struct host *host)
 	return (uint32_t)(host - table->hosts);
 }
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------
+ */
 
 void
 port_block_table_free(struct port_block_table *table)
@@ -170,7 +172,8 @@ port_block_hosts(const struct port_block_table *table)
 	return table->host_pool.taken;
 }
 
-/* ---- units -------------------------------------------------------------------------------------- */
+/* ---- units --------------------------------------------------------------------------------------
+ */
 
 static struct unit
 unit_of(const struct port_block_host *host, unsigned port)
@@ -225,7 +228,8 @@ take_units(struct port_block_table *table, const struct port_block_host *host, u
 	}
 }
 
-/* ---- hosts without connections -------------------------------------------------------------------
+/* ---- hosts without connections
+ * -------------------------------------------------------------------
  */
 
 static void
@@ -267,7 +271,8 @@ note_time(struct port_block_table *table, uint64_t now)
 	}
 }
 
-/* ---- giving, taking ----------------------------------------------------------------------------- */
+/* ---- giving, taking -----------------------------------------------------------------------------
+ */
 
 static bool
 tell_of(const struct host *host, unsigned number, bool given, port_block_tell tell, void *context)
@@ -370,8 +375,8 @@ take_back(struct port_block_table *table, struct host *host, port_block_tell tel
 
 		if (!tell_of(host, number, false, tell, context))
 			return false;
-		take_units(table, &host->key, host->blocks[number].first,
-			host->blocks[number].last);
+		take_units(
+			table, &host->key, host->blocks[number].first, host->blocks[number].last);
 		host->n--;
 	}
 	forget(table, host);
@@ -394,7 +399,8 @@ port_blocks_expire(
 	}
 }
 
-/* ---- connections -------------------------------------------------------------------------------- */
+/* ---- connections --------------------------------------------------------------------------------
+ */
 
 void
 port_block_hold(struct port_block_table *table, const struct port_block_host *key,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Blocks of ports of outside addresses, which hosts inside have for themselves: all connections of a
- * host by a translation with blocks get ports of its own ones. Who had which port when is told by an
- * event for each block that is given or taken back (RFC 6888, REQ-12; RFC 7422), not for each
+ * Blocks of ports of outside addresses, which hosts inside have for themselves: all connections of
+ * a host by a translation with blocks get ports of its own ones. Who had which port when is told by
+ * an event for each block that is given or taken back (RFC 6888, REQ-12; RFC 7422), not for each
  * connection. A host has PORT_BLOCKS_MOST at most, of one outside address, and keeps them until it
  * has had no connection for PORT_BLOCK_LINGER. Where the event cannot be told nothing is given, and
  * nothing taken yet.

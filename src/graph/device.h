@@ -89,7 +89,9 @@ struct weft_network {
 	_Atomic uint32_t neighbours;  /* of routers, counted against config.neighbor_limit */
 	_Atomic uint32_t queued;      /* packets that wait for a neighbour's answer */
 	_Atomic uint32_t connections; /* of firewalls, counted against config.connection_limit */
-	_Atomic uint64_t flows_lost;  /* flow records for which a worker had no room */
+	_Atomic uint32_t
+		limited_sources;     /* that limits of rules remember, no more than connections */
+	_Atomic uint64_t flows_lost; /* flow records for which a worker had no room */
 	TAILQ_ENTRY(weft_network) entry;
 };
 

@@ -60,7 +60,7 @@ entry_text(const struct lyd_node *entry, char *text, size_t size)
 	static const char *const names[][2] = { { "switches", "switch" }, { "ports", "port" },
 		{ "nics", "nic" }, { "routers", "router" }, { "routes", "route" },
 		{ "tunnels", "tunnel" }, { "vnis", "vni" }, { "firewalls", "firewall" },
-		{ "address-sets", "address set" }, { "rules", "rule" },
+		{ "address-sets", "address set" }, { "port-sets", "port set" }, { "rules", "rule" },
 		{ "translations", "translation" }, { "zones", "zone" }, { "links", "link" },
 		{ "uplinks", "uplink" }, { "networks", "network" }, { "tests", "test" } };
 	const char *name = entry->schema->name;

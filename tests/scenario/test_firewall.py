@@ -2,6 +2,7 @@
 """Firewalls between real namespaces: the kernel's own stack at both ends."""
 import json
 import socket
+import struct
 import threading
 
 import pytest
@@ -169,6 +170,49 @@ def test_rules_change(space):
 		one.close()
 
 
+def test_limits_of_rules(space):
+	"""Connections at once and in a time, over two workers; what is over them has a name."""
+	rules = [*NEIGHBORS,
+		{"name": "web", "accept": "tcp", "to-port": 80, "limit": {"per-source": 6}},
+		{"name": "ssh", "accept": "tcp", "to-port": 22, "timeout": "1h", "log": True, "log-rate": 1000,
+			"limit": {"source-rate": "4/h"}},
+		{"name": "rest", "accept": "tcp"}]
+	weftd = space.start_weftd(firewalled(space, rules), options=["--workers", "2"])
+	inside, outside = space.namespace("in"), space.namespace("out")
+	servers = [Server(inside, port) for port in (80, 22)]
+	clients = [connect(outside, "10.0.0.10", 80) for _ in range(6)]
+	assert all(echoes(client) for client in clients)
+	assert isinstance(connect(outside, "10.0.0.10", 80, timeout=0.5), TimeoutError)
+	explained = weftd.weft("explain", "red", "from", "out", "to", "in", "tcp/80", check=False).stdout
+	assert "its source has 6 connections by rule web" in explained, explained
+	assert "source-limit" in explained, explained
+	# one that is over makes room
+	gone = clients.pop()
+	gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+	gone.close()
+	def another():
+		client = connect(outside, "10.0.0.10", 80, timeout=0.5)
+		return isinstance(client, socket.socket) and client
+	clients.append(harness.wait_until(another))
+	with weftd.events() as events:
+		clients += [connect(outside, "10.0.0.10", 22) for _ in range(4)]
+		assert isinstance(connect(outside, "10.0.0.10", 22, timeout=0.5), TimeoutError)
+		harness.wait_until(lambda: any("over its rate of a source" in str(event)
+			for event in events))
+	told = {rule["name"]: rule for rule in weftd.show("rules")}
+	assert told["web"]["connections"] == 6 and told["web"]["refused-packets"] >= 1
+	assert told["ssh"]["connections"] == 4 and told["ssh"]["refused-packets"] >= 1
+	assert told["rest"]["connections"] is None and told["rest"]["refused-packets"] is None
+	drops = {(drop["port"], drop["reason"]) for drop in weftd.show("drops")}
+	assert {("red/fw:out", "source-limit"), ("red/fw:out", "source-rate")} <= drops
+	expires = [connection["expires"] for connection in weftd.show("connections")
+		if connection["rule"] == "ssh" and connection["state"] == "established"]
+	assert len(expires) == 4 and all(3000 < seconds <= 3601 for seconds in expires), expires
+	assert "REFUSED" in weftd.weft("show", "rules").stdout
+	for one in (*clients, *servers):
+		one.close()
+
+
 def test_sets_change(space):
 	config = firewalled(space, [*NEIGHBORS,
 		{"name": "friends", "accept": "any", "from": "out", "from-set": "friends"}])
@@ -185,6 +229,31 @@ def test_sets_change(space):
 	sets["friends"]["members"] = []
 	weftd.apply(config)
 	assert outside.ping("10.0.0.10", count=2, timeout=0.5) == 0
+
+
+def test_port_sets(space):
+	config = firewalled(space, [*NEIGHBORS,
+		{"name": "web", "accept": "tcp", "from": "out", "to-port-set": "web"}])
+	sets = config["networks"]["red"]["port-sets"] = {"web": {"ports": [81, "8000-8010"],
+		"description": "what serves"}}
+	weftd = space.start_weftd(config)
+	inside, outside = space.namespace("in"), space.namespace("out")
+	server = Server(inside, 80)
+	assert isinstance(connect(outside, "10.0.0.10", 80, timeout=0.5), TimeoutError)
+	before = weftd.weft("explain", "red", "from", "out", "to", "in", "tcp/8005", check=False).stdout
+	assert "rule web accepts: tcp in:out to port @web (8000-8010 of web)" in before, before
+	sets["web"]["ports"] = [80, 443]
+	assert "port-set" in weftd.weft("plan", "-", input=yaml.safe_dump(config), check=False).stdout
+	weftd.apply(config)
+	client = connect(outside, "10.0.0.10", 80)
+	assert echoes(client)
+	assert weftd.show("port-sets") == [{"name": "red/web", "network": "red",
+		"description": "what serves", "ports": ["80", "443"]}]
+	assert "80, 443" in weftd.weft("show", "port-sets").stdout
+	exported = yaml.safe_load(weftd.weft("export").stdout)
+	assert exported["networks"]["red"]["port-sets"]["web"]["ports"] == [80, 443]
+	client.close()
+	server.close()
 
 
 def test_zones_of_a_router(space):
@@ -276,6 +345,9 @@ def test_seeing(space):
 	firewall = weftd.show("firewalls", "red/fw")
 	assert (firewall["rules"], firewall["connections"], firewall["default"]) == (5, 1, "drop")
 	assert firewall["ports"] == ["in", "out"]
+	assert firewall["begun-connections"] >= 1 and firewall["refused-connections"] == 0
+	assert firewall["begun-connections"] - firewall["ended-connections"] == 1
+	assert firewall["classifier-bytes"] > 1000
 	rules = {rule["name"]: rule for rule in weftd.show("rules", firewall="red/fw")}
 	assert list(rules) == ["arp", "nd", "web", "friends", "never"]
 	assert rules["web"]["matched-packets"] == 1 and rules["web"]["last-hit"] is not None
@@ -285,6 +357,10 @@ def test_seeing(space):
 	firewall_labels = 'network="red",firewall="fw"'
 	assert f"weft_firewall_connections{{{firewall_labels}}} 1" in metrics
 	assert f"weft_firewall_rules{{{firewall_labels}}} 5" in metrics
+	assert f"weft_firewall_begun_connections_total{{{firewall_labels}}} " \
+		f"{firewall['begun-connections']}" in metrics
+	assert f"weft_firewall_classifier_bytes{{{firewall_labels}}} " \
+		f"{firewall['classifier-bytes']}" in metrics
 	assert f'weft_rule_matched_packets_total{{{firewall_labels},rule="web"}} 1' in metrics
 	assert f'weft_rule_matched_bytes_total{{{firewall_labels},rule="web"}} ' \
 		f'{rules["web"]["matched-bytes"]}' in metrics

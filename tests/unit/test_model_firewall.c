@@ -21,6 +21,7 @@ static struct model *model;
 	"    switches: { lan: { ports: { fw: {} } } }\n" \
 	"    routers: { r1: { ports: { lan: {}, dmz: {}, wan: {} } } }\n" \
 	"    address-sets: { friends: { members: [10.0.0.0/8, 192.0.2.7, '2001:db8::/32'] } }\n" \
+	"    port-sets: { web: { ports: [80, 443, 8000-8010] } }\n" \
 	"    links: [ { ends: [lan:fw, fw:in] } ]\n" \
 	"    firewalls:\n" \
 	"      fw:\n"
@@ -76,7 +77,11 @@ rules_become_those_of_the_library(void **state)
 		"          - { name: d, accept: '47', stateless: true }\n"
 		"          - { name: e, accept: any, ethertype: '0x88cc' }\n"
 		"          - { name: f, accept: ip }\n"
-		"          - { name: g, drop: '58', icmp-type: [redirect, echo-request/0] }\n");
+		"          - { name: g, drop: '58', icmp-type: [redirect, echo-request/0] }\n"
+		"          - { name: h, accept: tcp, timeout: 90s, limit: { connections: 100, "
+		"per-source: 10, rate: 500/s, burst: 50, source-rate: 3/m } }\n"
+		"          - { name: i, accept: udp, limit: { rate: 7/h }, from-port: 53, "
+		"from-port-set: web, to-port-set: web }\n");
 	const struct lyd_node *node = firewall_of(configuration);
 	struct weft_firewall_config config;
 	struct arena memory = { 0 };
@@ -90,7 +95,7 @@ rules_become_those_of_the_library(void **state)
 	assert_int_equal(config.tcp_timeout, 2);
 	assert_int_equal(config.connection_limit, 262144);
 	assert_true(config.keep && config.accept_invalid);
-	assert_int_equal(count, 7);
+	assert_int_equal(count, 9);
 	assert_int_equal(rules[0].fields, WEFT_RULE_ETHERTYPE);
 	assert_int_equal(rules[0].ethertype, 0x0806);
 	assert_string_equal(b->name, "b");
@@ -124,6 +129,20 @@ rules_become_those_of_the_library(void **state)
 	assert_true(rules[3].stateless);
 	assert_int_equal(rules[4].ethertype, 0x88cc);
 	assert_int_equal(rules[5].fields, WEFT_RULE_IP);
+	assert_null(rules[5].limit);
+	assert_int_equal(rules[7].timeout, 90);
+	assert_int_equal(rules[7].limit->connections, 100);
+	assert_int_equal(rules[7].limit->per_source, 10);
+	assert_int_equal(rules[7].limit->rate.count, 500);
+	assert_int_equal(rules[7].limit->rate.seconds, 1);
+	assert_int_equal(rules[7].limit->rate.burst, 50);
+	assert_int_equal(rules[7].limit->source_rate.count, 3);
+	assert_int_equal(rules[7].limit->source_rate.seconds, 60);
+	assert_int_equal(rules[7].limit->source_rate.burst, 0);
+	assert_int_equal(rules[8].limit->rate.seconds, 3600);
+	assert_int_equal(rules[8].limit->source_rate.count, 0);
+	assert_string_equal(rules[8].from_port_set, "web");
+	assert_string_equal(rules[8].to_port_set, "web");
 	arena_free(&memory);
 	configuration_free(configuration);
 }
@@ -216,7 +235,9 @@ it_is_written_as_it_is_read(void **state)
 		       "        zones: { inside: { ports: [lan, dmz] } }\n"
 		       "        rules:\n"
 		       "          - { name: z, accept: tcp, to: wan, to-port: [80, 8000-8010] }\n"
-		       "          - { name: a, drop: any, from: inside, from-set: friends }\n";
+		       "          - { name: a, drop: any, from: inside, from-set: friends }\n"
+		       "          - { name: l, accept: udp, to-port-set: web, timeout: 2h, "
+		       "limit: { per-source: 7, rate: 10/m } }\n";
 	struct configuration *first, *second;
 	struct plan *plan;
 	char *yaml, *again;
@@ -250,78 +271,100 @@ it_is_written_as_it_is_read(void **state)
 static const struct {
 	const char *yaml, *place, *message, *hint;
 } wrong[] = {
-	{ RULE("name: a"), "11:21", "rule 'a' says neither", "add accept:" },
-	{ RULE("name: a, accept: any, drop: any"), "11:43", "has accept and drop", "two rules" },
-	{ RULE("accept: any"), "11:13", "an entry with its name", NULL },
-	{ RULE("name: a, accept: tpc"), "11:32", "'tpc' is no protocol", "'tcp'" },
-	{ RULE("name: a, accept: '256'"), "11:33", "is no protocol", "number" },
-	{ RULE("name: a, accept: any, from: dmz"), "11:43", "has no port 'dmz'", "in out" },
-	{ RULE("name: a, accept: any, from-set: frends"), "11:47", "no address set 'frends'",
+	{ RULE("name: a"), "12:21", "rule 'a' says neither", "add accept:" },
+	{ RULE("name: a, accept: any, drop: any"), "12:43", "has accept and drop", "two rules" },
+	{ RULE("accept: any"), "12:13", "an entry with its name", NULL },
+	{ RULE("name: a, accept: tpc"), "12:32", "'tpc' is no protocol", "'tcp'" },
+	{ RULE("name: a, accept: '256'"), "12:33", "is no protocol", "number" },
+	{ RULE("name: a, accept: any, from: dmz"), "12:43", "has no port 'dmz'", "in out" },
+	{ RULE("name: a, accept: any, from-set: frends"), "12:47", "no address set 'frends'",
 		"'friends'" },
-	{ RULE("name: a, accept: icmp, to-port: 80"), "11:47", "to-port cannot stand beside",
+	{ RULE("name: a, accept: icmp, to-port: 80"), "12:47", "to-port cannot stand beside",
 		"tcp, udp" },
-	{ RULE("name: a, accept: arp, from-ip: 10.0.0.1"), "11:46", "from-ip cannot stand",
+	{ RULE("name: a, accept: icmp, to-port-set: web"), "12:51",
+		"to-port-set cannot stand beside", "tcp, udp" },
+	{ RULE("name: a, accept: tcp, to-port-set: wep"), "12:50", "no port set 'wep'", "'web'" },
+	{ RULE("name: a, accept: arp, from-ip: 10.0.0.1"), "12:46", "from-ip cannot stand",
 		"ARP is not IP" },
-	{ RULE("name: a, accept: icmpv6, from-ip: 10.0.0.1"), "11:49", "is IPv6, from-ip is not",
+	{ RULE("name: a, accept: icmpv6, from-ip: 10.0.0.1"), "12:49", "is IPv6, from-ip is not",
 		NULL },
-	{ RULE("name: a, accept: tcp, from-ip: 10.0.0.1, to-ip: '2001:db8::1'"), "11:64",
+	{ RULE("name: a, accept: '58', from-ip: 10.0.0.1"), "12:47", "is IPv6, from-ip is not",
+		NULL },
+	{ RULE("name: a, drop: '1', to-ip: '2001:db8::1'"), "12:43", "is IPv4, to-ip is not",
+		NULL },
+	{ RULE("name: a, accept: tcp, from-ip: 10.0.0.1, to-ip: '2001:db8::1'"), "12:64",
 		"nothing is both", "two rules" },
-	{ RULE("name: a, accept: icmp, icmp-type: echo-reqest"), "11:49", "is no type of ICMP",
+	{ RULE("name: a, accept: icmp, icmp-type: echo-reqest"), "12:49", "is no type of ICMP",
 		"'echo-request'" },
-	{ RULE("name: a, accept: udp, icmp-type: 8"), "11:48", "icmp-type cannot stand", "icmp" },
-	{ RULE("name: a, accept: udp, tcp-flags: syn"), "11:48", "tcp-flags cannot stand", "tcp" },
-	{ RULE("name: a, accept: tcp, tcp-flags: [syn, '!syn']"), "11:55", "set and not set",
+	{ RULE("name: a, accept: udp, icmp-type: 8"), "12:48", "icmp-type cannot stand", "icmp" },
+	{ RULE("name: a, accept: udp, tcp-flags: syn"), "12:48", "tcp-flags cannot stand", "tcp" },
+	{ RULE("name: a, accept: tcp, tcp-flags: [syn, '!syn']"), "12:55", "set and not set",
 		"remove" },
-	{ RULE("name: a, accept: tcp, to-port: 90-80"), "11:46", "a port", NULL },
-	{ RULE("name: a, accept: tcp, from-ip: 10.0.0.1/8"), "11:46", "host bits", "10.0.0.0/8" },
-	{ RULE("name: a, accept: ip, ethertype: '0x0800'"), "11:48", "says the ethertype already",
+	{ RULE("name: a, accept: tcp, to-port: 90-80"), "12:46", "a port", NULL },
+	{ RULE("name: a, accept: tcp, from-ip: 10.0.0.1/8"), "12:46", "host bits", "10.0.0.0/8" },
+	{ RULE("name: a, accept: ip, ethertype: '0x0800'"), "12:48", "says the ethertype already",
 		"any" },
-	{ RULE("name: a, drop: any, stateless: true"), "11:46", "stateless says nothing",
+	{ RULE("name: a, drop: any, stateless: true"), "12:46", "stateless says nothing",
 		"remove" },
-	{ RULE("name: a, accept: any }\n          - { name: a, drop: any"), "12:21",
+	{ RULE("name: a, drop: tcp, limit: { connections: 5 }"), "12:35", "drop makes none",
+		"with the rule that accepts" },
+	{ RULE("name: a, accept: tcp, stateless: true, timeout: 5s"), "12:63",
+		"a stateless rule makes none", NULL },
+	{ RULE("name: a, accept: arp, limit: { rate: 5 }"), "12:37", "accept: arp makes none",
+		NULL },
+	{ RULE("name: a, accept: tcp, timeout: 5ms"), "12:46", "from 1s to 30d", NULL },
+	{ RULE("name: a, accept: tcp, limit: { rate: 5/d }"), "12:52", "10/m", NULL },
+	{ RULE("name: a, accept: tcp, limit: { rate: 1000001 }"), "12:52", "at most 1000000",
+		NULL },
+	{ RULE("name: a, accept: tcp, limit: { source-burst: 3 }"), "12:60",
+		"source-burst without source-rate", "add source-rate" },
+	{ RULE("name: a, accept: tcp, limit: { connections: 3, per-source: 4 }"), "12:74",
+		"no source comes to 4", "less" },
+	{ RULE("name: a, accept: any }\n          - { name: a, drop: any"), "13:21",
 		"'a' is here twice", NULL },
-	{ TRANSLATION("name: a"), "11:21", "says nothing", "source:" },
-	{ TRANSLATION("name: a, source: 192.0.2.1, destination: 10.0.0.1"), "11:56",
+	{ TRANSLATION("name: a"), "12:21", "says nothing", "source:" },
+	{ TRANSLATION("name: a, source: 192.0.2.1, destination: 10.0.0.1"), "12:56",
 		"destination cannot stand beside source", "two" },
-	{ TRANSLATION("name: a, source: 192.0.2.1, port: 80"), "11:49",
+	{ TRANSLATION("name: a, source: 192.0.2.1, port: 80"), "12:49",
 		"port goes with destination", NULL },
-	{ TRANSLATION("name: a, prefix: 10.0.0.0/24, outside: 192.0.2.0/25"), "11:54",
+	{ TRANSLATION("name: a, prefix: 10.0.0.0/24, outside: 192.0.2.0/25"), "12:54",
 		"are not as long", "/24" },
-	{ TRANSLATION("name: a, prefix: 10.0.0.0/24"), "11:21", "prefix without outside", NULL },
-	{ TRANSLATION("name: a, source: [192.0.2.1, '2001:db8::1']"), "11:45", "both families",
+	{ TRANSLATION("name: a, prefix: 10.0.0.0/24"), "12:21", "prefix without outside", NULL },
+	{ TRANSLATION("name: a, source: [192.0.2.1, '2001:db8::1']"), "12:45", "both families",
 		NULL },
-	{ TRANSLATION("name: a, masquerade: true"), "11:36", "masquerade goes with router",
+	{ TRANSLATION("name: a, masquerade: true"), "12:36", "masquerade goes with router",
 		"router: NAME" },
-	{ TRANSLATION("name: a, source: 192.0.2.1, to: in"), "11:47", "to goes with router", NULL },
-	{ ROUTED("name: a"), "11:21", "says nothing", "masquerade: true" },
-	{ ROUTED("name: a, masquerade: true"), "11:21", "behind which zone", "to: ZONE" },
-	{ ROUTED("name: a, masquerade: true, to: out"), "11:46", "has no zone 'out'", NULL },
-	{ ROUTED("name: a, masquerade: true, to: wan, source: 192.0.2.1"), "11:36",
+	{ TRANSLATION("name: a, source: 192.0.2.1, to: in"), "12:47", "to goes with router", NULL },
+	{ ROUTED("name: a"), "12:21", "says nothing", "masquerade: true" },
+	{ ROUTED("name: a, masquerade: true"), "12:21", "behind which zone", "to: ZONE" },
+	{ ROUTED("name: a, masquerade: true, to: out"), "12:46", "has no zone 'out'", NULL },
+	{ ROUTED("name: a, masquerade: true, to: wan, source: 192.0.2.1"), "12:36",
 		"masquerade cannot stand beside source", NULL },
-	{ ROUTED("name: a, destination: 10.0.0.1, to: lan"), "11:51", "zone of its destination",
+	{ ROUTED("name: a, destination: 10.0.0.1, to: lan"), "12:51", "zone of its destination",
 		NULL },
-	{ ROUTED("name: a, destination: 10.0.0.1, to-set: friends"), "11:55",
+	{ ROUTED("name: a, destination: 10.0.0.1, to-set: friends"), "12:55",
 		"which addresses a router translates", "to-ip" },
-	{ TRANSLATION("name: a, source: 192.0.2.1, filtering: address"), "11:54",
+	{ TRANSLATION("name: a, source: 192.0.2.1, filtering: address"), "12:54",
 		"filtering is of mappings", "mapping:" },
-	{ TRANSLATION("name: a, destination: 10.0.0.1, mapping: endpoint-independent"), "11:56",
+	{ TRANSLATION("name: a, destination: 10.0.0.1, mapping: endpoint-independent"), "12:56",
 		"mapping goes with source", NULL },
-	{ TRANSLATION("name: a, source: 192.0.2.1, port-block: 100"), "11:55", "a multiple of 64",
+	{ TRANSLATION("name: a, source: 192.0.2.1, port-block: 100"), "12:55", "a multiple of 64",
 		"write 64" },
-	{ TRANSLATION("name: a, source: 192.0.2.1, ports: 1024-1100, port-block: 128"), "11:73",
+	{ TRANSLATION("name: a, source: 192.0.2.1, ports: 1024-1100, port-block: 128"), "12:73",
 		"hold no block of 128", NULL },
-	{ TRANSLATION("name: a, destination: 10.0.0.1, port-block: 64"), "11:59",
+	{ TRANSLATION("name: a, destination: 10.0.0.1, port-block: 64"), "12:59",
 		"port-block goes with source", NULL },
-	{ BEFORE "        router: r1\n        inside: lan\n", "10:17", "without a router", NULL },
-	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n", "9:35", "has 2 ports", "router" },
-	{ BEFORE "        ports: { in: {} }\n", "8:7", "1 of its 2 ports", NULL },
+	{ BEFORE "        router: r1\n        inside: lan\n", "11:17", "without a router", NULL },
+	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n", "10:35", "has 2 ports",
+		"router" },
+	{ BEFORE "        ports: { in: {} }\n", "9:7", "1 of its 2 ports", NULL },
 	{ BEFORE PORTS
 		"        inside: lan\n        translations: [{ name: a, source: 1.2.3.4 }]\n",
-		"10:17", "no port 'lan' to translate behind", "in out" },
-	{ BEFORE PORTS "        zones: { a: { ports: lan } }\n", "10:18",
+		"11:17", "no port 'lan' to translate behind", "in out" },
+	{ BEFORE PORTS "        zones: { a: { ports: lan } }\n", "11:18",
 		"zones are ports of a router", NULL },
-	{ BEFORE PORTS "        router: r1\n", "9:18", "has no ports of its own", NULL },
-	{ BEFORE PORTS "        timeouts: { tcp: 10ms }\n", "10:26", "from 1s to 30d", NULL },
+	{ BEFORE PORTS "        router: r1\n", "10:18", "has no ports of its own", NULL },
+	{ BEFORE PORTS "        timeouts: { tcp: 10ms }\n", "11:26", "from 1s to 30d", NULL },
 };
 
 static void
@@ -437,7 +480,14 @@ rules_that_differ_are_told(void **state)
 		"rules/b: accept: tcp, to-port: 443, 80 > ");
 	ASSERT_LEAVES(BEFORE PORTS "        rules: [" A ", " B ", " C "]\n",
 		BEFORE PORTS "        rules: [" C ", " A ", " B "]\n",
-		"rules/order: as it was > another");
+		"rules/(order): as it was > another");
+	/* that is no rule's name */
+	ASSERT_LEAVES(RULE("name: order, accept: any"), RULE("name: order, drop: any"),
+		"rules/order: accept: any > drop: any");
+	ASSERT_LEAVES(RULE("name: a, accept: any"),
+		RULE("name: a, accept: any, timeout: 5s, limit: { rate: 10/m, burst: 2 }"),
+		"rules/a: accept: any > accept: any, limit: { rate: 10/m, burst: 2 }, "
+		"timeout: 5s");
 }
 
 static int
