@@ -571,6 +571,9 @@ struct weft_translation {
 	 * allow. Of UDP, UDP-Lite and TCP. A firewall with such is one worker's as a whole. */
 	bool endpoint_independent;
 	enum weft_filtering filtering;
+	/* SOURCE, MASQUERADE: each host has a block of so many ports of its own, a multiple of 64,
+	 * and more where it uses all; 0: none. Likewise one worker's. */
+	uint16_t port_block;
 	bool answer; /* ARP and ND for the outside addresses get the MAC of who is inside */
 };
 

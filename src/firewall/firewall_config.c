@@ -308,7 +308,7 @@ filtering_of(const char *text)
 	if (strcmp(text, "address") == 0)
 		return WEFT_FILTER_ADDRESS;
 	return strcmp(text, "endpoint-independent") == 0 ? WEFT_FILTER_NONE
-							  : WEFT_FILTER_ADDRESS_AND_PORT;
+							 : WEFT_FILTER_ADDRESS_AND_PORT;
 }
 
 static void
@@ -331,6 +331,7 @@ read_translation(
 	translation->addresses = read_prefixes(reading, node, "source", &translation->n_addresses);
 	translation->endpoint_independent =
 		strcmp(model_text(node, "mapping"), "endpoint-independent") == 0;
+	translation->port_block = (uint16_t)model_number(node, "port-block", 0);
 	translation->filtering = filtering_of(model_text(node, "filtering"));
 	translation->match.to = read_names(reading, node, "to", &translation->match.n_to);
 	if (model_flag(node, "masquerade", false)) {

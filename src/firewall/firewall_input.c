@@ -312,6 +312,23 @@ struct plan {
 	const struct expectation *expected; /* NULL: nobody has announced it */
 };
 
+/* The connection uses a mapping, or ports of a block. */
+static void
+hold_ports(struct firewall_shard *shard, const struct passage *passage,
+	const struct connection_request *request, const struct connection *connection)
+{
+	struct port_block_host host = { .domain = request->flow.domain,
+		.family = request->flow.family };
+
+	if (passage->mapped != 0)
+		mapping_hold(shard->mappings, connection, passage->mapped - 1u);
+	if (!passage->blocked)
+		return;
+	memcpy(host.inside, request->flow.from_ip, sizeof(host.inside));
+	memcpy(host.outside, request->reply.to_ip, sizeof(host.outside));
+	port_block_hold(shard->blocks, &host, connection);
+}
+
 /* False: the packet is gone. */
 static bool
 begin(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
@@ -341,8 +358,8 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		drop(worker, passage, refusal_reason(why));
 		return false;
 	}
-	if (unlikely(passage->live->whole && passage->mapped != 0))
-		mapping_hold(shard->mappings, connection, passage->mapped - 1u);
+	if (unlikely(passage->live->whole))
+		hold_ports(shard, passage, &request, connection);
 	if (unlikely(plan->proof != NULL))
 		firewall_proxy_begin(worker, shard, passage, connection, plan->proof);
 	if (unlikely(plan->expected != NULL))
@@ -478,6 +495,7 @@ make_plan(struct worker *worker, struct firewall_shard *shard, struct passage *p
 	struct plan *plan)
 {
 	passage->mapped = 0;
+	passage->blocked = false;
 	*plan = (struct plan){
 		.fields = passage->fields,
 		.reply = flow_reverse(&passage->flow),
@@ -599,6 +617,7 @@ meet_expected(struct worker *worker, struct firewall_shard *shard, struct passag
 		.fields = passage->fields, .reply = expected.reply, .expected = &expected
 	};
 	passage->mapped = 0;
+	passage->blocked = false;
 	plan.reply.to_port = passage->flow.from_port;
 	plan.fields.to = expected.to;
 	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
@@ -644,6 +663,7 @@ meet_arrival(struct worker *worker, struct firewall_shard *shard, struct passage
 	};
 
 	passage->mapped = 0;
+	passage->blocked = false;
 	if (passage->kind != FLOW_OWN || !begins ||
 		!firewall_plan_destination(worker, shard, passage, &plan.fields, &plan.reply)) {
 		give_back(worker, passage);

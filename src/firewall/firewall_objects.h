@@ -12,6 +12,7 @@
 #include "firewall/firewall.h"
 #include "firewall/flow_records_private.h"
 #include "firewall/mapping.h"
+#include "firewall/port_block.h"
 #include "firewall/syn_cookie.h"
 #include "firewall/translation.h"
 #include "graph/engine.h"
@@ -22,6 +23,7 @@
 struct firewall_shard {
 	struct connection_table *connections;
 	struct mapping_table *mappings;
+	struct port_block_table *blocks;
 	struct reassembly *fragments; /* a firewall is a domain */
 	struct rule_counters *counters;
 	struct rate log_rate;
@@ -210,6 +212,7 @@ struct passage {
 	uint8_t way;             /* enum way */
 	uint8_t mapped;          /* while planning: 0, or 1 + the side that is behind a mapping */
 	uint8_t kind;            /* enum flow_kind: of `flow` */
+	bool blocked;            /* likewise: its port is of a block */
 	uint16_t quoted_l4;      /* FLOW_QUOTED: where the quoted transport header is */
 	enum drop_reason reason; /* of what is refused */
 };
@@ -352,6 +355,9 @@ bool firewall_turn(struct worker *worker, struct passage *passage);
 void firewall_hear(const struct passage *passage);
 /* True: it was ARP for an outside address, which has been answered. */
 bool firewall_answer(struct worker *worker, struct passage *passage);
+
+/* port_block_tell; `context`: the worker. */
+bool firewall_tell_block(void *context, const struct port_block_notice *notice);
 
 /* ---- limits (firewall_limit.c) --------------------------------------------------------------- */
 

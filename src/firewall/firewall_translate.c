@@ -234,6 +234,33 @@ own_address(const struct passage *passage, const struct fields *fields, uint8_t 
 	return own != NULL;
 }
 
+/* A port of a block that the host has, or gets. */
+static bool
+pick_in_blocks(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
+	const struct translation *translation, struct flow *reply, uint64_t *hash)
+{
+	struct port_block_host host = { .domain = reply->domain, .family = reply->family };
+	uint16_t own = reply->to_port, first, last;
+	unsigned number = 0;
+
+	memcpy(host.inside, passage->flow.from_ip, sizeof(host.inside));
+	memcpy(host.outside, reply->to_ip, sizeof(host.outside));
+	for (; port_block_of(shard->blocks, &host, number, &first, &last); number++) {
+		reply->to_port = own;
+		if (pick_port(worker, shard, passage, first, last, reply, hash))
+			return true;
+	}
+	reply->to_port = own;
+	if (passage_is_dry_run(passage)) /* of one that it would get */
+		return pick_port(worker, shard, passage, translation->first_port,
+			translation->last_port, reply, hash);
+	return port_block_give(shard->blocks, &host, translation->first_port,
+		       translation->last_port, translation->block, worker_random(worker),
+		       firewall_tell_block, worker) &&
+	       port_block_of(shard->blocks, &host, number, &first, &last) &&
+	       pick_port(worker, shard, passage, first, last, reply, hash);
+}
+
 /* The reply goes to the mapping that the sender has; what masquerades has none at another port's
  * address. False: it has none. */
 static bool
@@ -268,11 +295,15 @@ firewall_plan_source(struct worker *worker, struct firewall_shard *shard, struct
 				fields->from_ip, true, reply->to_ip);
 		else if (!own_address(passage, fields, reply->to_ip))
 			return false;
+		passage->blocked = translation->block != 0 && own_port(reply) != NULL;
 		if (unlikely(translation->independent) && has_ports(reply->protocol)) {
 			passage->mapped = 1;
 			if (take_mapping(shard, passage, translation, reply))
 				return is_free(worker, shard, passage, reply, reply_hash);
 		}
+		if (unlikely(passage->blocked))
+			return pick_in_blocks(
+				worker, shard, passage, translation, reply, reply_hash);
 		if (translation->kind != WEFT_TRANSLATE_PREFIX) {
 			first = translation->first_port;
 			last = translation->last_port;

@@ -42,6 +42,7 @@ shard_close(struct firewall_shard *shard)
 {
 	connection_table_free(shard->connections);
 	mapping_table_free(shard->mappings);
+	port_block_table_free(shard->blocks);
 	flow_recorder_close(&shard->recorder, SHARD_LIMIT);
 	reassembly_free(shard->fragments);
 	rule_counters_close(shard->counters);
@@ -55,6 +56,7 @@ connection_has_ended(void *context, struct connection_table *table,
 	struct firewall_shard *shard = context;
 
 	mapping_release(shard->mappings, connection);
+	port_block_release(shard->blocks, connection);
 	flow_record_ended(&shard->recorder, table, connection, why);
 }
 
@@ -67,7 +69,8 @@ shard_open(struct firewalls *all, unsigned worker)
 	if (flow_recorder_open(recorder, worker, SHARD_LIMIT) < 0)
 		return -1;
 	shard->mappings = mapping_table_create(&all->key, SHARD_LIMIT);
-	if (shard->mappings == NULL)
+	shard->blocks = port_block_table_create(&all->key, SHARD_LIMIT);
+	if (shard->mappings == NULL || shard->blocks == NULL)
 		return -1;
 	shard->connections =
 		connection_table_create(&all->key, SHARD_LIMIT, connection_has_ended, shard);
@@ -293,6 +296,7 @@ expire_slice(struct worker *worker, void *argument)
 	shard->expiring = connections_expire(shard->connections, worker->now, EXPIRE_SLICE);
 	firewall_expire_fragments(worker, shard);
 	firewall_proxy_poll(worker, shard);
+	port_blocks_expire(shard->blocks, worker->now, firewall_tell_block, worker);
 }
 
 void

@@ -569,6 +569,7 @@ check_translation(struct checker *checker, const struct lyd_node *firewall,
 		return;
 	check_foreign_leaves(checker, translation, kind);
 	check_mapping(checker, translation, kinds[kind][0]);
+	check_port_block(checker, translation, kinds[kind][0]);
 	if (checker->is_routed)
 		check_routed_translation(checker, translation, kinds[kind][0]);
 	else

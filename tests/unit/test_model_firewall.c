@@ -197,7 +197,7 @@ translations_of_a_router(void **state)
 		"        router: r1\n"
 		"        translations:\n"
 		"          - { name: a, masquerade: true, to: wan, ports: 2000-3000, "
-		"mapping: endpoint-independent, filtering: address }\n"
+		"mapping: endpoint-independent, filtering: address, port-block: 256 }\n"
 		"          - { name: b, source: 192.0.2.8/30, to: [wan, lan], to-ip: 10.9.0.0/16 "
 		"}\n"
 		"          - { name: c, destination: 10.0.0.10, to-ip: 192.0.2.1, answer: true }\n"
@@ -217,6 +217,7 @@ translations_of_a_router(void **state)
 	assert_true(list[0].endpoint_independent);
 	assert_int_equal(list[0].filtering, WEFT_FILTER_ADDRESS);
 	assert_false(list[1].endpoint_independent);
+	assert_int_equal(list[0].port_block, 256);
 	assert_int_equal(list[0].ports.first, 2000);
 	assert_int_equal(list[1].match.n_to, 2);
 	/* what is translated to, and whom it is for; not where else things go */
@@ -364,6 +365,12 @@ static const struct {
 		"filtering is of mappings", "mapping:" },
 	{ TRANSLATION("name: a, destination: 10.0.0.1, mapping: endpoint-independent"), "12:56",
 		"mapping goes with source", NULL },
+	{ TRANSLATION("name: a, source: 192.0.2.1, port-block: 100"), "12:55", "a multiple of 64",
+		"write 64" },
+	{ TRANSLATION("name: a, source: 192.0.2.1, ports: 1024-1100, port-block: 128"), "12:73",
+		"hold no block of 128", NULL },
+	{ TRANSLATION("name: a, destination: 10.0.0.1, port-block: 64"), "12:59",
+		"port-block goes with source", NULL },
 	{ BEFORE "        router: r1\n        inside: lan\n", "11:17", "without a router", NULL },
 	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n", "10:35", "has 2 ports",
 		"router" },
