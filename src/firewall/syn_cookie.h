@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * SYN cookies (RFC 4987, 3.6): the sequence number with which a SYN is answered by somebody who
- * keeps nothing of it, and from which, when it comes back acknowledged, all is known that has to
- *be.
+ * keeps nothing of it, and from which all that has to be known is known when it comes back
+ * acknowledged.
  *
  *	mac:23 bits:9
  *
- * `mac` is of SipHash over the flow, the client's own sequence number, the period of the clock, and
- * `bits`; these are the parity of the period, the MSS as one of eight, the window scale, and
- *whether SACK is permitted, masked with the upper bits of `mac`. So what a client asks for is kept
- *whole but for the MSS, without timestamps too (of which many clients have none); that these are in
- *use its acknowledgment shows by itself. A cookie holds for one to two periods: 69 to 137 s.
+ * `mac` is of SipHash over the flow, the client's own sequence number, the period of the clock,
+ * and `bits`; these are the parity of the period, the MSS as one of eight, the window scale, and
+ * whether SACK is permitted, masked with the upper bits of `mac`. So what a client asks for is
+ * kept whole but for the MSS, without timestamps too (of which many clients have none); that
+ * these are in use its acknowledgment shows by itself. A cookie holds for one to two periods: 69
+ * to 137 s.
  *
  * Who cannot see the answer needs 2^22 guesses on average for a connection that then only exists in
  * the state table and at the server; FreeBSD's cookies are as long.
