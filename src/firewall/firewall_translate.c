@@ -319,6 +319,14 @@ firewall_plan_source(struct worker *worker, struct firewall_shard *shard, struct
 	return pick_port(worker, shard, passage, first, last, reply, reply_hash);
 }
 
+bool
+firewall_plan_expected(struct worker *worker, struct firewall_shard *shard,
+	const struct passage *passage, struct flow *reply, uint64_t *reply_hash)
+{
+	return is_free(worker, shard, passage, reply, reply_hash) ||
+	       pick_port(worker, shard, passage, PORTS_LEAST, UINT16_MAX, reply, reply_hash);
+}
+
 /* ---- rewriting ---------------------------------------------------------------------------------
  */
 

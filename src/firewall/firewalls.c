@@ -92,6 +92,8 @@ close_all(struct firewalls *all)
 	rule_limits_close(all->limits);
 	all->limits = NULL;
 	rule_table_close(&all->rules);
+	expectations_free(all->expectations);
+	all->expectations = NULL;
 	if (all->by_device != NULL)
 		reserve_close(all->by_device, BY_DEVICE_BYTES);
 	all->by_device = NULL;
@@ -106,9 +108,13 @@ firewalls_ready(struct weft *weft, struct weft_error *error)
 	if (all->ready)
 		return all;
 	hash_key_random(&all->key);
+	hash_key_random(&all->cookie_key);
 	all->by_device = reserve_open(BY_DEVICE_BYTES);
+	all->expectations = expectations_create(&all->key);
 	all->limits = rule_limits_open(&all->key);
-	result = all->by_device != NULL && all->limits != NULL ? rule_table_open(&all->rules) : -1;
+	result = all->by_device != NULL && all->limits != NULL && all->expectations != NULL
+			 ? rule_table_open(&all->rules)
+			 : -1;
 	for (unsigned i = 0; i < weft->n_workers && result == 0; i++)
 		result = shard_open(all, i);
 	if (result < 0) {
@@ -203,6 +209,7 @@ firewalls_forget(struct weft *weft, const struct connection_domain *domain)
 	uint32_t device = domain->id;
 
 	firewalls_walk(weft, forget, &device);
+	expectations_expire(firewalls_of(weft)->expectations, 0, domain->id);
 	rule_limits_forget(firewalls_of(weft)->limits, domain->network);
 }
 
@@ -288,6 +295,7 @@ expire_slice(struct worker *worker, void *argument)
 
 	shard->expiring = connections_expire(shard->connections, worker->now, EXPIRE_SLICE);
 	firewall_expire_fragments(worker, shard);
+	firewall_proxy_poll(worker, shard);
 	port_blocks_expire(shard->blocks, worker->now, firewall_tell_block, worker);
 }
 
@@ -296,6 +304,8 @@ firewalls_tick(struct weft *weft, uint64_t now)
 {
 	struct firewalls *all = firewalls_of(weft);
 
+	if (all->ready)
+		expectations_expire(all->expectations, now, 0);
 	for (unsigned i = 0; all->ready && i < weft->n_workers; i++) {
 		unsigned slices = 0;
 

@@ -163,8 +163,11 @@ base_rule(const struct weft_translation *wanted, uint32_t mark)
 	struct weft_rule rule = wanted->match;
 
 	rule.action = WEFT_RULE_ACCEPT;
-	rule.stateless = rule.log = false;
+	rule.stateless = rule.syn_proxy = rule.log = false;
 	rule.log_rate = 0;
+	rule.limit = NULL;
+	rule.timeout = 0;
+	rule.helper = WEFT_HELPER_NONE;
 	rule.states = WEFT_STATE_NEW;
 	rule.family = family_of(wanted);
 	rule.fields &= WEFT_RULE_PROTOCOL | WEFT_RULE_DSCP | WEFT_RULE_VLAN | WEFT_RULE_FROM_MAC;

@@ -23,8 +23,8 @@ struct translation {
 	uint8_t kind; /* enum weft_translation_kind */
 	uint8_t family;
 	bool answer, independent;
-	uint8_t filtering; /* enum weft_filtering */
-	uint16_t block;    /* ports; 0: no blocks */
+	uint8_t filtering;              /* enum weft_filtering */
+	uint16_t block;                 /* ports; 0: no blocks */
 	uint8_t length;                 /* PREFIX: of both */
 	uint16_t first_port, last_port; /* DESTINATION: both 0: as it was */
 	unsigned n_ranges;

@@ -81,7 +81,9 @@ rules_become_those_of_the_library(void **state)
 		"          - { name: h, accept: tcp, timeout: 90s, limit: { connections: 100, "
 		"per-source: 10, rate: 500/s, burst: 50, source-rate: 3/m } }\n"
 		"          - { name: i, accept: udp, limit: { rate: 7/h }, from-port: 53, "
-		"from-port-set: web, to-port-set: web }\n");
+		"from-port-set: web, to-port-set: web }\n"
+		"          - { name: j, accept: tcp, to-port: 80, syn-proxy: true, "
+		"helper: ftp }\n");
 	const struct lyd_node *node = firewall_of(configuration);
 	struct weft_firewall_config config;
 	struct arena memory = { 0 };
@@ -95,7 +97,10 @@ rules_become_those_of_the_library(void **state)
 	assert_int_equal(config.tcp_timeout, 2);
 	assert_int_equal(config.connection_limit, 262144);
 	assert_true(config.keep && config.accept_invalid);
-	assert_int_equal(count, 9);
+	assert_int_equal(count, 10);
+	assert_true(rules[9].syn_proxy && !rules[0].syn_proxy);
+	assert_int_equal(rules[9].helper, WEFT_HELPER_FTP);
+	assert_int_equal(rules[0].helper, WEFT_HELPER_NONE);
 	assert_int_equal(rules[0].fields, WEFT_RULE_ETHERTYPE);
 	assert_int_equal(rules[0].ethertype, 0x0806);
 	assert_string_equal(b->name, "b");
@@ -306,6 +311,18 @@ static const struct {
 		"any" },
 	{ RULE("name: a, drop: any, stateless: true"), "12:46", "stateless says nothing",
 		"remove" },
+	{ RULE("name: a, accept: udp, syn-proxy: true"), "12:48", "syn-proxy cannot stand",
+		"accept: tcp" },
+	{ RULE("name: a, accept: udp, helper: ftp"), "12:45", "helper: ftp cannot stand",
+		"accept: tcp" },
+	{ RULE("name: a, accept: tcp, helper: tftp"), "12:45", "helper: tftp cannot stand",
+		"accept: udp" },
+	{ RULE("name: a, accept: udp, stateless: true, helper: tftp"), "12:62",
+		"stateless makes none", "remove one" },
+	{ RULE("name: a, drop: tcp, syn-proxy: true"), "12:46", "syn-proxy cannot stand",
+		"accept: tcp" },
+	{ RULE("name: a, accept: tcp, stateless: true, syn-proxy: true"), "12:65",
+		"stateless does not", "remove one" },
 	{ RULE("name: a, drop: tcp, limit: { connections: 5 }"), "12:35", "drop makes none",
 		"with the rule that accepts" },
 	{ RULE("name: a, accept: tcp, stateless: true, timeout: 5s"), "12:63",
