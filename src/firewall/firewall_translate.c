@@ -20,7 +20,8 @@
 static bool
 has_ports(uint8_t protocol)
 {
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
+	       protocol == IPPROTO_DCCP; /* SCTP has hosts' addresses in it: RFC 9260, 5.1.2 */
 }
 
 static bool

@@ -786,6 +786,85 @@ test_mappings_used_up(void **state)
 	assert_in_range(port_outside(&bench, &names[0], "10.0.0.9", "10.1.0.1"), 2000, 2003);
 }
 
+/* ---- other protocols with ports -----------------------------------------------------------------
+ */
+
+/* A DCCP request (RFC 4340, 5.1), or what SCTP sends. */
+static size_t
+transport_frame(uint8_t *frame, const struct names *n, const char *host, uint8_t protocol)
+{
+	struct make_ends ends = ends_between(IN, host, n->server);
+	size_t length = make_tcp(frame, &ends, 5000, 80, 0, 0, 0), rest;
+	uint8_t *ip = frame + 14, *l4 = ip + header_of(n->family);
+	uint32_t sum;
+
+	rest = length - 14 - header_of(n->family);
+	memset(l4 + 4, 0, rest - 4);
+	ip[n->family == 4 ? 9 : 6] = protocol;
+	if (n->family == 4) {
+		memset(ip + 10, 0, 2);
+		*(uint16_t *)(void *)(ip + 10) = (uint16_t)~rte_raw_cksum(ip, 20);
+	}
+	if (protocol == IPPROTO_SCTP) {
+		memset(l4 + 8, 0x5a, 4); /* CRC32c: of what is behind the IP header alone */
+		return length;
+	}
+	l4[4] = 5; /* data offset, words */
+	l4[8] = 1; /* request, long sequence numbers */
+	sum = rte_raw_cksum(l4, rest);
+	sum += n->family == 4 ? rte_ipv4_phdr_cksum((const struct rte_ipv4_hdr *)(void *)ip, 0)
+			      : rte_ipv6_phdr_cksum((const struct rte_ipv6_hdr *)(void *)ip, 0);
+	sum = (sum & 0xffff) + (sum >> 16);
+	*(uint16_t *)(void *)(l4 + 6) = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+	return length;
+}
+
+static void
+check_other_transports(const struct names *n)
+{
+	struct weft_prefix pool = prefix_of(n->outside);
+	const struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1,
+		.ports = { 2000, 3000 } } };
+	struct bench_firewall bench = translating(list, 1);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	uint16_t first;
+	size_t length;
+
+	/* pass() looks at the checksum */
+	length = transport_frame(frame, n, n->host, IPPROTO_DCCP);
+	assert_sound(frame + 14, length - 14);
+	pass(&bench, IN, OUT, frame, length, got);
+	assert_address(got, n->family, true, n->outside);
+	first = port_at(got, n->family, 0);
+	assert_in_range(first, 2000, 3000);
+	pass(&bench, IN, OUT, frame, transport_frame(frame, n, n->other_host, IPPROTO_DCCP), got);
+	assert_int_not_equal(port_at(got, n->family, 0), first);
+	/* only its address */
+	length = transport_frame(frame, n, n->host, IPPROTO_SCTP);
+	put(&bench, IN, frame, length);
+	assert_int_equal(weft_nic_receive(bench.nics[OUT], got, sizeof(got)), length);
+	assert_address(got, n->family, true, n->outside);
+	assert_memory_equal(got + 14 + header_of(n->family), frame + 14 + header_of(n->family),
+		length - 14 - header_of(n->family));
+	/* so there is none for a second one with the same port */
+	put(&bench, IN, frame, transport_frame(frame, n, n->other_host, IPPROTO_SCTP));
+	lab_expect_nothing(bench.nics[OUT]);
+	assert_int_equal(lab_drops(bench.ports[IN], DROP_NO_TRANSLATION), 1);
+}
+
+static void
+test_other_transports(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		check_other_transports(&names[i]);
+		lab_close_routers(state);
+		lab_open(state);
+	}
+}
+
 /* ---- blocks of ports
  * ------------------------------------------------------------------------------
  */
@@ -950,6 +1029,7 @@ main(void)
 		TEST(test_answers6),
 		TEST(test_mappings),
 		TEST(test_mappings_used_up),
+		TEST(test_other_transports),
 		TEST(test_blocks),
 		TEST(test_blocks_used_up),
 		TEST(test_changes),
