@@ -155,11 +155,10 @@ name_of_device(struct weft *weft, uint32_t id, char name[EVENT_OBJECT_SIZE])
 
 	name[0] = '\0';
 	weft_objects_lock(weft);
-	TAILQ_FOREACH (network, &weft->networks, entry)
-		TAILQ_FOREACH (device, &network->devices, entry)
-			if (device->id == id)
-				snprintf(name, EVENT_OBJECT_SIZE, "%s/%s", network->name,
-					device->name);
+	TAILQ_FOREACH(network, &weft->networks, entry)
+	TAILQ_FOREACH(device, &network->devices, entry)
+	if (device->id == id)
+		snprintf(name, EVENT_OBJECT_SIZE, "%s/%s", network->name, device->name);
 	weft_objects_unlock(weft);
 }
 
