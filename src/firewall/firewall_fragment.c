@@ -44,8 +44,10 @@ firewall_gather(struct worker *worker, struct firewall_shard *shard, struct pass
 	enum reassembly_result result;
 	struct packet_meta *meta;
 
-	result = reassembly_add(shard->fragments, &worker->pools, passage->firewall->domain.id,
-		&passage->packet, passage->fields.l3, worker->now);
+	/* a guarded switch may flood it, and each copy is judged by itself */
+	result = reassembly_add_copy(shard->fragments, &worker->pools, passage->firewall->domain.id,
+		passage->egress != NULL ? passage->egress->id : 0, &passage->packet,
+		passage->fields.l3, worker->now);
 	if (result == REASSEMBLY_WAITING)
 		return false;
 	if (passage->packet == NULL) {
@@ -83,7 +85,8 @@ firewall_send_whole(struct worker *worker, struct vport *egress, struct passage 
 		packet_dropped(worker, passage->ingress, no_buffer ? DROP_NO_BUFFER : DROP_FRAGMENT,
 			dry_run);
 	for (unsigned i = 0; i < count; i++)
-		vport_send(worker, egress, fragments[i]); /* with the flags of the datagram */
+		/* with the flags of the datagram */
+		passage_send(worker, passage, egress, fragments[i]);
 }
 
 void

@@ -39,6 +39,19 @@ reason_of(enum fields_result result)
 	}
 }
 
+/* Where what a guard judges comes from and goes to. */
+static void
+name_zones(struct passage *passage)
+{
+	if (passage->firewall->policy != NULL) {
+		passage->fields.from = passage->inward ? MEMBER_VNIC : MEMBER_NETWORK;
+		passage->fields.to = passage->inward ? MEMBER_NETWORK : MEMBER_VNIC;
+		return;
+	}
+	passage->fields.from = passage->ingress->guard_index;
+	passage->fields.to = passage->egress->guard_index;
+}
+
 /* False: the packet is gone. */
 static bool
 read_fields(struct worker *worker, struct passage *passage)
@@ -49,12 +62,11 @@ read_fields(struct worker *worker, struct passage *passage)
 		drop(worker, passage, reason_of(result));
 		return false;
 	}
-	if (likely(passage->egress == NULL)) {
+	if (likely(passage->egress == NULL && !passage->inward)) {
 		passage->fields.from = firewall_port_of(passage->ingress)->index;
 		passage->fields.to = !passage->fields.from;
 	} else {
-		passage->fields.from = passage->ingress->guard_index;
-		passage->fields.to = passage->egress->guard_index;
+		name_zones(passage);
 	}
 	return true;
 }
@@ -114,6 +126,14 @@ send_unjudged(struct worker *worker, struct vport *egress, struct rte_mbuf *pack
 	vport_send(worker, egress, packet);
 }
 
+/* Whether a guard has nothing to say: between other places than its zones, or within one. */
+static bool
+is_unasked(const struct firewall *firewall, const struct vport *ingress, const struct vport *egress)
+{
+	return firewall->policy == NULL && (ingress == NULL || ingress->guard != egress->guard ||
+						   ingress->guard_index == egress->guard_index);
+}
+
 /* What a device sends out of a guarded vport. False: there is nothing to judge. */
 static bool
 enter_guard(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
@@ -128,21 +148,45 @@ enter_guard(struct worker *worker, struct rte_mbuf *packet, struct passage *pass
 		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
 		return false;
 	}
-	if (ingress == NULL || ingress->guard != egress->guard ||
-		ingress->guard_index == egress->guard_index) {
-		send_unjudged(worker, egress, packet);
-		return false;
-	}
 	passage->ingress = ingress;
 	passage->egress = egress;
 	passage->firewall = firewall_by_device(worker, egress->guard);
-	if (unlikely(passage->firewall == NULL)) /* that is for who removed it to care for */
+	if (unlikely(egress->guard == 0 ||
+		     (passage->firewall != NULL &&
+			     is_unasked(passage->firewall, ingress, egress)))) {
+		send_unjudged(worker, egress, packet);
+		return false;
+	}
+	/* a guard that is gone is for who removed it to care for */
+	if (unlikely(passage->firewall == NULL || ingress == NULL)) {
 		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
-	return passage->firewall != NULL;
+		return false;
+	}
+	return true;
+}
+
+/* What comes in by a vport of another device. */
+static bool
+enter_inward(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
+{
+	const struct vport *ingress = passage->ingress;
+
+	passage->inward = true;
+	if (unlikely(ingress->node == ingress->home)) { /* not guarded any more */
+		vport_enter(worker, ingress, packet);
+		return false;
+	}
+	passage->firewall = firewall_by_device(worker, ingress->guard);
+	if (unlikely(passage->firewall == NULL || passage->firewall->policy == NULL)) {
+		packet_drop(worker, passage->ingress, DROP_STALE_VPORT, packet);
+		return false;
+	}
+	return true;
 }
 
 static bool
-enter_port(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
+enter_port(struct worker *worker, const struct firewall_shard *shard, struct rte_mbuf *packet,
+	struct passage *passage)
 {
 	passage->egress = NULL;
 	passage->ingress = vport_get(worker, packet_meta(packet)->vport);
@@ -150,6 +194,8 @@ enter_port(struct worker *worker, struct rte_mbuf *packet, struct passage *passa
 		packet_drop(worker, NULL, DROP_STALE_VPORT, packet);
 		return false;
 	}
+	if (unlikely(passage->ingress->home != shard->node))
+		return enter_inward(worker, packet, passage);
 	passage->firewall = firewall_port_of(passage->ingress)->owner;
 	return true;
 }
@@ -162,7 +208,9 @@ enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *pack
 	bool guards = unlikely(packet_meta(packet)->flags & PACKET_TO_JUDGE);
 
 	passage->packet = packet;
-	if (!(guards ? enter_guard(worker, packet, passage) : enter_port(worker, packet, passage)))
+	passage->inward = false;
+	if (!(guards ? enter_guard(worker, packet, passage)
+		     : enter_port(worker, shard, packet, passage)))
 		return false;
 	passage->live = firewall_live_of(passage->firewall);
 	if (!read_fields(worker, passage))
@@ -186,16 +234,18 @@ forward(struct worker *worker, struct passage *passage, unsigned to)
 {
 	struct vport *egress = passage->egress;
 
-	if (likely(egress == NULL))
-		egress = vport_get(worker, passage->live->ports[to]);
-	else
+	if (unlikely(egress != NULL))
 		packet_meta(passage->packet)->flags |= PACKET_JUDGED;
+	else if (unlikely(passage->inward))
+		egress = passage->ingress;
+	else
+		egress = vport_get(worker, passage->live->ports[to]);
 	if (unlikely(egress == NULL))
 		drop(worker, passage, DROP_NO_DESTINATION);
 	else if (unlikely(packet_meta(passage->packet)->flags & PACKET_GATHERED))
 		firewall_send_whole(worker, egress, passage);
 	else
-		vport_send(worker, egress, passage->packet);
+		passage_send(worker, passage, egress, passage->packet);
 }
 
 /* As what `reply` answers. */
@@ -500,6 +550,14 @@ comes_from_its_side(
 	return likely(passage->fields.from == (side == 0 ? connection->from : connection->to));
 }
 
+/* And they go to the other's: of what a guard judges that is the other device's to know. */
+static bool
+goes_to_its_side(const struct passage *passage, const struct connection *connection, unsigned side)
+{
+	return likely(passage->egress == NULL ||
+		      passage->fields.to == (side == 0 ? connection->to : connection->from));
+}
+
 /* To the other side. */
 static void
 forward_known(struct worker *worker, struct passage *passage, const struct connection *connection,
@@ -561,6 +619,46 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 		forward_known(worker, passage, connection, side);
 }
 
+/*
+ * A host has moved to another port of the device that is guarded, or of a frame that was flooded
+ * one copy goes elsewhere than another: the rules say whether the connection could have begun
+ * there. Where a packet comes from is known, and so the connection moves along; where it is flooded
+ * to says nothing.
+ */
+static bool
+may_move(struct worker *worker, const struct passage *passage, struct connection *connection,
+	unsigned side)
+{
+	unsigned from = side == 0 ? passage->fields.from : passage->fields.to;
+	unsigned to = side == 0 ? passage->fields.to : passage->fields.from;
+	const struct rule *rule;
+	struct fields fields;
+
+	first_fields(connection, passage->kind == FLOW_OWN ? passage : NULL, side, &fields);
+	fields.from = (uint8_t)from;
+	fields.to = (uint8_t)to;
+	rule = classifier_find(passage->live->view, &fields, WEFT_STATE_NEW);
+	if (passage_is_traced(passage))
+		firewall_trace_rule(worker, passage, rule);
+	if ((rule != NULL ? rule->match.action : passage->live->otherwise) != WEFT_RULE_ACCEPT)
+		return false;
+	if (comes_from_its_side(passage, connection, side) || passage_is_dry_run(passage))
+		return true;
+	connection->from = (uint8_t)from;
+	connection->to = (uint8_t)to;
+	return true;
+}
+
+static bool
+is_in_place(struct worker *worker, const struct passage *passage, struct connection *connection,
+	unsigned side)
+{
+	if (likely(comes_from_its_side(passage, connection, side) &&
+		    goes_to_its_side(passage, connection, side)))
+		return true;
+	return passage->egress != NULL && may_move(worker, passage, connection, side);
+}
+
 static void
 judge(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
 {
@@ -589,7 +687,7 @@ judge(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		tcp = &segment;
 	}
 	connection = find_connection(shard, passage, &side);
-	if (unlikely(connection != NULL && !comes_from_its_side(passage, connection, side)))
+	if (unlikely(connection != NULL && !is_in_place(worker, passage, connection, side)))
 		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
 	else if (unlikely(passage->kind == FLOW_QUOTED))
 		meet_error(worker, shard, passage, connection, side);

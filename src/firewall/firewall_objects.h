@@ -22,6 +22,7 @@ struct firewall_shard {
 	struct flow_recorder recorder;
 	/* control side: connections_expire() has more to do, but nothing passes that would do it */
 	bool expiring;
+	uint8_t node; /* the firewalls' */
 } __attribute__((aligned(64)));
 
 /* Of all firewalls; weft->class_data. */
@@ -31,6 +32,7 @@ struct firewalls {
 	/* By index of the device's id: whose a connection is. RCU. */
 	struct firewall *_Atomic *by_device;
 	_Atomic bool ready; /* there is or was a firewall: all else is open */
+	uint8_t node;
 	/* control side: connections that are still to be judged again */
 	bool sweeping;
 	unsigned sweep_worker;
@@ -53,6 +55,9 @@ struct firewall_live {
 	struct weft_firewall_config config;                   /* for looking */
 };
 
+/* Zones of what judges for a vnic that is in groups, at its port of a switch. */
+enum { MEMBER_VNIC, MEMBER_NETWORK };
+
 /* What a guard calls ports by (vport->guard_index). */
 struct firewall_zones {
 	_Atomic unsigned count; /* only grows */
@@ -62,6 +67,8 @@ struct firewall_zones {
 /* A firewall; weft_device.data. */
 struct firewall {
 	struct firewall_live *_Atomic live;
+	/* Whose rules it goes by: of a vnic that is in groups; NULL: its own. RCU. */
+	struct firewall *_Atomic policy;
 	struct firewalls *all;
 	struct connection_domain domain;
 	struct rate reject_rate, denied_rate;
@@ -91,6 +98,11 @@ firewall_port_of(const struct vport *vport)
 static inline const struct firewall_live *
 firewall_live_of(const struct firewall *firewall)
 {
+	const struct firewall *policy =
+		atomic_load_explicit(&firewall->policy, memory_order_acquire);
+
+	if (unlikely(policy != NULL))
+		firewall = policy;
 	return atomic_load_explicit(&firewall->live, memory_order_acquire);
 }
 
@@ -153,6 +165,7 @@ struct passage {
 	struct rte_mbuf *packet;
 	struct vport *ingress;
 	struct vport *egress; /* of what is to be judged on its way out; NULL: the other port */
+	bool inward;          /* it is judged where it comes in, before its device sees it */
 	struct firewall *firewall;
 	const struct firewall_live *live;
 	struct fields fields;
@@ -167,6 +180,18 @@ struct passage {
 };
 
 void firewall_input(struct worker *worker, struct rte_mbuf **packets, unsigned count);
+
+/* Accepted: out by the vport, or into the device in front of which it was judged. */
+static inline void
+passage_send(struct worker *worker, const struct passage *passage, struct vport *egress,
+	struct rte_mbuf *packet)
+{
+	if (unlikely(passage->inward))
+		vport_enter(worker, egress, packet);
+	else
+		vport_send(worker, egress, packet);
+}
+
 static inline unsigned
 firewall_owner(const struct worker *worker, uint64_t hash)
 {

@@ -61,8 +61,10 @@ static void
 send_as_next_hop(struct worker *worker, const struct passage *passage, struct rte_mbuf *answer)
 {
 	packet_meta(answer)->vport = passage->egress->id;
-	packet_meta(answer)->flags |= PACKET_JUDGED;
-	worker_enqueue(worker, passage->egress->node, answer);
+	/* the sender's own guard, if it is a vnic's, is to hear of it */
+	if (passage->firewall->policy == NULL)
+		packet_meta(answer)->flags |= PACKET_JUDGED;
+	vport_enter(worker, passage->egress, answer);
 }
 
 static void
@@ -73,12 +75,17 @@ answer(struct worker *worker, const struct passage *passage)
 	if (answer == NULL)
 		return;
 	packet_meta(answer)->trace = 0;
-	if (!address_answer(answer, passage))
+	if (!address_answer(answer, passage)) {
 		rte_pktmbuf_free(answer);
-	else if (passage->egress == NULL)
-		vport_send(worker, passage->ingress, answer);
-	else
+		return;
+	}
+	if (passage->egress != NULL) {
 		send_as_next_hop(worker, passage, answer);
+		return;
+	}
+	if (passage->inward) /* it is this guard's own answer */
+		packet_meta(answer)->flags |= PACKET_JUDGED;
+	vport_send(worker, passage->ingress, answer);
 }
 
 void

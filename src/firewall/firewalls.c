@@ -48,10 +48,12 @@ shard_close(struct firewall_shard *shard)
 }
 
 static int
-shard_open(struct firewall_shard *shard, unsigned worker, const struct hash_key *key)
+shard_open(struct firewall_shard *shard, unsigned worker, const struct firewalls *all)
 {
 	struct flow_recorder *recorder = &shard->recorder;
+	const struct hash_key *key = &all->key;
 
+	shard->node = all->node;
 	if (flow_recorder_open(recorder, worker, SHARD_LIMIT) < 0)
 		return -1;
 	shard->connections = connection_table_create(key, SHARD_LIMIT, flow_record_ended, recorder);
@@ -86,7 +88,7 @@ firewalls_ready(struct weft *weft, struct weft_error *error)
 	all->by_device = reserve_open(BY_DEVICE_BYTES);
 	result = all->by_device != NULL ? rule_table_open(&all->rules) : -1;
 	for (unsigned i = 0; i < weft->n_workers && result == 0; i++)
-		result = shard_open(&all->shards[i], i, &all->key);
+		result = shard_open(&all->shards[i], i, all);
 	if (result < 0) {
 		close_all(all);
 		error_memory(error);
@@ -103,7 +105,7 @@ firewalls_open(struct weft *weft, struct weft_error *error)
 
 	if (all == NULL)
 		return error_memory(error);
-	*all = (struct firewalls){ 0 };
+	*all = (struct firewalls){ .node = (uint8_t)node_of(weft) };
 	weft->class_data[node_of(weft)] = all;
 	return 0;
 }

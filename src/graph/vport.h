@@ -5,6 +5,10 @@
  * metadata's `vport` still says where it came in, and `flow_hash` is the id of where it is to go
  * out; the guard drops it, or sends it on by vport_send() with PACKET_JUDGED.
  *
+ * A guard may judge what comes in at the vport, too, before its device sees anything of it: then
+ * `node` is the guard's, and a packet without PACKET_TO_JUDGE is one that comes in; the guard drops
+ * it, or puts it before the device by vport_enter(). It costs vports without such a guard nothing.
+ *
  * What the workers read of a vport (struct vport) is never changed in place: a
  * change makes a new version and swaps the pointer in the table; the old one is freed after
  * a grace period. What people and the control side hold is the stable struct weft_vport.
@@ -35,7 +39,7 @@ enum attachment {
 struct vport {
 	uint32_t id;
 	uint8_t attachment;   /* enum attachment */
-	uint8_t node;         /* of the device */
+	uint8_t node;         /* of who sees first what comes in: the device, or its guard */
 	uint16_t uplink_vlan; /* ATTACHED_UPLINK: 1..4094, or 0: untagged */
 	uint32_t mtu;         /* largest frame without Ethernet header and tags */
 	uint32_t peer;        /* ATTACHED_VPORT: its id */
@@ -46,8 +50,9 @@ struct vport {
 	struct weft_vport *object;
 	/* kept beside the rest so that a new version does not lose it */
 	_Atomic uint32_t *watch;
-	/* of the guard: its node, and what it calls this vport; on a line of their own */
+	/* of the guard: its node, and what it calls this vport */
 	uint8_t guard_node, guard_index;
+	uint8_t home; /* node of the device */
 } __attribute__((aligned(64)));
 
 /* By id; NULL when that vport is gone. */
@@ -80,6 +85,13 @@ vport_count_out(struct worker *worker, const struct vport *vport, uint64_t packe
 /* One packet enters a vport from what is attached there: counted, watched, put before the
  * device's node. Its metadata need not name the vport. Takes the packet. */
 void vport_receive(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
+
+/* Before the node of the vport's own device, with nobody asked (any more). Takes the packet. */
+static inline void
+vport_enter(struct worker *worker, const struct vport *vport, struct rte_mbuf *packet)
+{
+	worker_enqueue(worker, vport->home, packet);
+}
 
 /* Everything but the common case: links, uplinks, guards, watchers, dry runs, nothing attached. */
 void vport_send_slow(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
