@@ -14,6 +14,7 @@ static const struct device_class *const classes[] = {
 	&tunnel_class,
 	&firewall_class,
 	&address_set_class,
+	&port_set_class,
 	NULL,
 };
 

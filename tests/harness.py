@@ -54,6 +54,8 @@ LACKS = {
 	# io_uring_register: PROBE tells of READ_MULTISHOT (Linux 6.7); PBUF_RING is of 5.19
 	"multishot reads": (427, 8, None, errno.EINVAL),
 	"buffer rings": (427, 22, None, errno.EINVAL),
+	# socket(AF_NETLINK, ..., NETLINK_NETFILTER)
+	"nftables": ({"x86_64": 41}.get(os.uname().machine, 198), None, 12, errno.EPERM),
 	# ioctl TUNSETOFFLOAD with USO4 or USO6, of 6.2
 	"udp segmentation": ({"x86_64": 16}.get(os.uname().machine, 29), 0x400454D0, 0x60,
 		errno.EINVAL),

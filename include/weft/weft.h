@@ -354,6 +354,21 @@ WEFT_API void weft_router_route_set(
 WEFT_API void weft_router_route_remove(
 	struct weft_change *change, struct weft_device *device, const struct weft_prefix *prefix);
 
+/*
+ * Addresses that the firewall which guards the router's ports answers for, beside the router's own:
+ * those that it translates (weft_firewall_translations). Packets to them, as to the router's own,
+ * go to the firewall first. ARP and ND for them are answered by ports in whose network they are,
+ * and `everywhere` by all. An address of the router's own, or a connected network, comes first. In
+ * place of those that it has.
+ */
+struct weft_claim {
+	struct weft_prefix prefix;
+	bool everywhere;
+};
+
+WEFT_API void weft_router_claims(struct weft_change *change, struct weft_device *device,
+	const struct weft_claim *claims, unsigned count);
+
 /* ---- tunnels --------------------------------------------------------------------------- */
 
 /*
@@ -398,6 +413,23 @@ WEFT_API void weft_address_set_update(struct weft_change *change, struct weft_ne
 WEFT_API void weft_address_set_remove(
 	struct weft_change *change, struct weft_network *network, const char *name);
 
+struct weft_port_range {
+	uint16_t first, last; /* host order, both included */
+};
+
+/*
+ * A named set of ports of a network, for rules of its firewalls. Ranges that touch or overlap are
+ * one.
+ */
+WEFT_API void weft_port_set_add(struct weft_change *change, struct weft_network *network,
+	const char *name, const struct weft_port_range *ranges, size_t count);
+/* These in place of those that it has; rules that name it are made anew. */
+WEFT_API void weft_port_set_update(struct weft_change *change, struct weft_network *network,
+	const char *name, const struct weft_port_range *ranges, size_t count);
+/* No rule may name it any more after the change. */
+WEFT_API void weft_port_set_remove(
+	struct weft_change *change, struct weft_network *network, const char *name);
+
 enum weft_rule_action {
 	WEFT_RULE_ACCEPT,
 	WEFT_RULE_DROP,   /* in silence */
@@ -424,13 +456,26 @@ enum weft_rule_action {
 #define WEFT_RULE_FRAGMENT 0x0080 /* is a fragment: where they are not put together */
 #define WEFT_RULE_IP 0x0100       /* is IPv4 or IPv6 */
 
-struct weft_port_range {
-	uint16_t first, last; /* host order, both included */
-};
-
 struct weft_icmp_type {
 	uint8_t type;
 	int16_t code; /* -1: any */
+};
+
+/* So many in `seconds`, of which `burst` may come at once. */
+struct weft_rule_rate {
+	uint32_t count, seconds; /* count 0: as many as like, else 1 to 1,000,000; 1 to 3,600 */
+	uint32_t burst;          /* up to 1,000,000; 0: `count` */
+};
+
+/*
+ * Of the connections that a rule lets begin: how many may live at once, all or those of one source
+ * address, and how many may begin in a time. A connection that has closed does not count any more.
+ * What would be over a limit is dropped. Connections that were there before the rule had a limit
+ * do not count.
+ */
+struct weft_rule_limit {
+	uint32_t connections, per_source; /* 0: as many as like */
+	struct weft_rule_rate rate, source_rate;
 };
 
 /*
@@ -446,6 +491,11 @@ struct weft_rule {
 	bool stateless;
 	bool log;          /* tells of what it judges, at most log_rate a second */
 	uint32_t log_rate; /* 0: 10 */
+	/* WEFT_RULE_ACCEPT, not stateless; NULL: none */
+	const struct weft_rule_limit *limit;
+	/* WEFT_RULE_ACCEPT: how long its silent connections are kept, in seconds: of TCP that is
+	 * established, of UDP answered or not, of all else. 0: as the firewall says */
+	uint32_t timeout;
 
 	const char *const *from, *const *to; /* names of the firewall's ports */
 	unsigned n_from, n_to;
@@ -455,6 +505,8 @@ struct weft_rule {
 	const char *from_set, *to_set; /* NULL: none. As further entries of from_ip, to_ip */
 	const struct weft_port_range *from_port, *to_port; /* of what has_ports */
 	unsigned n_from_port, n_to_port;
+	/* NULL: none. As further entries of from_port, to_port */
+	const char *from_port_set, *to_port_set;
 	const struct weft_icmp_type *icmp; /* of the family's ICMP */
 	unsigned n_icmp;
 
@@ -486,18 +538,33 @@ enum weft_translation_kind {
 	WEFT_TRANSLATE_DESTINATION,
 	/* One to one, both ways: addresses[0] is a prefix inside, addresses[1] outside, as long. */
 	WEFT_TRANSLATE_PREFIX,
+	/* As SOURCE, with the router's own address where it leaves; of a routed firewall alone. It
+	 * has no addresses. */
+	WEFT_TRANSLATE_MASQUERADE,
+};
+
+/* RFC 4787, 5: what from outside may come to a mapping. */
+enum weft_filtering {
+	WEFT_FILTER_ADDRESS_AND_PORT, /* what it has spoken to */
+	WEFT_FILTER_ADDRESS,          /* whatever its port */
+	WEFT_FILTER_NONE,             /* anybody: full cone */
 };
 
 struct weft_translation {
-	/* its name, and which connections: addresses, sets, protocol, ports, `from` (DESTINATION);
-	 * the rest is not looked at */
+	/* its name, and which connections: addresses, sets, protocol, ports, `from` (DESTINATION;
+	 * routed: any), `to` (routed: any but DESTINATION); the rest is not looked at */
 	struct weft_rule match;
 	enum weft_translation_kind kind;
 	const struct weft_prefix *addresses; /* of one family */
 	unsigned n_addresses;
 	/* SOURCE: 0-0: 1,024 to 65,535. DESTINATION: `first` is the port, 0: as it was */
 	struct weft_port_range ports;
-	bool answer; /* ARP for the outside addresses is answered with the MAC of who is inside */
+	/* SOURCE, MASQUERADE; RFC 4787, REQ-1: a port of a host inside is the same one outside
+	 * whomever it speaks to, and what the filter lets to that begins connections, as the rules
+	 * allow. Of UDP, UDP-Lite and TCP. A firewall with such is one worker's as a whole. */
+	bool endpoint_independent;
+	enum weft_filtering filtering;
+	bool answer; /* ARP and ND for the outside addresses get the MAC of who is inside */
 };
 
 struct weft_firewall_config {
@@ -542,6 +609,13 @@ WEFT_API void weft_firewall_rules(struct weft_change *change, struct weft_device
 /*
  * Gives it these translations, the first that fits is taken, in place of those that it has.
  * `inside`: the name of one of its ports, NULL: "in". Connections that are there keep theirs.
+ *
+ * Routed, without ports of its own: `inside` is NULL, and any zone is behind any other. What a
+ * router sends from one zone to another gets another source by the first that fits; what comes in
+ * to the router itself, or to what it claims (weft_router_claims), another destination. The
+ * translations' outside addresses, and to_ip, are to be claimed, if they are not the router's own;
+ * without to_ip a DESTINATION is for all that comes to the router itself. From a zone back into the
+ * same one no rule is asked.
  */
 WEFT_API void weft_firewall_translations(struct weft_change *change, struct weft_device *device,
 	const char *inside, const struct weft_translation *translations, unsigned count);

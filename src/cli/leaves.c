@@ -22,6 +22,7 @@ leaf_format(const char *leaf)
 	} formats[] = {
 		{ "-packets", LEAF_COUNT },
 		{ "-bytes", LEAF_BYTES },
+		{ "-connections", LEAF_COUNT },
 		{ "-percent", LEAF_PERCENT },
 		{ "-time-us", LEAF_PLAIN },
 	};

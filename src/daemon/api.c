@@ -20,6 +20,25 @@ api_is_get(const struct api_call *call)
 	       strcmp(call->request->method, "HEAD") == 0;
 }
 
+/* RFC 8040, 5.2; "application/json" is what tools send that know no YANG. Parameters, such as
+ * charset, change nothing of JSON. */
+bool
+api_is_json(struct api_call *call)
+{
+	static const char *const known[] = { API_JSON, "application/json" };
+	const char *type = call->request->content_type;
+	size_t length = type != NULL ? strcspn(type, "; \t") : 0;
+
+	if (type == NULL)
+		return true;
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strlen(known[i]) == length && strncasecmp(known[i], type, length) == 0)
+			return true;
+	answer_error(call->answer, 415, "operation-not-supported", NULL,
+		"the body is %.*s; send Content-Type: " API_JSON, (int)strnlen(type, 100), type);
+	return false;
+}
+
 static bool
 is_segment(const struct api_call *call, unsigned index, const char *name)
 {

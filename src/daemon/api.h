@@ -23,6 +23,8 @@ struct api_request {
 	const char *body; /* NUL behind it */
 	size_t length;
 	const char *user; /* who asks, or NULL */
+	/* header fields as they came; NULL: there is none */
+	const char *content_type, *if_match, *if_none_match;
 };
 
 /*
@@ -30,12 +32,18 @@ struct api_request {
  * bytes it wrote (at most `size`, which is at least API_STREAM_SIZE), or -1: it is over.
  */
 #define API_STREAM_SIZE (128 * 1024)
+/* Of the server's connections: clients that have stopped reading leave room for others. */
+#define API_STREAM_LIMIT 192
 struct api_stream {
 	struct daemon *daemon;
 	int peer; /* the connection, to see that the other side has gone; -1: unknown */
 	ssize_t (*read)(struct api_stream *stream, char *bytes, size_t size);
-	void (*close)(struct api_stream *stream); /* frees it, too */
+	void (*close)(struct api_stream *stream); /* api_stream_close() calls it; frees it, too */
 };
+
+void api_stream_close(struct api_stream *stream);
+
+#define API_ETAG_SIZE 16
 
 struct api_answer {
 	unsigned status;
@@ -44,6 +52,7 @@ struct api_answer {
 	size_t length;
 	const char *allow;         /* static; of 405 and OPTIONS */
 	char *location;            /* malloced; of 201 */
+	char etag[API_ETAG_SIZE];  /* of the configuration; "": none */
 	struct api_stream *stream; /* instead of a body */
 	bool ends;                 /* weftd is to end when the answer has been sent */
 };

@@ -14,7 +14,7 @@ api_answer_free(struct api_answer *answer)
 	free(answer->body);
 	free(answer->location);
 	if (answer->stream != NULL)
-		answer->stream->close(answer->stream);
+		api_stream_close(answer->stream);
 	*answer = (struct api_answer){ 0 };
 }
 
@@ -102,6 +102,7 @@ answer_failure(struct api_answer *answer, const struct weft_error *error)
 	} known[] = {
 		{ ENOENT, 404, "invalid-value" },
 		{ EINVAL, 400, "invalid-value" },
+		{ ESTALE, 412, "operation-failed" },
 		{ E2BIG, 413, "too-big" },
 		{ EEXIST, 409, "data-exists" },
 		{ EBUSY, 409, "in-use" },

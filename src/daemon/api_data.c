@@ -19,15 +19,23 @@ path_of(const struct api_call *call)
 }
 
 static json_t *
-running_json(struct daemon *daemon)
+running_json(struct daemon *daemon, uint32_t *number)
 {
 	struct running *running = config_hold(daemon->config);
 	char *text = configuration_to_json(running->configuration);
 	json_t *json = text != NULL ? json_loads(text, 0, NULL) : NULL;
 
+	*number = running->number;
 	free(text);
 	config_release(running);
 	return json;
+}
+
+static void
+stale(struct weft_error *error)
+{
+	error_set(error, ESTALE,
+		"the configuration is another one than the request is for; read it anew");
 }
 
 /* RFC 8040, 4.8.1 and 4.8.2. False: answered. */
@@ -57,26 +65,44 @@ read_parameters(struct api_call *call, unsigned *depth)
 	return false;
 }
 
+/* What is asked for is there: it is sent, unless the client has it. Takes `data`. */
+static void
+answer_data(struct api_call *call, json_t *data, uint32_t number)
+{
+	if (precondition_is_known(call->request, number, true)) {
+		json_decref(data);
+		call->answer->status = 304;
+	} else {
+		answer_json(call->answer, 200, data);
+	}
+	precondition_tag(call->answer->etag, number);
+}
+
 static void
 get(struct api_call *call)
 {
 	struct data_path path = path_of(call);
 	struct weft_error error = { 0 };
 	json_t *root, *data;
+	uint32_t number;
 	unsigned depth;
 
 	if (!read_parameters(call, &depth))
 		return;
-	root = running_json(call->daemon);
+	root = running_json(call->daemon, &number);
 	if (root == NULL) {
 		answer_json(call->answer, 500, NULL);
 		return;
 	}
 	data = data_get(config_model(call->daemon->config), root, &path, depth, &error);
-	if (data == NULL && error.code != 0)
+	if (data != NULL && !precondition_matches(call->request, number))
+		stale(&error);
+	if (error.code != 0) {
 		answer_failure(call->answer, &error);
-	else
-		answer_json(call->answer, 200, data);
+		json_decref(data);
+	} else {
+		answer_data(call, data, number);
+	}
 	json_decref(root);
 }
 
@@ -84,14 +110,39 @@ get(struct api_call *call)
  */
 
 struct edit {
+	struct config *config;
+	const struct api_request *request;
 	const struct model *model;
 	struct data_path path;
 	enum data_edit kind;
 	json_t *body;
 	bool created;
 	char *child;
-	bool refused; /* by data_edit */
+	bool refused; /* before it was carried out */
 };
+
+/* RFC 9110, 13.2. */
+static int
+check_preconditions(const struct edit *edit, json_t *root, struct weft_error *error)
+{
+	struct running *running = config_hold(edit->config);
+	uint32_t number = running->number;
+	struct weft_error absent = { 0 };
+	json_t *there;
+	bool exists;
+
+	config_release(running);
+	if (!precondition_matches(edit->request, number)) {
+		stale(error);
+		return -1;
+	}
+	there = data_get(edit->model, root, &edit->path, 1, &absent);
+	exists = there != NULL;
+	json_decref(there);
+	if (!precondition_is_known(edit->request, number, exists))
+		return 0;
+	return error_set(error, ESTALE, "what is not to be there is there: If-None-Match");
+}
 
 /* On the config thread, on what runs then. */
 static char *
@@ -105,7 +156,8 @@ make_text(void *context, const char *json, struct weft_error *error)
 		error_memory(error);
 		return NULL;
 	}
-	edit->refused = data_edit(edit->model, root, &edit->path, edit->kind, edit->body,
+	edit->refused = check_preconditions(edit, root, error) < 0 ||
+			data_edit(edit->model, root, &edit->path, edit->kind, edit->body,
 				&edit->created, &edit->child, error) < 0;
 	if (!edit->refused) {
 		text = json_dumps(root, JSON_COMPACT);
@@ -153,6 +205,7 @@ answer_edit(struct api_call *call, struct edit *edit, struct config_result *resu
 	} else {
 		call->answer->status = edit->created ? 201 : 204;
 		call->answer->location = join_location(call->request->target, edit->child);
+		precondition_tag(call->answer->etag, result->number);
 	}
 }
 
@@ -160,6 +213,8 @@ static void
 change(struct api_call *call, enum data_edit kind)
 {
 	struct edit edit = {
+		.config = call->daemon->config,
+		.request = call->request,
 		.model = config_model(call->daemon->config),
 		.path = path_of(call),
 		.kind = kind,
@@ -177,6 +232,8 @@ change(struct api_call *call, enum data_edit kind)
 	if (kind != DATA_DELETE) {
 		json_error_t where;
 
+		if (!api_is_json(call))
+			return;
 		edit.body = json_loadb(
 			call->request->body, call->request->length, JSON_REJECT_DUPLICATES, &where);
 		if (!json_is_object(edit.body)) {

@@ -39,6 +39,15 @@ void answer_result(struct api_answer *answer, const struct config_result *result
 /* 405, with what would be allowed. */
 void answer_not_allowed(struct api_call *call, const char *allow);
 
+/* ---- preconditions (api_precondition.c) ------------------------------------------------------ */
+
+/* The entity tag of the configuration of that number (RFC 8040, 3.4.1.2). */
+void precondition_tag(char etag[API_ETAG_SIZE], uint32_t number);
+/* If-Match (RFC 9110, 13.1.1): whether what runs is what the client knows. */
+bool precondition_matches(const struct api_request *request, uint32_t number);
+/* If-None-Match (RFC 9110, 13.1.2) names what runs, or by * anything that `exists`. */
+bool precondition_is_known(const struct api_request *request, uint32_t number, bool exists);
+
 /* ---- parts: each answers the call ----------------------------------------------------------- */
 
 void api_data(struct api_call *call);       /* /restconf/data/weft:... */
@@ -57,5 +66,7 @@ struct trace_event;
 json_t *api_trace_step(struct daemon *daemon, const struct trace_event *event);
 
 bool api_is_get(const struct api_call *call); /* or HEAD */
+/* Whether the body is said to be JSON, or nothing is said. False: answered by 415. */
+bool api_is_json(struct api_call *call);
 
 #endif

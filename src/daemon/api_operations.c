@@ -262,6 +262,8 @@ read_input(struct api_call *call)
 
 	if (call->request->length == 0)
 		return json_object();
+	if (!api_is_json(call))
+		return NULL;
 	body = json_loadb(
 		call->request->body, call->request->length, JSON_REJECT_DUPLICATES, &where);
 	if (body == NULL) {

@@ -366,10 +366,38 @@ find_kind(const struct target *target)
 }
 
 void
+api_stream_close(struct api_stream *stream)
+{
+	struct daemon *daemon = stream->daemon;
+
+	stream->close(stream);
+	atomic_fetch_sub(&daemon->streams, 1);
+}
+
+static void
+open_stream(struct api_call *call, const struct kind *kind)
+{
+	struct daemon *daemon = call->daemon;
+	struct api_answer *answer = call->answer;
+	struct weft_error error = { 0 };
+
+	if (atomic_fetch_add(&daemon->streams, 1) >= API_STREAM_LIMIT) {
+		error_set(&error, EBUSY, "%d streams are open: end one of them", API_STREAM_LIMIT);
+	} else if ((answer->stream = kind->open(call, &error)) != NULL) {
+		answer->stream->daemon = daemon;
+		answer->stream->peer = -1;
+		answer->status = 200;
+		answer->content_type = kind->content_type;
+		return;
+	}
+	atomic_fetch_sub(&daemon->streams, 1);
+	answer_failure(answer, &error);
+}
+
+void
 api_streams(struct api_call *call)
 {
 	const struct kind *kind = find_kind(call->target);
-	struct weft_error error = { 0 };
 	const char *unknown;
 
 	if (kind == NULL) {
@@ -383,12 +411,7 @@ api_streams(struct api_call *call)
 	} else if (unknown != NULL) {
 		answer_error(call->answer, 400, "invalid-value", NULL, "%s has no parameter '%s'",
 			kind->name, unknown);
-	} else if ((call->answer->stream = kind->open(call, &error)) == NULL) {
-		answer_failure(call->answer, &error);
 	} else {
-		call->answer->stream->daemon = call->daemon;
-		call->answer->stream->peer = -1;
-		call->answer->status = 200;
-		call->answer->content_type = kind->content_type;
+		open_stream(call, kind);
 	}
 }

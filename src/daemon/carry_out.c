@@ -503,6 +503,8 @@ take_away(struct job *job, const struct plan_item *item)
 		carry_out_remove_vni(job, item);
 	else if (is_kind(item, "address-set"))
 		carry_out_remove_address_set(job, item);
+	else if (is_kind(item, "port-set"))
+		carry_out_remove_port_set(job, item);
 	else if (is_kind(item, "firewall"))
 		carry_out_remove_firewall(job, item);
 	else if (is_kind(item, "switch") || is_kind(item, "router") || is_kind(item, "tunnel"))
@@ -526,6 +528,7 @@ make(struct job *job, const struct plan_item *item)
 		{ "router", carry_out_make_router },
 		{ "tunnel", carry_out_make_tunnel },
 		{ "address-set", carry_out_make_address_set },
+		{ "port-set", carry_out_make_port_set },
 		{ "firewall", carry_out_make_firewall },
 		{ "port", make_port },
 		{ "vni", carry_out_make_vni },

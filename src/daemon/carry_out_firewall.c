@@ -11,6 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether a list or leaf of that name is among what differs. */
+static bool
+touches(const struct plan_item *item, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (unsigned i = 0; i < item->n_leaves; i++)
+		if (strncmp(item->leaves[i].name, name, length) == 0 &&
+			(item->leaves[i].name[length] == '\0' ||
+				item->leaves[i].name[length] == '/'))
+			return true;
+	return false;
+}
+
 /* ---- address sets ---------------------------------------------------------------------------- */
 
 static void
@@ -77,6 +91,30 @@ carry_out_remove_address_set(struct job *job, const struct plan_item *item)
 {
 	weft_address_set_remove(
 		job->change, weft_network_find(job->weft, item->network), item->name);
+}
+
+/* ---- port sets ------------------------------------------------------------------------------- */
+
+void
+carry_out_make_port_set(struct job *job, const struct plan_item *item)
+{
+	struct weft_network *network = weft_network_find(job->weft, item->network);
+	size_t count;
+	struct weft_port_range *ports = port_set_read(item->after, &count);
+
+	if (ports == NULL)
+		change_fail(job->change, ENOMEM, "out of memory");
+	else if (item->before == NULL)
+		weft_port_set_add(job->change, network, item->name, ports, count);
+	else if (touches(item, "ports"))
+		weft_port_set_update(job->change, network, item->name, ports, count);
+	free(ports);
+}
+
+void
+carry_out_remove_port_set(struct job *job, const struct plan_item *item)
+{
+	weft_port_set_remove(job->change, weft_network_find(job->weft, item->network), item->name);
 }
 
 /* ---- firewalls ---------------------------------------------------------------------------------
@@ -157,20 +195,6 @@ carry_out_make_firewall_port(struct job *job, const struct plan_item *item)
 /* ---- what judges
  * ---------------------------------------------------------------------------------- */
 
-/* Whether a list or leaf of that name is among what differs. */
-static bool
-touches(const struct plan_item *item, const char *name)
-{
-	size_t length = strlen(name);
-
-	for (unsigned i = 0; i < item->n_leaves; i++)
-		if (strncmp(item->leaves[i].name, name, length) == 0 &&
-			(item->leaves[i].name[length] == '\0' ||
-				item->leaves[i].name[length] == '/'))
-			return true;
-	return false;
-}
-
 static void
 set_rules(struct job *job, struct weft_device *device, const struct lyd_node *node)
 {
@@ -195,8 +219,9 @@ set_translations(struct job *job, struct weft_device *device, const struct lyd_n
 	if (list == NULL)
 		change_fail(job->change, ENOMEM, "out of memory");
 	else
-		weft_firewall_translations(
-			job->change, device, model_text(node, "inside"), list, count);
+		weft_firewall_translations(job->change, device,
+			model_text(node, "router") == NULL ? model_text(node, "inside") : NULL,
+			list, count);
 	arena_free(&memory);
 }
 
@@ -210,7 +235,8 @@ carry_out_make_policy(struct job *job, const struct plan_item *item)
 		return;
 	if (new || touches(item, "rules"))
 		set_rules(job, device, item->after);
-	if (touches(item, "translations") || (touches(item, "inside") && !new))
+	if (touches(item, "translations") ||
+		(!new && (touches(item, "inside") || touches(item, "router"))))
 		set_translations(job, device, item->after);
 }
 
@@ -236,6 +262,33 @@ guard_all(struct job *job, const struct plan_item *item, const struct lyd_node *
 	}
 }
 
+/* What the router answers for: the outside addresses; node NULL: nothing any more. */
+static void
+set_claims(struct job *job, const struct plan_item *item, const char *router,
+	const struct lyd_node *node)
+{
+	struct weft_device *device = carry_out_device(job, item->network, router);
+	struct weft_claim *claims = NULL;
+	struct arena memory = { 0 };
+	unsigned count = 0;
+
+	if (router == NULL || device == NULL)
+		return;
+	if (node != NULL)
+		claims = firewall_claims_read(&memory, node, &count);
+	if (node != NULL && claims == NULL)
+		change_fail(job->change, ENOMEM, "out of memory");
+	else
+		weft_router_claims(job->change, device, claims, count);
+	arena_free(&memory);
+}
+
+static bool
+translates(const struct lyd_node *node)
+{
+	return model_child(node, "translations") != NULL;
+}
+
 static bool
 moves(const struct plan_item *item)
 {
@@ -251,16 +304,19 @@ carry_out_release_firewall(struct job *job, const struct plan_item *item)
 	guard_all(job, item, item->before, false);
 	if (item->after != NULL && model_firewall_switches(item->before))
 		carry_out_guard_bridge(job, item->network, item->before, false);
+	if (translates(item->before))
+		set_claims(job, item, model_text(item->before, "router"), NULL);
 }
 
 void
 carry_out_guard(struct job *job, const struct plan_item *item)
 {
-	if (!moves(item))
-		return;
-	guard_all(job, item, item->after, true);
-	if (model_firewall_switches(item->after))
+	if (moves(item))
+		guard_all(job, item, item->after, true);
+	if (moves(item) && model_firewall_switches(item->after))
 		carry_out_guard_bridge(job, item->network, item->after, true);
+	if (touches(item, "translations") || (moves(item) && translates(item->after)))
+		set_claims(job, item, model_text(item->after, "router"), item->after);
 }
 
 /* A port that its router gets, of which a firewall may guard all; or one of a firewall. */

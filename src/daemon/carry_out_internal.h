@@ -70,6 +70,8 @@ void carry_out_read_vni_port(const struct lyd_node *vni, struct weft_switch_port
 
 void carry_out_make_address_set(struct job *job, const struct plan_item *item);
 void carry_out_remove_address_set(struct job *job, const struct plan_item *item);
+void carry_out_make_port_set(struct job *job, const struct plan_item *item);
+void carry_out_remove_port_set(struct job *job, const struct plan_item *item);
 void carry_out_make_firewall(struct job *job, const struct plan_item *item);
 void carry_out_remove_firewall(struct job *job, const struct plan_item *item);
 /* Whether a "port" is one of a firewall. */

@@ -418,6 +418,7 @@ config_start(struct config *config, struct config_result *result)
 {
 	struct config_commit commit = {
 		.configuration = config->first,
+		.first = true,
 		.number = history_running(config->history),
 		.user = "weftd",
 		.note = config->first_note,

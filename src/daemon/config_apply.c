@@ -7,6 +7,7 @@
 #include "daemon/events.h"
 #include "daemon/flow_export.h"
 #include "daemon/plan_json.h"
+#include "daemon/way_out.h"
 #include "nic/tap.h"
 
 #include <errno.h>
@@ -179,6 +180,33 @@ save(struct config *config, const struct config_commit *commit, struct config_re
 	return saved;
 }
 
+/* The host's share, while all can be taken back yet. Where weftd starts with what ran before, a
+ * host that does not let it is no reason to run nothing at all. -1: result says why. */
+static int
+settle_host(struct config *config, const struct config_commit *commit, struct config_result *result)
+{
+	if (way_out_set(config->daemon->way_out, commit->configuration, &result->error) == 0)
+		return 0;
+	if (commit->first) {
+		events_emit(config->daemon->events, EVENT_ERROR, "internet", "", "%s",
+			result->error.text);
+		result->error = (struct weft_error){ 0 };
+		return 0;
+	}
+	result->outcome = CONFIG_FAILED;
+	return -1;
+}
+
+/* After a failure: as it was. */
+static void
+settle_host_again(struct config *config)
+{
+	struct weft_error error;
+
+	if (way_out_set(config->daemon->way_out, config->running->configuration, &error) < 0)
+		events_emit(config->daemon->events, EVENT_ERROR, "internet", "", "%s", error.text);
+}
+
 /* With the plan made. The configuration is taken over where it is committed: true. */
 static bool
 carry_through(struct config *config, const struct config_commit *commit, const struct plan *plan,
@@ -189,10 +217,16 @@ carry_through(struct config *config, const struct config_commit *commit, const s
 
 	if (change == NULL)
 		return false;
-	if (next == NULL || save(config, commit, result) < 0) {
-		if (next == NULL)
-			config_fail(result, CONFIG_FAILED, ENOMEM, "out of memory");
+	if (next == NULL)
+		config_fail(result, CONFIG_FAILED, ENOMEM, "out of memory");
+	if (next == NULL || settle_host(config, commit, result) < 0) {
 		abort_change(config, change);
+		free(next);
+		return false;
+	}
+	if (save(config, commit, result) < 0) {
+		abort_change(config, change);
+		settle_host_again(config);
 		free(next);
 		return false;
 	}

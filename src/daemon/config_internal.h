@@ -60,6 +60,7 @@ void config_time_out(struct config *config);
 struct config_commit {
 	struct configuration *configuration; /* taken over, whatever happens */
 	bool save;
+	bool first; /* at the start of weftd */
 	uint32_t number;
 	bool confirm;
 	const char *user, *note;

@@ -27,15 +27,18 @@
 struct config;
 struct events;
 struct flow_export;
+struct way_out;
 
 struct daemon {
 	struct weft *weft;
 	struct config *config;
 	struct events *events;
 	struct flow_export *flow_export; /* may be NULL */
+	struct way_out *way_out;         /* may be NULL; config's */
 	pthread_mutex_t engine_lock;
 	uint64_t started;              /* ns of CLOCK_MONOTONIC */
 	const char *socket, *state;    /* paths, as given */
+	_Atomic unsigned streams;      /* of the API that are open */
 	_Atomic bool ending;           /* streams end, changes are refused */
 	void (*wake)(struct daemon *); /* any thread: main has something to do; may be NULL */
 	void (*end)(struct daemon *);  /* any thread: as SIGTERM; may be NULL */

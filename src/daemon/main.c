@@ -17,6 +17,7 @@
 #include "daemon/options.h"
 #include "daemon/rights.h"
 #include "daemon/server.h"
+#include "daemon/way_out.h"
 #include "nic/tap.h"
 
 #include <stdio.h>
@@ -131,6 +132,11 @@ start(struct parts *parts, const struct options *options)
 	daemon->flow_export = flow_export_open(daemon, &error);
 	if (daemon->flow_export == NULL)
 		return failed(&error);
+	daemon->way_out = way_out_open(options->state);
+	if (daemon->way_out == NULL) {
+		error_memory(&error);
+		return failed(&error);
+	}
 	if (config_start(daemon->config, &result) < 0)
 		return failed_with(&result);
 	config_result_free(&result);
@@ -164,6 +170,7 @@ finish(struct parts *parts)
 	weft_close(daemon->weft);
 	leases_close(parts->leases);
 	flow_export_close(daemon->flow_export);
+	way_out_close(daemon->way_out);
 	tap_drain();
 	config_close(daemon->config);
 	events_close(daemon->events);

@@ -11,12 +11,13 @@
 
 struct firewall_sample {
 	char *labels;
-	uint64_t connections, connection_limit, rules, translations;
+	uint64_t connections, connection_limit, rules, translations, classifier;
+	uint64_t begun, ended, displaced, refused;
 };
 
 struct rule_sample {
 	char *labels;
-	uint64_t packets, bytes;
+	uint64_t packets, bytes, refused;
 };
 
 struct flow_sample {
@@ -52,7 +53,8 @@ collect_rule(void *context, const struct firewall_rule *rule)
 		sample = metrics_add(collecting->metrics, &collecting->metrics->rules, labels);
 		if (sample == NULL)
 			return false;
-		*sample = (struct rule_sample){ labels, rule->count.packets, rule->count.bytes };
+		*sample = (struct rule_sample){ labels, rule->count.packets, rule->count.bytes,
+			rule->count.refused };
 	}
 	return ++collecting->looked_at < RULES_TOLD;
 }
@@ -64,17 +66,24 @@ metrics_collect_firewall(struct metrics *metrics, const struct weft_device *devi
 	char *labels = metrics_labels(
 		"network", device->network->name, "firewall", firewall_name(device), NULL);
 	struct firewall_sample *sample = metrics_add(metrics, &metrics->firewalls, labels);
+	struct classifier_state classifier;
 	struct firewall_info info;
 
 	if (sample == NULL)
 		return;
 	firewall_read(device, &info);
+	firewall_classifier(device, &classifier);
 	*sample = (struct firewall_sample){
 		.labels = labels,
 		.connections = info.connections,
 		.connection_limit = info.config.connection_limit,
 		.rules = info.rules,
 		.translations = info.translations,
+		.classifier = classifier.bytes,
+		.begun = info.counts.added,
+		.ended = info.counts.ended,
+		.displaced = info.counts.evicted,
+		.refused = info.counts.refused,
 	};
 	firewall_each_rule(device, collect_rule, &collecting);
 }
@@ -108,12 +117,28 @@ metrics_put_firewalls(const struct metrics *metrics)
 			offsetof(struct firewall_sample, rules) },
 		{ "weft_firewall_translations", "Translations of the firewall.",
 			offsetof(struct firewall_sample, translations) },
+		{ "weft_firewall_classifier_bytes", "Memory in which its rules are looked up.",
+			offsetof(struct firewall_sample, classifier) },
+	};
+	static const struct metrics_column sums[] = {
+		{ "weft_firewall_begun_connections_total", "Connections that it has let begin.",
+			offsetof(struct firewall_sample, begun) },
+		{ "weft_firewall_ended_connections_total", "Those of them that are over.",
+			offsetof(struct firewall_sample, ended) },
+		{ "weft_firewall_displaced_connections_total",
+			"Those of these that gave their place to another at a limit.",
+			offsetof(struct firewall_sample, displaced) },
+		{ "weft_firewall_refused_connections_total",
+			"Connections for which a limit left no place.",
+			offsetof(struct firewall_sample, refused) },
 	};
 	static const struct metrics_column counters[] = {
 		{ "weft_rule_matched_packets_total", "Packets that the rule has judged.",
 			offsetof(struct rule_sample, packets) },
 		{ "weft_rule_matched_bytes_total", "Bytes of these packets.",
 			offsetof(struct rule_sample, bytes) },
+		{ "weft_rule_refused_packets_total", "Packets over a limit of the rule.",
+			offsetof(struct rule_sample, refused) },
 	};
 	static const struct metrics_column flows[] = {
 		{ "weft_flow_records_exported_total", "Flow records sent to the collector.",
@@ -123,6 +148,8 @@ metrics_put_firewalls(const struct metrics *metrics)
 	};
 
 	metrics_columns(metrics->out, "gauge", gauges, sizeof(gauges) / sizeof(gauges[0]),
+		&metrics->firewalls, NULL);
+	metrics_columns(metrics->out, "counter", sums, sizeof(sums) / sizeof(sums[0]),
 		&metrics->firewalls, NULL);
 	metrics_columns(metrics->out, "counter", counters, sizeof(counters) / sizeof(counters[0]),
 		&metrics->rules, NULL);

@@ -123,6 +123,13 @@ take_log(void *context, struct weft *weft, enum punt_reason reason, struct rte_m
 		[WEFT_RULE_DROP] = "drops",
 		[WEFT_RULE_REJECT] = "rejects",
 	};
+	static const char *const limits[] = {
+		[LIMIT_CONNECTIONS] = ": over its limit of connections",
+		[LIMIT_PER_SOURCE] = ": over its limit of a source's connections",
+		[LIMIT_RATE] = ": over its rate",
+		[LIMIT_SOURCE_RATE] = ": over its rate of a source",
+		[LIMIT_SOURCES] = ": it knows no more sources apart",
+	};
 	struct daemon *daemon = context;
 	struct firewall_log log;
 	char path[VPORT_NAME_SIZE];
@@ -131,8 +138,10 @@ take_log(void *context, struct weft *weft, enum punt_reason reason, struct rte_m
 	memcpy(&log, rte_pktmbuf_mtod(packet, const void *), sizeof(log));
 	rte_pktmbuf_free(packet);
 	trace_where(weft, log.vport, path);
-	events_emit(daemon->events, EVENT_INFO, "rule", path, "rule %s %s %s", log.rule,
-		verbs[log.action], log.packet);
+	if (log.limit != LIMIT_KEPT)
+		log.action = WEFT_RULE_DROP;
+	events_emit(daemon->events, EVENT_INFO, "rule", path, "rule %s %s %s%s", log.rule,
+		verbs[log.action], log.packet, log.limit != LIMIT_KEPT ? limits[log.limit] : "");
 }
 
 static void

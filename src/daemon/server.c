@@ -260,9 +260,7 @@ read_stream(void *context, uint64_t position, char *bytes, size_t size)
 static void
 close_stream(void *context)
 {
-	struct api_stream *stream = context;
-
-	stream->close(stream);
+	api_stream_close(context);
 }
 
 /* Takes over the answer's body or stream. NULL: out of memory. */
@@ -299,6 +297,8 @@ send_answer(struct MHD_Connection *connection, struct api_answer *answer)
 				response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
 		if (answer->allow != NULL)
 			MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
+		if (answer->etag[0] != '\0')
+			MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, answer->etag);
 		if (answer->location != NULL)
 			MHD_add_response_header(
 				response, MHD_HTTP_HEADER_LOCATION, answer->location);
@@ -308,6 +308,12 @@ send_answer(struct MHD_Connection *connection, struct api_answer *answer)
 	}
 	api_answer_free(answer);
 	return result;
+}
+
+static const char *
+header(struct MHD_Connection *connection, const char *name)
+{
+	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
 static enum MHD_Result
@@ -321,6 +327,9 @@ answer_exchange(struct server *server, struct MHD_Connection *connection, const 
 		.body = exchange->body != NULL ? exchange->body : "",
 		.length = exchange->length,
 		.user = name_user(descriptor_of(connection), memory, sizeof(memory)),
+		.content_type = header(connection, MHD_HTTP_HEADER_CONTENT_TYPE),
+		.if_match = header(connection, MHD_HTTP_HEADER_IF_MATCH),
+		.if_none_match = header(connection, MHD_HTTP_HEADER_IF_NONE_MATCH),
 	};
 	struct api_answer answer = { 0 };
 

@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define NS 1e9
 #define RULE_TEXT 512
+#define RULES_AT_ONCE 500 /* that are looked at under the lock */
+#define LET_GO 20000      /* ns */
 
 static void
 each_device(struct state_view *view, const struct device_class *class,
@@ -20,7 +23,7 @@ each_device(struct state_view *view, const struct device_class *class,
 
 	TAILQ_FOREACH(network, &view->weft->networks, entry)
 	{
-		if (!state_selects_network(view, network) && class == &address_set_class)
+		if (!state_selects_network(view, network) && class != &firewall_class)
 			continue;
 		TAILQ_FOREACH(device, &network->devices, entry)
 		{
@@ -89,9 +92,11 @@ add_firewall(struct state_view *view, const struct weft_device *device)
 	const struct lyd_node *node = configured(view, device, "firewalls", firewall_name(device));
 	char path[VPORT_NAME_SIZE];
 	json_t *object = state_object(view, state_device_path(device, path));
+	struct classifier_state classifier;
 	struct firewall_info info;
 
 	firewall_read(device, &info);
+	firewall_classifier(device, &classifier);
 	state_set_text(view, object, "network", device->network->name);
 	state_set_description(view, object, node);
 	state_set_text(view, object, "router", node != NULL ? model_text(node, "router") : NULL);
@@ -102,6 +107,11 @@ add_firewall(struct state_view *view, const struct weft_device *device)
 	state_set_number(view, object, "connections", info.connections);
 	state_set_number(view, object, "connection-limit", info.config.connection_limit);
 	state_set_some(view, object, "source-limit", info.config.source_limit);
+	state_set_number(view, object, "begun-connections", info.counts.added);
+	state_set_number(view, object, "ended-connections", info.counts.ended);
+	state_set_number(view, object, "displaced-connections", info.counts.evicted);
+	state_set_number(view, object, "refused-connections", info.counts.refused);
+	state_set_number(view, object, "classifier-bytes", classifier.bytes);
 	state_add(view, object, json_string_value(json_object_get(object, "name")), 0);
 }
 
@@ -139,6 +149,11 @@ add_rule(void *context, const struct firewall_rule *rule)
 		rule->count.last != 0 && adding->now > rule->count.last
 			? json_real((double)(adding->now - rule->count.last) / NS)
 			: json_null());
+	state_set(view, object, "connections",
+		rule->rule->match.limit != NULL ? json_integer(rule->connections) : json_null());
+	state_set(view, object, "refused-packets",
+		rule->rule->match.limit != NULL ? json_integer((json_int_t)rule->count.refused)
+						: json_null());
 	state_set_text(view, object, "shadowed-by",
 		rule->shadowed != NULL ? rule->shadowed->match.name : NULL);
 	state_add(view, object, json_string_value(json_object_get(object, "firewall")),
@@ -146,19 +161,100 @@ add_rule(void *context, const struct firewall_rule *rule)
 	return !view->no_memory;
 }
 
-static void
-add_rules(struct state_view *view, const struct weft_device *device)
-{
-	struct rule_adding adding = { .view = view, .now = engine_now(view->weft) };
+/* Ids of the firewalls that are asked for. */
+struct firewall_ids {
+	uint32_t *ids;
+	size_t count;
+};
 
-	state_device_path(device, adding.path);
-	firewall_each_rule(device, add_rule, &adding);
+static int
+note_firewall(struct firewall_ids *found, uint32_t id)
+{
+	/* as large as the next power of two */
+	if ((found->count & (found->count - 1)) == 0) {
+		size_t room = found->count != 0 ? 2 * found->count : 1;
+		uint32_t *ids = realloc(found->ids, room * sizeof(*ids));
+
+		if (ids == NULL)
+			return -1;
+		found->ids = ids;
+	}
+	found->ids[found->count++] = id;
+	return 0;
 }
 
-void
-state_rules(struct state_view *view)
+static int
+find_firewalls(struct state_view *view, struct firewall_ids *found)
 {
-	each_device(view, &firewall_class, add_rules);
+	const struct weft_network *network;
+	const struct weft_device *device;
+
+	TAILQ_FOREACH(network, &view->weft->networks, entry)
+	{
+		TAILQ_FOREACH(device, &network->devices, entry)
+		{
+			if (device->class == &firewall_class &&
+				state_selects_device(view, device) &&
+				note_firewall(found, device->id) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* Some of them, under the lock. */
+static enum firewall_rules_end
+add_some_rules(struct rule_adding *adding, uint32_t id, struct firewall_rules_at *at)
+{
+	const struct weft_device *device = adding->view->weft->devices[id_index(id)];
+
+	/* gone meanwhile */
+	if (device == NULL || device->id != id)
+		return FIREWALL_RULES_END;
+	state_device_path(device, adding->path);
+	return firewall_next_rules(device, at, RULES_AT_ONCE, add_rule, adding);
+}
+
+/* A policy may have a hundred thousand rules, whose shadows are looked for: the lock is let go now
+ * and then, and if the rules change meanwhile it begins again. */
+static void
+add_rules(struct state_view *view, uint32_t id)
+{
+	struct rule_adding adding = { .view = view, .now = engine_now(view->weft) };
+	size_t items = view->n_items;
+	struct firewall_rules_at at = { 0 };
+	enum firewall_rules_end end;
+	unsigned tries = 3; /* of what changes all the time some of before, some of after is told */
+
+	do {
+		weft_objects_lock(view->weft);
+		end = add_some_rules(&adding, id, &at);
+		weft_objects_unlock(view->weft);
+		/* so that who waits for the lock gets it: it is not a fair one */
+		nanosleep(&(struct timespec){ .tv_nsec = LET_GO }, NULL);
+		if (end == FIREWALL_RULES_CHANGED && tries-- > 0) {
+			state_drop(view, items);
+			at = (struct firewall_rules_at){ 0 };
+			adding.number = 0;
+		}
+	} while (end != FIREWALL_RULES_END);
+}
+
+int
+state_rules(struct state_view *view, struct weft_error *error)
+{
+	struct firewall_ids found = { NULL, 0 };
+	int result;
+
+	weft_objects_lock(view->weft);
+	result = state_check_selectors(view, error);
+	if (result == 0 && find_firewalls(view, &found) < 0)
+		view->no_memory = true;
+	weft_objects_unlock(view->weft);
+	for (size_t i = 0; i < found.count; i++)
+		add_rules(view, found.ids[i]);
+	free(found.ids);
+	return result;
 }
 
 /* ---- address sets -----------------------------------------------------------------------------
@@ -183,6 +279,38 @@ void
 state_address_sets(struct state_view *view)
 {
 	each_device(view, &address_set_class, add_set);
+}
+
+/* ---- port sets --------------------------------------------------------------------------------
+ */
+
+static void
+add_port_set(struct state_view *view, const struct weft_device *device)
+{
+	const struct port_set *set = port_set_of(device);
+	const char *name = port_set_name(device);
+	char path[VPORT_NAME_SIZE], text[16];
+	json_t *object, *ports = json_array();
+
+	snprintf(path, sizeof(path), "%s/%s", device->network->name, name);
+	object = state_object(view, path);
+	state_set_text(view, object, "network", device->network->name);
+	state_set_description(view, object, configured(view, device, "port-sets", name));
+	for (uint32_t i = 0; ports != NULL && i < set->count; i++) {
+		const struct weft_port_range *range = &set->ranges[i];
+
+		snprintf(text, sizeof(text), range->first == range->last ? "%u" : "%u-%u",
+			range->first, range->last);
+		state_append(view, ports, json_text(text));
+	}
+	state_set(view, object, "ports", ports);
+	state_add(view, object, json_string_value(json_object_get(object, "name")), 0);
+}
+
+void
+state_port_sets(struct state_view *view)
+{
+	each_device(view, &port_set_class, add_port_set);
 }
 
 /* ---- connections -------------------------------------------------------------------------------

@@ -115,6 +115,8 @@ void state_view_close(struct state_view *view);
 
 /* Takes the object. `name` NULL: the order alone counts. */
 void state_add(struct state_view *view, json_t *object, const char *name, uint64_t order);
+/* Those that were added as the `from`th and later are gone again. */
+void state_drop(struct state_view *view, size_t from);
 /* The sorted array of all that was added. NULL: no memory. */
 json_t *state_take(struct state_view *view);
 
@@ -192,8 +194,9 @@ void state_uplinks(struct state_view *view);
 void state_links(struct state_view *view);
 void state_tunnels(struct state_view *view);
 void state_firewalls(struct state_view *view);
-void state_rules(struct state_view *view);
+int state_rules(struct state_view *view, struct weft_error *error);
 void state_address_sets(struct state_view *view);
+void state_port_sets(struct state_view *view);
 void state_flow_records(struct state_view *view);
 void state_macs(struct state_view *view);
 void state_leases(struct state_view *view);

@@ -11,7 +11,7 @@ add_network(struct state_view *view, struct weft_network *network)
 	unsigned devices = 0, nics = 0;
 
 	TAILQ_FOREACH(device, &network->devices, entry)
-	devices += device->class != &address_set_class;
+	devices += !firewall_is_set(device);
 	TAILQ_FOREACH(nic, &network->nics, entry)
 	nics++;
 	state_set_description(view, object, state_configured(view, network->name));

@@ -43,14 +43,21 @@ state_view_open(struct state_view *view, struct daemon *daemon)
 	return -1;
 }
 
+void
+state_drop(struct state_view *view, size_t from)
+{
+	for (size_t i = from; i < view->n_items; i++)
+		json_decref(view->items[i].object);
+	view->n_items = from;
+}
+
 static void
 drop_items(struct state_view *view)
 {
-	for (size_t i = 0; i < view->n_items; i++)
-		json_decref(view->items[i].object);
+	state_drop(view, 0);
 	free(view->items);
 	view->items = NULL;
-	view->n_items = view->capacity = 0;
+	view->capacity = 0;
 }
 
 void

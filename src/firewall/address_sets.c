@@ -51,18 +51,6 @@ address_set_staged(struct weft_network *network, const char *name)
 	return set->next != NULL ? set->next : set->now;
 }
 
-/* Rules may name it. */
-static void
-touch_firewalls(struct weft_change *change, struct weft_network *network)
-{
-	struct weft_device *device;
-	size_t at = 0;
-
-	while ((device = name_map_next(&network->device_names, &at)) != NULL)
-		if (device->class == &firewall_class && change_touch(change, device) < 0)
-			return;
-}
-
 /* ---- coming ------------------------------------------------------------------------------------
  */
 
@@ -95,7 +83,7 @@ weft_address_set_add(struct weft_change *change, struct weft_network *network, c
 		free(set);
 		return;
 	}
-	touch_firewalls(change, network);
+	firewalls_touch(change, network);
 }
 
 /* ---- changing ---------------------------------------------------------------------------------
@@ -170,7 +158,7 @@ weft_address_set_update(struct weft_change *change, struct weft_network *network
 	}
 	*update = (struct set_update){ set, NULL, set->next };
 	set->next = next;
-	touch_firewalls(change, network);
+	firewalls_touch(change, network);
 }
 
 void
@@ -185,7 +173,7 @@ weft_address_set_remove(struct weft_change *change, struct weft_network *network
 		change_fail(change, ENOENT, "there is no address set '%s'", name);
 		return;
 	}
-	touch_firewalls(change, network);
+	firewalls_touch(change, network);
 	weft_device_remove(change, device);
 }
 

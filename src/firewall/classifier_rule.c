@@ -87,7 +87,7 @@ needs_ip(const struct rule *rule)
 	const struct weft_rule *match = &rule->match;
 
 	return match->n_from_ip > 0 || match->n_to_ip > 0 || match->from_set != NULL ||
-	       match->to_set != NULL || match->n_from_port > 0 || match->n_to_port > 0 ||
+	       match->to_set != NULL || rule_has_from_port(match) || rule_has_to_port(match) ||
 	       match->n_icmp > 0 || match->family != 0 ||
 	       (match->fields &
 		       (WEFT_RULE_PROTOCOL | WEFT_RULE_TCP_FLAGS | WEFT_RULE_DSCP | WEFT_RULE_IP));
@@ -133,7 +133,7 @@ plan_single_fields(struct plan *plan)
 		want_protocol(plan, plan->family == FAMILY_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 		want(plan, FIELD_ICMP, FIELD_PORTS | FIELD_ICMP);
 	}
-	if (match->n_from_port > 0 || match->n_to_port > 0)
+	if (rule_has_from_port(match) || rule_has_to_port(match))
 		want(plan, FIELD_PORTS, FIELD_PORTS | FIELD_ICMP);
 	if (plan->family != FAMILY_OTHER &&
 		(match->fields & (WEFT_RULE_VLAN | WEFT_RULE_FROM_MAC | WEFT_RULE_TO_MAC)))
@@ -172,22 +172,59 @@ split_range(const struct weft_port_range *range, struct weft_port_range parts[2]
 	return 2;
 }
 
-/* Puts a list's parts into *parts; 0: there are too many, and the rest has to be asked. */
+/* The ports of one side: a list, and a set beside it. */
+struct port_side {
+	const struct weft_port_range *list;
+	unsigned n_list;
+	const struct port_set *set;
+	bool any;
+};
+
 static unsigned
-list_parts(struct plan *plan, const struct weft_port_range *list, unsigned n,
-	struct weft_port_range parts[RANGES_MOST])
+side_count(const struct port_side *side)
 {
-	unsigned count = 0;
+	return side->n_list + (side->set != NULL ? side->set->count : 0);
+}
+
+static const struct weft_port_range *
+side_range(const struct port_side *side, unsigned i)
+{
+	return i < side->n_list ? &side->list[i] : &side->set->ranges[i - side->n_list];
+}
+
+/* The smallest range that has all of the side's. */
+static struct weft_port_range
+side_span(const struct port_side *side)
+{
+	struct weft_port_range span = *side_range(side, 0);
+
+	for (unsigned i = 1; i < side_count(side); i++) {
+		const struct weft_port_range *range = side_range(side, i);
+
+		span.first = RTE_MIN(span.first, range->first);
+		span.last = RTE_MAX(span.last, range->last);
+	}
+	return span;
+}
+
+/* Puts a side's parts into *parts: of one that has too many all in one, and the rest has to be
+ * asked. 0: it has none, and no packet matches. */
+static unsigned
+side_parts(
+	struct plan *plan, const struct port_side *side, struct weft_port_range parts[RANGES_MOST])
+{
+	unsigned n = side_count(side), count = 0;
 
 	parts[0] = (struct weft_port_range){ 0, UINT16_MAX };
-	if (n == 0)
+	if (side->any)
 		return 1;
 	if (n > RANGES_MOST / 2) {
 		plan->entry.rest = true;
+		parts[0] = side_span(side);
 		return 1;
 	}
 	for (unsigned i = 0; i < n; i++)
-		count += split_range(&list[i], &parts[count]);
+		count += split_range(side_range(side, i), &parts[count]);
 	return count;
 }
 
@@ -196,13 +233,19 @@ plan_ports(struct plan *plan)
 {
 	const struct weft_rule *match = &plan->rule->match;
 	struct weft_port_range from[RANGES_MOST], to[RANGES_MOST];
-	unsigned n_from = list_parts(plan, match->from_port, match->n_from_port, from);
-	unsigned n_to = list_parts(plan, match->to_port, match->n_to_port, to);
+	const struct port_side sides[] = {
+		{ match->from_port, match->n_from_port, plan->rule->from_port_set,
+			!rule_has_from_port(match) },
+		{ match->to_port, match->n_to_port, plan->rule->to_port_set,
+			!rule_has_to_port(match) },
+	};
+	unsigned n_from = side_parts(plan, &sides[0], from);
+	unsigned n_to = side_parts(plan, &sides[1], to);
 
 	if (n_from * n_to > RANGES_MOST) {
 		plan->entry.rest = true;
 		n_from = 1;
-		from[0] = (struct weft_port_range){ 0, UINT16_MAX };
+		from[0] = side_span(&sides[0]);
 	}
 	for (unsigned i = 0; i < n_from; i++)
 		for (unsigned k = 0; k < n_to; k++)

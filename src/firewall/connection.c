@@ -93,6 +93,12 @@ connection_table_create(
 	return NULL;
 }
 
+void
+connection_table_limits(struct connection_table *table, struct rule_limits *limits)
+{
+	table->limits = limits;
+}
+
 static void
 forget(void *context, struct connection_table *table, struct connection *connection)
 {
@@ -278,18 +284,20 @@ connection_add(struct connection_table *table, const struct connection_request *
 	}
 	if (connection == NULL) {
 		table->refused++;
+		connection_count_refused(table, request->domain->id);
 		return NULL;
 	}
 	connection->rule = request->rule;
 	connection->judged = request->judged;
 	connection->from = request->from;
 	connection->to = request->to;
-	connection_cold_of(table, connection)->timeout = request->timeout;
+	connection_timeout_put(connection_cold_of(table, connection), request->timeout);
 	connection_time_begin(table, connection, now);
 	place_index_add(&table->index, request->flow_hash, connection->place * 2);
 	if (connection->flags & CONNECTION_TRANSLATED)
 		place_index_add(&table->index, request->reply_hash, connection->place * 2 + 1);
 	table->added++;
+	connection_tally_raise(&connection_tally_of(table, connection->domain)->added);
 	return connection;
 }
 
@@ -313,6 +321,7 @@ connection_end(
 	if (timing_wheel_has(&table->wheel, connection->place))
 		timing_wheel_remove(&table->wheel, connection->place);
 	connection_leave(table, connection);
+	connection_tally_raise(&connection_tally_of(table, connection->domain)->ended);
 	connection->domain = 0; /* of no flow: connection_fast_find() */
 	place_give(table, connection->place);
 	table->ended_ever++;

@@ -28,6 +28,7 @@
  *	third segment, others that were never answered) or has ended (CONNECTION_ENDED): the one
  *	that has been so for longest. A flood of openings ends openings, never what is established.
  *	While there are more than a limit allows that was lowered, one goes and none comes.
+ *	Limits of rules are the caller's to ask (rule_limit.h).
  *	Sources are counted in each shard by itself, from when the limit is set: of one whose
  *	connections are spread over several workers each worker lets that many begin.
  *
@@ -45,10 +46,12 @@
 #define WEFT_FIREWALL_CONNECTION_H
 
 #include "firewall/flow.h"
+#include "firewall/rule_limit.h"
 #include "firewall/tcp_track.h"
 #include "graph/device.h"
 
-#define CONNECTION_LIMIT_MOST (1u << 24) /* of one shard */
+#define CONNECTION_LIMIT_MOST (1u << 24)  /* of one shard */
+#define CONNECTION_TIMEOUT_MOST 0x7fffffu /* seconds, of a connection's own: 97 days */
 
 enum connection_timeout {
 	TIMEOUT_TCP_OPENING,     /* until ESTABLISHED */
@@ -123,6 +126,8 @@ struct connection_table *connection_table_create(
 	const struct hash_key *key, uint32_t limit, connection_ended ended, void *context);
 /* Ends what is still there: CONNECTION_FORGOTTEN. */
 void connection_table_free(struct connection_table *table);
+/* Who gets charges back; before the first connection that has one. */
+void connection_table_limits(struct connection_table *table, struct rule_limits *limits);
 
 /* Brings the line of the index that connection_find() will read for the hash into the cache. */
 void connection_prefetch(const struct connection_table *table, uint64_t hash);
@@ -147,7 +152,10 @@ struct connection_request {
 	uint64_t flow_hash, reply_hash;
 	uint32_t rule, judged;
 	uint32_t timeout; /* seconds, in place of the domain's but for TCP_OPENING, _CLOSING and
-			   * _RESET; 0: the domain's */
+			   * _RESET, at most CONNECTION_TIMEOUT_MOST of them; 0: the domain's */
+	/* what its rule has let it have, until it ends or is CONNECTION_ENDED; stays the caller's
+	 * if the connection is refused */
+	struct rule_charge charge;
 	uint8_t from, to;
 };
 
@@ -170,6 +178,10 @@ struct connection *connection_add(struct connection_table *table,
  */
 enum tcp_verdict connection_pass(struct connection_table *table, struct connection *connection,
 	unsigned side, const struct tcp_segment *segment, uint32_t bytes, uint64_t now);
+
+/* Another rule's timeout, as connection_request has it, is the connection's from now on. */
+void connection_set_timeout(
+	struct connection_table *table, struct connection *connection, uint32_t seconds);
 
 /* How side 0 or 1 sends. */
 struct flow connection_flow(const struct connection *connection, unsigned side);
@@ -195,6 +207,19 @@ bool connections_expire(struct connection_table *table, uint64_t now, unsigned m
 bool connections_walk(struct connection_table *table, uint32_t *at, unsigned most,
 	void (*look)(void *context, struct connection_table *table, struct connection *connection),
 	void *context);
+
+/* Of one domain in this shard, since it has its id. */
+struct connection_counts {
+	uint64_t added, ended;
+	uint64_t evicted; /* of those that ended: they gave their places to others */
+	uint64_t refused; /* were not added, for whatever reason */
+};
+
+/* Adds them to *sum. Any thread. */
+void connection_counts_add(
+	const struct connection_table *table, uint32_t domain, struct connection_counts *sum);
+/* One that was not even asked for: what its rule allows was used up. */
+void connection_count_refused(struct connection_table *table, uint32_t domain);
 
 struct connection_table_state {
 	uint32_t connections;

@@ -3,6 +3,7 @@
 #include "base/reserve.h"
 #include "firewall/connection_private.h"
 
+#define TALLIES_BYTES (ID_INDEX_COUNT * sizeof(struct connection_tally))
 #define DOMAINS_BYTES (CONNECTION_DOMAINS_LIMIT * sizeof(struct connection_domain_here))
 
 /* ---- memory -----------------------------------------------------------------------------------
@@ -52,7 +53,8 @@ connection_limits_open(struct connection_table *table)
 {
 	table->domains = reserve_open(DOMAINS_BYTES);
 	table->sources = reserve_open(sources_bytes(table));
-	if (table->domains == NULL || table->sources == NULL ||
+	table->tallies = reserve_open(TALLIES_BYTES);
+	if (table->domains == NULL || table->tallies == NULL || table->sources == NULL ||
 		place_pool_open(&table->domain_pool, CONNECTION_DOMAINS_LIMIT) < 0 ||
 		place_pool_open(&table->source_pool, table->limit) < 0 ||
 		place_index_open(
@@ -71,6 +73,7 @@ void
 connection_limits_close(struct connection_table *table)
 {
 	reserve_close(table->domains, DOMAINS_BYTES);
+	reserve_close(table->tallies, TALLIES_BYTES);
 	reserve_close(table->sources, sources_bytes(table));
 	place_pool_close(&table->domain_pool);
 	place_pool_close(&table->source_pool);
@@ -176,6 +179,7 @@ evict(struct connection_table *table, const struct connection_domain *domain)
 		return true;
 	}
 	table->evicted++;
+	connection_tally_raise(&connection_tally_of(table, oldest->domain)->evicted);
 	connection_end(table, oldest, CONNECTION_EVICTED);
 	return true;
 }
@@ -224,7 +228,8 @@ source_is_full(const struct connection_table *table, const struct connection_req
 	return place != PLACE_NONE && table->sources[place].count >= limit;
 }
 
-/* Each source that is there has a connection: there are places enough. */
+/* Each source that is there has a connection: there are places enough. Its place + 1; 0: it is not
+ * counted. */
 static uint32_t
 source_count_up(struct connection_table *table, const struct connection_request *request)
 {
@@ -232,7 +237,7 @@ source_count_up(struct connection_table *table, const struct connection_request 
 	uint32_t place;
 
 	if (atomic_load_explicit(&request->domain->source_limit, memory_order_relaxed) == 0)
-		return PLACE_NONE;
+		return 0;
 	place = source_find(table, &source);
 	if (place == PLACE_NONE) {
 		place = place_pool_take(&table->source_pool);
@@ -240,21 +245,67 @@ source_count_up(struct connection_table *table, const struct connection_request 
 		place_index_add(&table->source_index, source_hash(table, &source), place);
 	}
 	table->sources[place].count++;
-	return place;
+	return place + 1;
 }
 
 static void
-source_count_down(struct connection_table *table, uint32_t place)
+source_count_down(struct connection_table *table, uint32_t number)
 {
+	uint32_t place = number - 1;
 	struct connection_source *source;
 
-	if (place == PLACE_NONE)
+	if (number == 0)
 		return;
 	source = &table->sources[place];
 	if (--source->count > 0)
 		return;
 	place_index_remove(&table->source_index, source_hash(table, source), place);
 	place_pool_give(&table->source_pool, place);
+}
+
+/* ---- what has happened ------------------------------------------------------------------------
+ */
+
+struct connection_tally *
+connection_tally_begin(struct connection_tally *tally, uint32_t id)
+{
+	atomic_store_explicit(&tally->id, 0, memory_order_relaxed);
+	/* whoever sees a new number sees that the id has gone */
+	atomic_thread_fence(memory_order_release);
+	atomic_store_explicit(&tally->added, 0, memory_order_relaxed);
+	atomic_store_explicit(&tally->ended, 0, memory_order_relaxed);
+	atomic_store_explicit(&tally->evicted, 0, memory_order_relaxed);
+	atomic_store_explicit(&tally->refused, 0, memory_order_relaxed);
+	atomic_store_explicit(&tally->id, id, memory_order_release);
+	return tally;
+}
+
+void
+connection_counts_add(
+	const struct connection_table *table, uint32_t domain, struct connection_counts *sum)
+{
+	const struct connection_tally *tally = &table->tallies[id_index(domain)];
+	struct connection_counts one;
+
+	if (atomic_load_explicit(&tally->id, memory_order_acquire) != domain)
+		return;
+	one.added = atomic_load_explicit(&tally->added, memory_order_relaxed);
+	one.ended = atomic_load_explicit(&tally->ended, memory_order_relaxed);
+	one.evicted = atomic_load_explicit(&tally->evicted, memory_order_relaxed);
+	one.refused = atomic_load_explicit(&tally->refused, memory_order_relaxed);
+	atomic_thread_fence(memory_order_acquire);
+	if (atomic_load_explicit(&tally->id, memory_order_relaxed) != domain)
+		return;
+	sum->added += one.added;
+	sum->ended += one.ended;
+	sum->evicted += one.evicted;
+	sum->refused += one.refused;
+}
+
+void
+connection_count_refused(struct connection_table *table, uint32_t domain)
+{
+	connection_tally_raise(&connection_tally_of(table, domain)->refused);
 }
 
 /* ---- counting ---------------------------------------------------------------------------------
@@ -324,9 +375,23 @@ connection_enter(struct connection_table *table, struct connection *connection,
 		return false;
 	}
 	here->count++;
-	cold->domain = (uint32_t)(here - table->domains);
-	cold->source = source_count_up(table, request);
+	cold->domain = (uint64_t)(here - table->domains) & (CONNECTION_DOMAINS_LIMIT - 1);
+	cold->source = source_count_up(table, request) & (CONNECTION_LIMIT_MOST * 2 - 1);
+	cold->charge = request->charge.of;
+	cold->charge_is_source = request->charge.is_source;
 	return true;
+}
+
+void
+connection_uncharge(struct connection_table *table, const struct connection *connection)
+{
+	struct connection_cold *cold = connection_cold_of(table, connection);
+	struct rule_charge charge = { cold->charge, cold->charge_is_source };
+
+	if (likely(charge.of == 0))
+		return;
+	cold->charge = 0;
+	rule_limit_release(table->limits, charge);
 }
 
 void
@@ -337,8 +402,9 @@ connection_leave(struct connection_table *table, struct connection *connection)
 	struct connection_domain *domain = here->domain;
 
 	connection_set_spare(table, connection, false);
-	source_count_down(table, cold->source);
+	connection_uncharge(table, connection);
+	source_count_down(table, (uint32_t)cold->source);
 	if (--here->count == 0)
-		domain_drop(table, cold->domain);
+		domain_drop(table, (uint32_t)cold->domain);
 	count_down(domain);
 }

@@ -11,6 +11,8 @@
 #include "base/timing_wheel.h"
 #include "firewall/connection.h"
 
+#include "graph/id.h"
+
 #include <stddef.h>
 
 /* connection.flags, beside the public ones */
@@ -23,10 +25,13 @@
 /* What no packet touches; at the connection's place in an array of its own. */
 struct connection_cold {
 	struct timing_wheel_link timer;
-	uint32_t older, newer; /* in the list of CONNECTION_SPARE ones: place + 1, 0: none */
-	uint32_t domain;       /* place of its connection_domain_here */
-	uint32_t source;       /* place of its connection_source; PLACE_NONE: it is not counted */
-	uint32_t timeout;      /* connection_request.timeout */
+	uint32_t charge; /* rule_charge.of */
+	/* in the list of CONNECTION_SPARE ones: place + 1, 0: none */
+	uint64_t older : 26, newer : 26;
+	uint64_t charge_is_source : 1;
+	uint64_t domain : 16;  /* place of its connection_domain_here */
+	uint64_t source : 25;  /* place of its connection_source + 1; 0: it is not counted */
+	uint64_t timeout : 23; /* connection_request.timeout */
 };
 
 /* Addresses that are too long, or too many, for the connection itself: by side. At its place, less
@@ -47,6 +52,12 @@ struct connection_domain_here {
 struct connection_source {
 	uint8_t ip[16];
 	uint32_t domain, family, count, reserved;
+};
+
+/* What happened to a domain's; at the index of its id. Only the worker writes. */
+struct connection_tally {
+	_Atomic uint32_t id; /* 0: nobody's */
+	_Atomic uint64_t added, ended, evicted, refused;
 };
 
 _Static_assert(sizeof(struct connection) == 128 && offsetof(struct connection, tcp) == 64, "lines");
@@ -81,6 +92,8 @@ struct connection_table {
 	struct place_index source_index;
 	struct connection_source *sources;
 
+	struct connection_tally *tallies;
+	struct rule_limits *limits; /* to whom charges are given back */
 	uint64_t added, ended_ever, evicted, refused;
 
 	struct connection connections[] __attribute__((aligned(CONNECTION_PAGE)));
@@ -100,6 +113,14 @@ static inline struct connection_cold *
 connection_cold_of(const struct connection_table *table, const struct connection *connection)
 {
 	return &table->cold[connection->place];
+}
+
+static inline void
+connection_timeout_put(struct connection_cold *cold, uint32_t seconds)
+{
+	if (seconds > CONNECTION_TIMEOUT_MOST)
+		seconds = CONNECTION_TIMEOUT_MOST;
+	cold->timeout = seconds & CONNECTION_TIMEOUT_MOST;
 }
 
 /* ---- connection_key.c ---------------------------------------------------------------------------
@@ -166,11 +187,34 @@ bool connection_admit(struct connection_table *table, const struct connection_re
 /* Enters the connection that was admitted. False, with nothing counted any more: no memory. */
 bool connection_enter(struct connection_table *table, struct connection *connection,
 	const struct connection_request *request);
+/* It counts for its rule's limit no more. */
+void connection_uncharge(struct connection_table *table, const struct connection *connection);
 /* Of one that goes; the domain may be gone after. */
 void connection_leave(struct connection_table *table, struct connection *connection);
 /* Whether it may give its place to another from now on. */
 void connection_set_spare(
 	struct connection_table *table, struct connection *connection, bool spare);
+
+/* The tally of the domain; that of another, which had the index before, ends with it. */
+struct connection_tally *connection_tally_begin(struct connection_tally *tally, uint32_t id);
+
+static inline struct connection_tally *
+connection_tally_of(const struct connection_table *table, uint32_t id)
+{
+	struct connection_tally *tally = &table->tallies[id_index(id)];
+
+	return likely(atomic_load_explicit(&tally->id, memory_order_relaxed) == id)
+		       ? tally
+		       : connection_tally_begin(tally, id);
+}
+
+/* Without a locked instruction. */
+static inline void
+connection_tally_raise(_Atomic uint64_t *counter)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+}
 
 static inline struct connection_domain *
 connection_domain_of(const struct connection_table *table, const struct connection *connection)

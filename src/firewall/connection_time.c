@@ -46,7 +46,7 @@ static uint32_t
 timeout_ticks(const struct connection_table *table, const struct connection *connection)
 {
 	enum connection_timeout kind = timeout_kind(connection);
-	uint32_t seconds = connection_cold_of(table, connection)->timeout;
+	uint32_t seconds = (uint32_t)connection_cold_of(table, connection)->timeout;
 	uint64_t ticks;
 
 	if (seconds == 0 || kind == TIMEOUT_TCP_OPENING || kind == TIMEOUT_TCP_CLOSING ||
@@ -110,12 +110,26 @@ connection_settle(struct connection_table *table, struct connection *connection)
 		if (state == TCP_STATE_TIME_WAIT || state == TCP_STATE_RESET)
 			connection->flags |= CONNECTION_ENDED;
 	}
+	if (connection->flags & CONNECTION_ENDED)
+		connection_uncharge(table, connection);
 	connection_set_spare(table, connection, may_give_place(connection));
 	deadline = deadline_tick(table, connection);
 	if (deadline >= timing_wheel_due(&table->wheel, connection->place))
 		return; /* it is put back when it comes up */
 	timing_wheel_remove(&table->wheel, connection->place);
 	timing_wheel_add(&table->wheel, connection->place, deadline);
+}
+
+void
+connection_set_timeout(
+	struct connection_table *table, struct connection *connection, uint32_t seconds)
+{
+	struct connection_cold *cold = connection_cold_of(table, connection);
+
+	if (cold->timeout == seconds)
+		return;
+	connection_timeout_put(cold, seconds);
+	connection_settle(table, connection);
 }
 
 void

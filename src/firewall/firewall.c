@@ -70,8 +70,7 @@ firewall_free(struct firewall *firewall)
 	rule_list_free(firewall->sources);
 	rule_list_free(firewall->destinations);
 	translations_free(firewall->translations);
-	for (unsigned i = 0; i < firewall->zones.count; i++)
-		free(firewall->zones.names[i]);
+	zones_free(&firewall->zones);
 	free(atomic_load_explicit(&firewall->live, memory_order_relaxed));
 	free(firewall);
 }
@@ -216,54 +215,6 @@ weft_firewall_port_add(struct weft_change *change, struct weft_device *device, c
 	return vport;
 }
 
-/* ---- zones ------------------------------------------------------------------------------------
- */
-
-static int
-find_zone(const struct firewall_zones *zones, const char *name)
-{
-	for (unsigned i = 0; i < zones->count; i++)
-		if (strcmp(zones->names[i], name) == 0)
-			return (int)i;
-	return -1;
-}
-
-/* Zones stay, for an aborted change, too: one that nothing is in matches nothing. */
-static int
-obtain_zone(struct weft_change *change, struct firewall_zones *zones, const char *name)
-{
-	int zone = find_zone(zones, name);
-
-	if (zone >= 0)
-		return zone;
-	if (zones->count == RULE_PORTS)
-		return change_fail(change, ENOSPC, "a firewall has at most %u zones", RULE_PORTS);
-	zones->names[zones->count] = strdup(name);
-	if (zones->names[zones->count] == NULL)
-		return change_fail(change, ENOMEM, "out of memory");
-	return (int)zones->count++;
-}
-
-void
-weft_firewall_guard(struct weft_change *change, struct weft_device *device, struct weft_vport *port,
-	const char *zone)
-{
-	struct firewall *firewall;
-	int index;
-
-	if (weft_change_failed(change, NULL) || device == NULL || port == NULL ||
-		!device_is(change, device, &firewall_class))
-		return;
-	if (zone == NULL) {
-		vport_guard(change, port, NULL, 0, false);
-		return;
-	}
-	firewall = device->data;
-	index = obtain_zone(change, &firewall->zones, zone);
-	if (index >= 0 && change_touch(change, device) == 0)
-		vport_guard(change, port, device, (uint8_t)index, false);
-}
-
 /* ---- guards of switches -----------------------------------------------------------------------
  */
 
@@ -301,12 +252,10 @@ void
 firewall_become_guard(struct weft_change *change, struct weft_device *device)
 {
 	struct weft_vport *ports[FIREWALL_PORTS] = { NULL }, *vport = NULL;
-	struct firewall *firewall;
 	char text[GUARD_NAME_SIZE];
 
 	if (weft_change_failed(change, NULL) || !device_is(change, device, &firewall_class))
 		return;
-	firewall = device->data;
 	if (!guard_name(text, device->name)) {
 		change_fail(change, EINVAL, "the name of firewall %s is too long", device->name);
 		return;
@@ -315,7 +264,7 @@ firewall_become_guard(struct weft_change *change, struct weft_device *device)
 		ports[firewall_port_of(change_vport_after(vport))->index] = vport;
 	/* in the order of what connections have noted */
 	for (unsigned i = 0; i < FIREWALL_PORTS; i++)
-		if (ports[i] != NULL && obtain_zone(change, &firewall->zones, ports[i]->name) < 0)
+		if (ports[i] != NULL && zones_obtain(change, device, ports[i]->name) < 0)
 			return;
 	for (unsigned i = 0; i < FIREWALL_PORTS; i++)
 		if (ports[i] != NULL)
@@ -409,14 +358,17 @@ weft_firewall_translations(struct weft_change *change, struct weft_device *devic
 	struct translations_update *update;
 	struct translations *made;
 	struct firewall *firewall;
+	bool routed;
 	int port;
 
 	if (weft_change_failed(change, NULL) || device == NULL ||
 		!device_is(change, device, &firewall_class))
 		return;
-	inside = inside != NULL ? inside : "in";
+	routed = inside == NULL && change_vport_next(device, NULL) == NULL;
+	if (!routed && inside == NULL)
+		inside = "in";
 	firewall = device->data;
-	port = find_port(device, inside);
+	port = routed ? 0 : find_port(device, inside);
 	if (port < 0 && count != 0) {
 		change_fail(change, ENOENT, "firewall %s/%s has no port \"%s\" to translate behind",
 			device->network->name, device->name, inside);
@@ -432,7 +384,7 @@ weft_firewall_translations(struct weft_change *change, struct weft_device *devic
 		change_failed_with(change);
 		return;
 	}
-	made->inside = (unsigned)port;
+	made->inside = routed ? TRANSLATIONS_ROUTED : (unsigned)port;
 	update = malloc(sizeof(*update));
 	if (update == NULL || change_stage(change, &translations_update_step, update) < 0) {
 		change_fail(change, ENOMEM, "out of memory");
@@ -450,10 +402,13 @@ resolve_port(void *context, const char *name)
 {
 	struct weft_device *device = context;
 	const struct firewall *firewall = device->data;
+	int zone;
 
-	/* zones stay when it guards nothing any more; what guards has no ports of its own */
-	return change_vport_next(device, NULL) != NULL ? find_port(device, name)
-						       : find_zone(&firewall->zones, name);
+	/* what guards has no ports of its own; a zone may have none, and comes when it gets one */
+	if (change_vport_next(device, NULL) != NULL)
+		return find_port(device, name);
+	zone = zones_find(&firewall->zones, name);
+	return zone >= 0 ? zone : RULE_PORTS;
 }
 
 static const struct address_set *
@@ -462,6 +417,14 @@ resolve_set(void *context, const char *name)
 	const struct weft_device *device = context;
 
 	return address_set_staged(device->network, name);
+}
+
+static const struct port_set *
+resolve_port_set(void *context, const char *name)
+{
+	const struct weft_device *device = context;
+
+	return port_set_staged(device->network, name);
 }
 
 /* ---- what a change makes of a firewall --------------------------------------------------------
@@ -480,6 +443,7 @@ make_live(struct weft_device *device)
 	live->config = firewall->config;
 	live->keep = firewall->config.keep;
 	live->accept_invalid = firewall->config.accept_invalid;
+	live->routed = change_vport_next(device, NULL) == NULL;
 	while ((object = change_vport_next(device, object)) != NULL)
 		live->ports[firewall_port_of(change_vport_after(object))->index] = object->id;
 	return live;
@@ -501,7 +465,7 @@ static int
 prepare(struct weft_device *device, struct weft_change *change, struct weft_error *error)
 {
 	struct firewall *firewall = device->data;
-	const struct rule_names names = { resolve_port, resolve_set, device };
+	const struct rule_names names = { resolve_port, resolve_set, resolve_port_set, device };
 	struct firewall_live *live = make_live(device);
 
 	(void)change;
@@ -557,6 +521,7 @@ commit(struct weft_device *device)
 	live->destinations = classifier_view(rule_list_classifier(firewall->destinations));
 	if (firewall->translations != NULL && firewall->translations->count != 0)
 		live->translations = firewall->translations;
+	live->whole = live->translations != NULL && live->translations->maps;
 	live->version = before != NULL ? before->version : 0;
 	look_at_rules(live, firewall->rules);
 	if (judges_otherwise(live, before)) {
@@ -580,6 +545,7 @@ reclaim(struct weft_device *device)
 	rule_list_reclaim(firewall->destinations);
 	free(firewall->replaced);
 	firewall->replaced = NULL;
+	zones_release(device);
 }
 
 static void
@@ -592,7 +558,7 @@ device_free(struct weft_device *device)
 	if (atomic_load_explicit(&firewall->live, memory_order_relaxed) != NULL) {
 		atomic_store_explicit(&firewall->all->by_device[id_index(device->id)], NULL,
 			memory_order_release);
-		firewalls_forget(device->network->weft, device->id);
+		firewalls_forget(device->network->weft, &firewall->domain);
 	}
 	firewall_free(firewall);
 }

@@ -20,14 +20,16 @@
  *	   ones, if they are of no connection; if none does they are dropped (invalid-state,
  *	   out-of-window).
  *	5. Accepted: a connection is made, unless the rule is stateless, the packet has no flow
- *	   (flow.h), or goes to a group. Where a limit is reached it is dropped
- *	   (connection-limit, source-limit). It goes out by the other port, unchanged.
+ *	   (flow.h), or goes to a group. Where a limit is reached, of the rule or of all, it is
+ *	   dropped (connection-limit, source-limit, connection-rate, source-rate). It goes out by
+ *the other port, unchanged.
  *	6. Rejected: a TCP segment is answered by a reset, another IP packet by ICMP
  *	   "administratively prohibited", both from whom it was for, at most FIREWALL_REJECT_RATE a
  *	   second of one firewall.
  *
  * Connections belong to workers (connection.h): a worker handles the packets of those flows whose
- * hash is its own, whoever received them.
+ * hash is its own, whoever received them; all of a firewall's are one's where it maps endpoints
+ * (mapping.h).
  *
  * Changes
  *	Workers read all that judges in one piece, which a commit replaces: every packet is judged
@@ -56,6 +58,15 @@ extern const struct device_class firewall_class;
 /* Named sets of addresses are objects of their network, as devices are, without vports. Their
  * device names are not those that people gave them: address_set_name(). */
 extern const struct device_class address_set_class;
+/* Named sets of ports are, too. */
+extern const struct device_class port_set_class;
+
+/* Whether it is one of these, and no device for people. */
+static inline bool
+firewall_is_set(const struct weft_device *device)
+{
+	return device->class == &address_set_class || device->class == &port_set_class;
+}
 
 /*
  * A firewall of more than two ports is a guard of the ports of a transparent switch
@@ -80,21 +91,41 @@ struct firewall_info {
 	struct weft_firewall_config config; /* defaults filled in */
 	size_t rules, translations;
 	uint32_t connections;
+	struct connection_counts counts; /* of all workers, since the firewall is there */
 };
 
 void firewall_read(const struct weft_device *device, struct firewall_info *info);
-/* Looks at all addresses of its sets: seldom. */
+/* Looks at all addresses of its sets, if they or the rules have changed since it was last asked. */
 void firewall_classifier(const struct weft_device *device, struct classifier_state *state);
 
 struct firewall_rule {
 	const struct rule *rule;     /* as long as the lock is held */
 	const struct rule *shadowed; /* by this earlier one, which takes all of its packets; NULL:
-				      * by none that is known */
+				      * by none that is known, or nobody has looked */
 	struct rule_count count;     /* of all workers, since the rule has its name */
+	uint32_t connections;        /* that live, where the rule has a limit */
 };
 
-/* In their order. look() false: stop. */
+/* In their order, without looking for shadows. look() false: stop. */
 void firewall_each_rule(const struct weft_device *device,
+	bool (*look)(void *context, const struct firewall_rule *rule), void *context);
+
+/* How far one has come who lets go of the lock now and then. Zero at first. */
+struct firewall_rules_at {
+	unsigned at;      /* rules looked at */
+	uint32_t version; /* of them */
+};
+
+enum firewall_rules_end {
+	FIREWALL_RULES_MORE,
+	FIREWALL_RULES_END, /* that was all, or look() has said stop */
+	/* they are others, and none was looked at: begin again, or go on at that number in these */
+	FIREWALL_RULES_CHANGED,
+};
+
+/* The next `most` rules, with what shadows them. */
+enum firewall_rules_end firewall_next_rules(const struct weft_device *device,
+	struct firewall_rules_at *at, unsigned most,
 	bool (*look)(void *context, const struct firewall_rule *rule), void *context);
 /* What `from` and `to` of a connection or a flow record are called: a port or a zone. NULL: there
  * is none of that index. */
@@ -104,6 +135,8 @@ const struct rule *firewall_find_rule(const struct weft *weft, uint32_t id);
 
 const char *address_set_name(const struct weft_device *device);
 const struct address_set *address_set_of(const struct weft_device *device);
+const char *port_set_name(const struct weft_device *device);
+const struct port_set *port_set_of(const struct weft_device *device);
 
 /* ---- connections (firewall_state.c): control threads, without any lock ---------------------- */
 
@@ -145,6 +178,8 @@ size_t firewall_kill(struct weft *weft, const struct connection_filter *filter);
 struct firewall_log {
 	uint32_t vport; /* id: where the packet came in */
 	uint8_t action; /* enum weft_rule_action */
+	uint8_t limit;  /* enum rule_limit_result: LIMIT_KEPT, or the limit for which it dropped it
+			 */
 	char rule[64];  /* its name, cut to that */
 	char packet[TRACE_DESCRIBE_SIZE];
 };

@@ -107,6 +107,8 @@ read_endpoints(struct reading *reading, const struct lyd_node *node, struct weft
 	rule->to_set = model_text(node, "to-set");
 	rule->from_port = read_ports(reading, node, "from-port", &rule->n_from_port);
 	rule->to_port = read_ports(reading, node, "to-port", &rule->n_to_port);
+	rule->from_port_set = model_text(node, "from-port-set");
+	rule->to_port_set = model_text(node, "to-port-set");
 }
 
 static void
@@ -176,6 +178,50 @@ read_single(const struct lyd_node *node, struct weft_rule *rule)
 		rule->fields |= WEFT_RULE_TO_MAC;
 }
 
+/* ---- limits -------------------------------------------------------------------------------------
+ */
+
+static uint32_t
+seconds(const struct lyd_node *node, const char *name)
+{
+	return (uint32_t)((model_milliseconds(node, name, 0) + 999) / 1000);
+}
+
+static void
+read_rate(const struct lyd_node *node, const char *name, const char *burst,
+	struct weft_rule_rate *rate)
+{
+	const char *text = model_text(node, name);
+
+	if (text == NULL || model_parse_rate(text, rate) < 0)
+		return;
+	rate->burst = (uint32_t)model_number(node, burst, 0);
+}
+
+static void
+read_limit(struct reading *reading, const struct lyd_node *entry, struct weft_rule *rule)
+{
+	const struct lyd_node *node = model_child(entry, "limit");
+	struct weft_rule_limit *limit;
+
+	if (node == NULL || rule->action != WEFT_RULE_ACCEPT)
+		return;
+	limit = arena_take(reading->arena, sizeof(*limit));
+	if (limit == NULL) {
+		reading->failed = true;
+		return;
+	}
+	*limit = (struct weft_rule_limit){
+		.connections = (uint32_t)model_number(node, "connections", 0),
+		.per_source = (uint32_t)model_number(node, "per-source", 0),
+	};
+	read_rate(node, "rate", "burst", &limit->rate);
+	read_rate(node, "source-rate", "source-burst", &limit->source_rate);
+	if (limit->connections + limit->per_source + limit->rate.count + limit->source_rate.count >
+		0)
+		rule->limit = limit;
+}
+
 /* ---- rules --------------------------------------------------------------------------------------
  */
 
@@ -208,6 +254,8 @@ read_rule(struct reading *reading, const struct lyd_node *node, struct weft_rule
 	read_flags(node, rule);
 	read_states(node, rule);
 	read_single(node, rule);
+	read_limit(reading, node, rule);
+	rule->timeout = seconds(node, "timeout");
 }
 
 struct weft_rule *
@@ -244,6 +292,15 @@ read_one_to_one(
 	translation->n_addresses = 2;
 }
 
+static enum weft_filtering
+filtering_of(const char *text)
+{
+	if (strcmp(text, "address") == 0)
+		return WEFT_FILTER_ADDRESS;
+	return strcmp(text, "endpoint-independent") == 0 ? WEFT_FILTER_NONE
+							 : WEFT_FILTER_ADDRESS_AND_PORT;
+}
+
 static void
 read_translation(
 	struct reading *reading, const struct lyd_node *node, struct weft_translation *translation)
@@ -262,7 +319,13 @@ read_translation(
 	if (ports != NULL)
 		model_parse_ports(ports, &translation->ports);
 	translation->addresses = read_prefixes(reading, node, "source", &translation->n_addresses);
-	if (model_child(node, "prefix") != NULL) {
+	translation->endpoint_independent =
+		strcmp(model_text(node, "mapping"), "endpoint-independent") == 0;
+	translation->filtering = filtering_of(model_text(node, "filtering"));
+	translation->match.to = read_names(reading, node, "to", &translation->match.n_to);
+	if (model_flag(node, "masquerade", false)) {
+		translation->kind = WEFT_TRANSLATE_MASQUERADE;
+	} else if (model_child(node, "prefix") != NULL) {
 		read_one_to_one(reading, node, translation);
 	} else if (model_child(node, "destination") != NULL) {
 		translation->kind = WEFT_TRANSLATE_DESTINATION;
@@ -285,14 +348,46 @@ firewall_translations_read(struct arena *arena, const struct lyd_node *node, uns
 	return reading.failed ? NULL : list;
 }
 
+static void
+add_claims(struct weft_claim *claims, unsigned *count, const struct lyd_node *node,
+	const char *leaf, bool everywhere)
+{
+	const struct lyd_node *entry = model_child(node, leaf);
+
+	for (; entry != NULL; entry = model_next(entry)) {
+		struct weft_claim *claim = &claims[(*count)++];
+
+		model_parse_match(model_value(entry), &claim->prefix);
+		claim->everywhere = everywhere;
+	}
+}
+
+struct weft_claim *
+firewall_claims_read(struct arena *arena, const struct lyd_node *node, unsigned *count)
+{
+	static const char *const leaves[] = { "source", "outside", "to-ip" };
+	const struct lyd_node *first = model_child(node, "translations"), *entry;
+	struct weft_claim *claims;
+	unsigned most = 0;
+
+	*count = 0;
+	for (entry = first; entry != NULL; entry = model_next(entry))
+		for (unsigned i = 0; i < 3; i++)
+			most += count_of(model_child(entry, leaves[i]));
+	claims = arena_take(arena, (most + 1) * sizeof(*claims));
+	for (entry = first; claims != NULL && entry != NULL; entry = model_next(entry)) {
+		bool destination = model_child(entry, "destination") != NULL;
+		bool everywhere = model_flag(entry, "answer", false);
+
+		/* of what goes out to-ip is somebody else */
+		for (unsigned i = 0; i < (destination ? 3u : 2u); i++)
+			add_claims(claims, count, entry, leaves[i], everywhere);
+	}
+	return claims;
+}
+
 /* ---- the firewall
  * ---------------------------------------------------------------------------------- */
-
-static uint32_t
-seconds(const struct lyd_node *timeouts, const char *name)
-{
-	return (uint32_t)((model_milliseconds(timeouts, name, 0) + 999) / 1000);
-}
 
 void
 firewall_config_read(const struct lyd_node *node, struct weft_firewall_config *config)
@@ -338,6 +433,19 @@ address_set_members_read(const struct lyd_node *node, size_t *count)
 	for (size_t i = 0; members != NULL && i < *count; i++, leaf = model_next(leaf))
 		model_parse_match(model_value(leaf), &members[i]);
 	return members;
+}
+
+struct weft_port_range *
+port_set_read(const struct lyd_node *node, size_t *count)
+{
+	const struct lyd_node *leaf = model_child(node, "ports");
+	struct weft_port_range *ports;
+
+	*count = count_of(leaf);
+	ports = malloc((*count + 1) * sizeof(*ports));
+	for (size_t i = 0; ports != NULL && i < *count; i++, leaf = model_next(leaf))
+		model_parse_ports(model_value(leaf), &ports[i]);
+	return ports;
 }
 
 const char *

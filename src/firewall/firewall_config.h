@@ -20,8 +20,15 @@ struct weft_rule *firewall_rules_read(
 struct weft_translation *firewall_translations_read(
 	struct arena *arena, const struct lyd_node *node, unsigned *count);
 
+/* What the router that it guards has to claim: outside addresses of its translations. */
+struct weft_claim *firewall_claims_read(
+	struct arena *arena, const struct lyd_node *node, unsigned *count);
+
 /* The members of an entry of networks/address-sets; malloced. */
 struct weft_prefix *address_set_members_read(const struct lyd_node *node, size_t *count);
+
+/* The ranges of an entry of networks/port-sets; malloced. */
+struct weft_port_range *port_set_read(const struct lyd_node *node, size_t *count);
 
 /* The zone of a port of the router that the firewall guards: its own name, unless a zone has it. */
 const char *firewall_zone_of(const struct lyd_node *node, const char *port);

@@ -86,7 +86,10 @@ firewall_send_whole(struct worker *worker, struct vport *egress, struct passage 
 			dry_run);
 	for (unsigned i = 0; i < count; i++)
 		/* with the flags of the datagram */
-		passage_send(worker, passage, egress, fragments[i]);
+		if (egress != NULL)
+			passage_send(worker, passage, egress, fragments[i]);
+		else
+			vport_give_back(worker, passage->ingress, fragments[i]);
 }
 
 void

@@ -44,12 +44,13 @@ static void
 name_zones(struct passage *passage)
 {
 	if (passage->firewall->policy != NULL) {
-		passage->fields.from = passage->inward ? MEMBER_VNIC : MEMBER_NETWORK;
-		passage->fields.to = passage->inward ? MEMBER_NETWORK : MEMBER_VNIC;
+		passage->fields.from = passage->way == WAY_ENTER ? MEMBER_VNIC : MEMBER_NETWORK;
+		passage->fields.to = passage->way == WAY_ENTER ? MEMBER_NETWORK : MEMBER_VNIC;
 		return;
 	}
 	passage->fields.from = passage->ingress->guard_index;
-	passage->fields.to = passage->egress->guard_index;
+	passage->fields.to =
+		passage->egress != NULL ? passage->egress->guard_index : passage->fields.from;
 }
 
 /* False: the packet is gone. */
@@ -62,7 +63,7 @@ read_fields(struct worker *worker, struct passage *passage)
 		drop(worker, passage, reason_of(result));
 		return false;
 	}
-	if (likely(passage->egress == NULL && !passage->inward)) {
+	if (likely(passage->way == WAY_ACROSS)) {
 		passage->fields.from = firewall_port_of(passage->ingress)->index;
 		passage->fields.to = !passage->fields.from;
 	} else {
@@ -95,13 +96,14 @@ read_flow(struct passage *passage, const struct hash_key *key)
 static bool
 hand_over(struct worker *worker, const struct passage *passage, uint64_t hash)
 {
-	unsigned owner = firewall_owner(worker, hash);
+	unsigned owner = passage_owner(worker, passage, hash);
 
 	if (likely(owner == worker->index) || passage_is_dry_run(passage))
 		return false;
-	if (passage->egress != NULL) {
+	if (passage->way != WAY_ACROSS && passage->way != WAY_ENTER) {
 		packet_meta(passage->packet)->flags |= PACKET_TO_JUDGE;
-		packet_meta(passage->packet)->flow_hash = passage->egress->id;
+		packet_meta(passage->packet)->flow_hash =
+			passage->egress != NULL ? passage->egress->id : 0;
 	}
 	worker_hand_over(worker, owner, firewall_node(worker), passage->packet);
 	return true;
@@ -126,24 +128,65 @@ send_unjudged(struct worker *worker, struct vport *egress, struct rte_mbuf *pack
 	vport_send(worker, egress, packet);
 }
 
-/* Whether a guard has nothing to say: between other places than its zones, or within one. */
 static bool
-is_unasked(const struct firewall *firewall, const struct vport *ingress, const struct vport *egress)
+translates(struct worker *worker, uint32_t guard)
 {
-	return firewall->policy == NULL && (ingress == NULL || ingress->guard != egress->guard ||
-						   ingress->guard_index == egress->guard_index);
+	const struct firewall *firewall = guard != 0 ? firewall_by_device(worker, guard) : NULL;
+
+	return firewall != NULL && firewall_live_of(firewall)->translations != NULL;
 }
 
-/* What a device sends out of a guarded vport. False: there is nothing to judge. */
+/* What came into a device and is for that. False: there is nothing to translate. */
+static bool
+enter_arrival(struct worker *worker, struct vport *ingress, struct rte_mbuf *packet,
+	struct passage *passage)
+{
+	if (ingress == NULL) {
+		packet_drop(worker, NULL, DROP_STALE_VPORT, packet);
+		return false;
+	}
+	if (!translates(worker, ingress->guard)) {
+		vport_give_back(worker, ingress, packet);
+		return false;
+	}
+	passage->way = WAY_IN;
+	passage->ingress = ingress;
+	passage->egress = NULL;
+	passage->firewall = firewall_by_device(worker, ingress->guard);
+	return true;
+}
+
+/* What of a device's packets is not for rules: between other places than the guard's zones, or
+ * within one. A vnic's guard judges all. */
+static bool
+is_free_to_go(struct worker *worker, const struct firewall *firewall, const struct vport *ingress,
+	const struct vport *egress, const struct packet_meta *meta)
+{
+	if (egress->guard == 0)
+		return true;
+	if (firewall != NULL && firewall->policy != NULL)
+		return false;
+	if (ingress == NULL || ingress->guard != egress->guard)
+		return true;
+	if (unlikely(meta->flags & PACKET_ABOUT_JUDGED))
+		return !translates(worker, egress->guard);
+	return ingress->guard_index == egress->guard_index;
+}
+
+/* What a device sends out of a guarded vport, or has got by one. False: there is nothing to judge.
+ */
 static bool
 enter_guard(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
 {
 	struct packet_meta *meta = packet_meta(packet);
-	struct vport *egress = vport_get(worker, meta->flow_hash);
-	struct vport *ingress = vport_get(worker, meta->vport);
+	struct vport *ingress = vport_get(worker, meta->vport), *egress;
+	uint32_t to = meta->flow_hash;
 
 	meta->flags &= (uint8_t)~PACKET_TO_JUDGE;
 	meta->flow_hash = 0;
+	if (to == 0)
+		return enter_arrival(worker, ingress, packet, passage);
+	egress = vport_get(worker, to);
 	if (unlikely(egress == NULL)) {
 		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
 		return false;
@@ -151,12 +194,11 @@ enter_guard(struct worker *worker, struct rte_mbuf *packet, struct passage *pass
 	passage->ingress = ingress;
 	passage->egress = egress;
 	passage->firewall = firewall_by_device(worker, egress->guard);
-	if (unlikely(egress->guard == 0 ||
-		     (passage->firewall != NULL &&
-			     is_unasked(passage->firewall, ingress, egress)))) {
+	if (is_free_to_go(worker, passage->firewall, ingress, egress, meta)) {
 		send_unjudged(worker, egress, packet);
 		return false;
 	}
+	passage->way = meta->flags & PACKET_ABOUT_JUDGED ? WAY_SAID : WAY_OUT;
 	/* a guard that is gone is for who removed it to care for */
 	if (unlikely(passage->firewall == NULL || ingress == NULL)) {
 		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
@@ -171,7 +213,7 @@ enter_inward(struct worker *worker, struct rte_mbuf *packet, struct passage *pas
 {
 	const struct vport *ingress = passage->ingress;
 
-	passage->inward = true;
+	passage->way = WAY_ENTER;
 	if (unlikely(ingress->node == ingress->home)) { /* not guarded any more */
 		vport_enter(worker, ingress, packet);
 		return false;
@@ -188,6 +230,7 @@ static bool
 enter_port(struct worker *worker, const struct firewall_shard *shard, struct rte_mbuf *packet,
 	struct passage *passage)
 {
+	passage->way = WAY_ACROSS;
 	passage->egress = NULL;
 	passage->ingress = vport_get(worker, packet_meta(packet)->vport);
 	if (unlikely(passage->ingress == NULL)) {
@@ -208,7 +251,6 @@ enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *pack
 	bool guards = unlikely(packet_meta(packet)->flags & PACKET_TO_JUDGE);
 
 	passage->packet = packet;
-	passage->inward = false;
 	if (!(guards ? enter_guard(worker, packet, passage)
 		     : enter_port(worker, shard, packet, passage)))
 		return false;
@@ -228,18 +270,45 @@ enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *pack
 
 /* ---- 5.: what is accepted -------------------------------------------------------------------- */
 
+/* It goes where the device that it came into says, with the address that it has now. */
+static void
+go_in(struct worker *worker, struct passage *passage)
+{
+	if (unlikely(packet_meta(passage->packet)->flags & PACKET_GATHERED))
+		firewall_send_whole(worker, NULL, passage);
+	else
+		vport_give_back(worker, passage->ingress, passage->packet);
+}
+
+/* It is for the device itself, and whole. */
+static void
+give_back(struct worker *worker, struct passage *passage)
+{
+	struct packet_meta *meta = packet_meta(passage->packet);
+
+	if (unlikely(meta->flags & PACKET_GATHERED)) {
+		meta->flags &= (uint8_t)~PACKET_GATHERED;
+		meta->header_length = 0;
+	}
+	vport_give_back(worker, passage->ingress, passage->packet);
+}
+
 /* Out, as it is; `to`: by which port, where there is no egress already. */
 static void
 forward(struct worker *worker, struct passage *passage, unsigned to)
 {
 	struct vport *egress = passage->egress;
 
-	if (unlikely(egress != NULL))
-		packet_meta(passage->packet)->flags |= PACKET_JUDGED;
-	else if (unlikely(passage->inward))
-		egress = passage->ingress;
-	else
+	if (likely(passage->way == WAY_ACROSS)) {
 		egress = vport_get(worker, passage->live->ports[to]);
+	} else if (passage->way == WAY_ENTER) {
+		egress = passage->ingress;
+	} else if (passage->way == WAY_IN) {
+		go_in(worker, passage);
+		return;
+	} else {
+		packet_meta(passage->packet)->flags |= PACKET_JUDGED;
+	}
 	if (unlikely(egress == NULL))
 		drop(worker, passage, DROP_NO_DESTINATION);
 	else if (unlikely(packet_meta(passage->packet)->flags & PACKET_GATHERED))
@@ -255,7 +324,8 @@ forward_translated(
 {
 	if (!firewall_rewrite(worker, passage, reply))
 		return;
-	if (to != passage->fields.from || firewall_turn(worker, passage))
+	if (passage->way != WAY_ACROSS || to != passage->fields.from ||
+		firewall_turn(worker, passage))
 		forward(worker, passage, to);
 }
 
@@ -270,6 +340,12 @@ refusal_reason(enum connection_refusal why)
 	default:
 		return DROP_CONNECTION_LIMIT;
 	}
+}
+
+static bool
+has_limit(const struct rule *rule)
+{
+	return rule != NULL && unlikely(rule->match.limit != NULL);
 }
 
 /* What is made of a packet that begins something: of whom its answer will come, and to whom go. */
@@ -292,17 +368,24 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		.reply_hash = plan->reply_hash,
 		.rule = rule != NULL ? rule->id : 0,
 		.judged = passage->live->version,
+		.timeout = rule != NULL ? rule->match.timeout : 0,
 		.from = passage->fields.from,
 		.to = plan->fields.to,
 	};
 	struct connection *connection;
 	enum connection_refusal why;
 
+	if (has_limit(rule) && !firewall_keeps_limit(worker, shard, passage, rule, &request.charge))
+		return false;
 	connection = connection_add(shard->connections, &request, worker->now, &why);
 	if (unlikely(connection == NULL)) {
+		if (request.charge.of != 0)
+			rule_limit_release(passage->firewall->all->limits, request.charge);
 		drop(worker, passage, refusal_reason(why));
 		return false;
 	}
+	if (unlikely(passage->live->whole && passage->mapped != 0))
+		mapping_hold(shard->mappings, connection, passage->mapped - 1u);
 	connection_pass(shard->connections, connection, 0, segment,
 		rte_pktmbuf_pkt_len(passage->packet), worker->now);
 	return true;
@@ -321,15 +404,21 @@ may_begin(const struct passage *passage, const struct rule *rule, const struct t
 /* ---- 4.: asking the rules -------------------------------------------------------------------- */
 
 static void
-note_hit(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+note_hit(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
 	const struct rule *rule)
 {
 	if (rule == NULL || passage_is_dry_run(passage))
 		return;
 	rule_count_hit(
 		shard->counters, rule->id, rte_pktmbuf_pkt_len(passage->packet), worker->now);
-	if (unlikely(rule->match.log))
-		firewall_log(worker, shard, passage, rule);
+}
+
+static void
+tell(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
+	const struct rule *rule)
+{
+	if (rule != NULL && unlikely(rule->match.log) && !passage_is_dry_run(passage))
+		firewall_log(worker, shard, passage, rule, LIMIT_KEPT);
 }
 
 static const struct rule *
@@ -368,6 +457,7 @@ meet_single(struct worker *worker, struct firewall_shard *shard, struct passage 
 	const struct rule *rule =
 		find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_NEW);
 
+	tell(worker, shard, passage, rule);
 	if (obey(worker, passage, rule))
 		forward(worker, passage, passage->fields.to);
 }
@@ -378,7 +468,11 @@ meet_first(struct worker *worker, struct firewall_shard *shard, struct passage *
 	struct plan *plan, const struct rule *rule, const struct tcp_segment *segment)
 {
 	bool begins = may_begin(passage, rule, segment);
+	struct rule_charge none;
 
+	if (begins && has_limit(rule) && passage_is_dry_run(passage) &&
+		!firewall_keeps_limit(worker, shard, passage, rule, &none))
+		return;
 	if (begins && passage->live->translations != NULL &&
 		!firewall_plan_source(
 			worker, shard, passage, &plan->fields, &plan->reply, &plan->reply_hash)) {
@@ -401,9 +495,12 @@ meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *pa
 	struct plan plan = { passage->fields, flow_reverse(&passage->flow), passage->hash };
 	const struct rule *rule;
 
-	if (unlikely(passage->live->translations != NULL))
-		firewall_plan_destination(passage, &plan.fields, &plan.reply);
+	passage->mapped = 0;
+	if (unlikely(passage->live->translations != NULL) && passage->way == WAY_ACROSS)
+		firewall_plan_destination(worker, shard, passage, &plan.fields, &plan.reply);
 	rule = find_rule(worker, shard, passage, &plan.fields, WEFT_STATE_NEW);
+	if (!has_limit(rule) || !may_begin(passage, rule, segment))
+		tell(worker, shard, passage, rule); /* a limit tells of what it judges */
 	if (obey(worker, passage, rule))
 		meet_first(worker, shard, passage, &plan, rule, segment);
 }
@@ -413,6 +510,7 @@ obey_invalid(struct worker *worker, struct firewall_shard *shard, struct passage
 	const struct rule *rule, enum drop_reason otherwise)
 {
 	note_hit(worker, shard, passage, rule);
+	tell(worker, shard, passage, rule);
 	if (rule == NULL)
 		drop(worker, passage, otherwise);
 	else if (obey(worker, passage, rule))
@@ -455,6 +553,35 @@ is_echo_reply(const struct passage *passage)
 	return fields_is_icmp(&passage->fields) && passage->fields.from_port == reply;
 }
 
+/* To the device, or an address that it claims: does a translation have somebody for it? Within a
+ * zone no rule is asked. */
+static void
+meet_arrival(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct tcp_segment *segment, bool begins)
+{
+	struct plan plan = { passage->fields, flow_reverse(&passage->flow), passage->hash };
+	const struct rule *rule = NULL;
+
+	passage->mapped = 0;
+	if (passage->kind != FLOW_OWN || !begins ||
+		!firewall_plan_destination(worker, shard, passage, &plan.fields, &plan.reply)) {
+		give_back(worker, passage);
+		return;
+	}
+	passage->egress = firewall_way_out(worker, passage, plan.fields.to_ip);
+	if (passage->egress == NULL) {
+		drop(worker, passage, DROP_NO_ROUTE);
+		return;
+	}
+	plan.fields.to = passage->fields.to = passage->egress->guard_index;
+	if (plan.fields.to != plan.fields.from) {
+		rule = find_rule(worker, shard, passage, &plan.fields, WEFT_STATE_NEW);
+		if (!obey(worker, passage, rule))
+			return;
+	}
+	meet_first(worker, shard, passage, &plan, rule, segment);
+}
+
 /* Of no connection. */
 static void
 meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
@@ -462,7 +589,10 @@ meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passag
 {
 	bool begins = segment != NULL ? tcp_segment_begins(segment) : !is_echo_reply(passage);
 
-	if (unlikely(!begins && !passage->live->accept_invalid))
+	if (unlikely(passage->way == WAY_IN))
+		meet_arrival(
+			worker, shard, passage, segment, begins || passage->live->accept_invalid);
+	else if (unlikely(!begins && !passage->live->accept_invalid))
 		meet_lost(worker, shard, passage);
 	else
 		meet_new(worker, shard, passage, segment);
@@ -508,12 +638,18 @@ refuses(const struct firewall_live *live, struct connection *connection,
 		return false;
 	}
 	first_fields(connection, passage, side, &fields);
+	if (live->routed && fields.from == fields.to) {
+		connection->judged = live->version;
+		return false;
+	}
 	rule = classifier_find(live->view, &fields, WEFT_STATE_NEW);
 	action = rule != NULL ? rule->match.action : live->otherwise;
 	if (action != WEFT_RULE_ACCEPT)
 		return true;
 	connection->rule = rule != NULL ? rule->id : 0;
 	connection->judged = live->version;
+	connection_set_timeout(connection_table_of(connection), connection,
+		rule != NULL ? rule->match.timeout : 0);
 	return false;
 }
 
@@ -554,7 +690,7 @@ comes_from_its_side(
 static bool
 goes_to_its_side(const struct passage *passage, const struct connection *connection, unsigned side)
 {
-	return likely(passage->egress == NULL ||
+	return likely(passage->way != WAY_OUT || (connection->flags & CONNECTION_TRANSLATED) ||
 		      passage->fields.to == (side == 0 ? connection->to : connection->from));
 }
 
@@ -613,6 +749,7 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 		return;
 	}
 	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
+	tell(worker, shard, passage, rule);
 	if (rule == NULL && passage_is_traced(passage))
 		firewall_trace_connection(worker, passage, connection, side);
 	if (rule == NULL || obey(worker, passage, rule))
@@ -656,37 +793,51 @@ is_in_place(struct worker *worker, const struct passage *passage, struct connect
 	if (likely(comes_from_its_side(passage, connection, side) &&
 		    goes_to_its_side(passage, connection, side)))
 		return true;
-	return passage->egress != NULL && may_move(worker, passage, connection, side);
+	return passage->way == WAY_OUT && !(connection->flags & CONNECTION_TRANSLATED) &&
+	       may_move(worker, passage, connection, side);
 }
 
-static void
-judge(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+static bool
+is_translated(const struct connection *connection)
 {
-	struct tcp_segment segment, *tcp = NULL;
-	struct connection *connection;
+	return connection != NULL && (connection->flags & CONNECTION_TRANSLATED);
+}
+
+/* The device's own, about a packet as it was readdressed on its way in. */
+static void
+meet_said(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	struct connection *connection = NULL;
 	unsigned side = 0;
 
-	if (unlikely(passage->live->translations != NULL)) {
-		firewall_hear(passage);
-		if (passage->kind == FLOW_NONE && firewall_answer(worker, passage))
-			return;
+	if (passage->kind == FLOW_QUOTED)
+		connection = find_connection(shard, passage, &side);
+	if (is_translated(connection))
+		forward_known(worker, passage, connection, side);
+	else
+		forward(worker, passage, 0);
+}
+
+/* Of TCP *tcp: its segment, which is read into `segment`; else NULL. False: the packet is gone. */
+static inline bool
+read_segment(struct worker *worker, struct passage *passage, struct tcp_segment *segment,
+	const struct tcp_segment **tcp)
+{
+	*tcp = NULL;
+	if (passage->kind != FLOW_OWN || passage->flow.protocol != IPPROTO_TCP)
+		return true;
+	if (unlikely(!tcp_segment_read(segment, passage->packet, &passage->fields))) {
+		drop(worker, passage, DROP_BAD_TRANSPORT);
+		return false;
 	}
-	if (unlikely(passage->kind == FLOW_NONE)) {
-		/* an error that does not tell what it is about is about no connection */
-		if (flow_is_error(&passage->fields))
-			meet_lost(worker, shard, passage);
-		else
-			meet_single(worker, shard, passage);
-		return;
-	}
-	if (passage->kind == FLOW_OWN && passage->flow.protocol == IPPROTO_TCP) {
-		if (unlikely(!tcp_segment_read(&segment, passage->packet, &passage->fields))) {
-			drop(worker, passage, DROP_BAD_TRANSPORT);
-			return;
-		}
-		tcp = &segment;
-	}
-	connection = find_connection(shard, passage, &side);
+	*tcp = segment;
+	return true;
+}
+
+static inline void
+meet_flow(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, unsigned side, const struct tcp_segment *tcp)
+{
 	if (unlikely(connection != NULL && !is_in_place(worker, passage, connection, side)))
 		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
 	else if (unlikely(passage->kind == FLOW_QUOTED))
@@ -695,6 +846,72 @@ judge(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		meet_known(worker, shard, passage, connection, side, tcp);
 	else
 		meet_stranger(worker, shard, passage, tcp);
+}
+
+/* WAY_IN */
+static void
+judge_arrival(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	const struct tcp_segment *tcp;
+	struct connection *connection;
+	struct tcp_segment segment;
+	unsigned side = 0;
+
+	if (passage->kind == FLOW_NONE) {
+		give_back(worker, passage);
+		return;
+	}
+	if (!read_segment(worker, passage, &segment, &tcp))
+		return;
+	connection = find_connection(shard, passage, &side);
+	if (is_translated(connection))
+		meet_flow(worker, shard, passage, connection, side, tcp);
+	else
+		meet_stranger(worker, shard, passage, tcp);
+}
+
+/* What only translations have to do with. True: the packet is gone. */
+static bool
+judge_for_translations(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	switch (passage->way) {
+	case WAY_ACROSS:
+		firewall_hear(passage);
+		return passage->kind == FLOW_NONE && firewall_answer(worker, passage);
+	case WAY_SAID:
+		meet_said(worker, shard, passage);
+		return true;
+	case WAY_IN:
+		judge_arrival(worker, shard, passage);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+judge(struct worker *worker, struct firewall_shard *shard, struct passage *passage)
+{
+	const struct tcp_segment *tcp;
+	struct connection *connection;
+	struct tcp_segment segment;
+	unsigned side = 0;
+
+	if (unlikely(passage->live->translations != NULL) &&
+		judge_for_translations(worker, shard, passage))
+		return;
+	if (unlikely(passage->kind == FLOW_NONE)) {
+		/* an error that does not tell what it is about is about no connection */
+		if (flow_is_error(&passage->fields))
+			meet_lost(worker, shard, passage);
+		else
+			meet_single(worker, shard, passage);
+		return;
+	}
+	if (unlikely(!read_segment(worker, passage, &segment, &tcp)))
+		return;
+	connection = find_connection(shard, passage, &side);
+	meet_flow(worker, shard, passage, connection, side, tcp);
 }
 
 /* ---- the node ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include "base/rate.h"
 #include "firewall/firewall.h"
 #include "firewall/flow_records_private.h"
+#include "firewall/mapping.h"
 #include "firewall/translation.h"
 #include "graph/engine.h"
 #include "packet/reassemble.h"
@@ -16,6 +17,7 @@
 /* One worker's. */
 struct firewall_shard {
 	struct connection_table *connections;
+	struct mapping_table *mappings;
 	struct reassembly *fragments; /* a firewall is a domain */
 	struct rule_counters *counters;
 	struct rate log_rate;
@@ -29,6 +31,7 @@ struct firewall_shard {
 struct firewalls {
 	struct hash_key key; /* of flows */
 	struct rule_table rules;
+	struct rule_limits *limits;
 	/* By index of the device's id: whose a connection is. RCU. */
 	struct firewall *_Atomic *by_device;
 	_Atomic bool ready; /* there is or was a firewall: all else is open */
@@ -49,6 +52,8 @@ struct firewall_live {
 	bool keep, accept_invalid;
 	bool flow_tells;    /* no rule looks at what a flow does not tell of its first packet */
 	bool has_stateless; /* a rule is */
+	bool routed;        /* it is a guard: within a zone no rule is asked */
+	bool whole;         /* all its packets are one worker's: mapping.h */
 	/* NULL: nothing is translated */
 	const struct translations *translations;
 	const struct classifier_view *sources, *destinations; /* which translation */
@@ -58,9 +63,9 @@ struct firewall_live {
 /* Zones of what judges for a vnic that is in groups, at its port of a switch. */
 enum { MEMBER_VNIC, MEMBER_NETWORK };
 
-/* What a guard calls ports by (vport->guard_index). */
+/* What a guard calls ports by (vport->guard_index); NULL: nothing. Changed under the objects' lock.
+ */
 struct firewall_zones {
-	_Atomic unsigned count; /* only grows */
 	char *names[RULE_PORTS];
 };
 
@@ -81,6 +86,9 @@ struct firewall {
 	struct firewall_zones zones;
 	struct translations *translations; /* as the open change, or the last one, wants them */
 	struct firewall_live *prepared, *replaced;
+	/* of which version of the rules it is, for looking */
+	uint32_t classifier_version;
+	struct classifier_state classifier;
 };
 
 /* A vport; vport->context. Never changed. */
@@ -147,10 +155,30 @@ void firewalls_walk(struct weft *weft, firewall_look look, void *context);
 /* The rules have changed: looks for connections that they refuse, from poll to poll. */
 void firewalls_sweep(struct firewalls *all);
 /* A firewall goes: ends its connections. No worker finds it any more. */
-void firewalls_forget(struct weft *weft, uint32_t device);
+void firewalls_forget(struct weft *weft, const struct connection_domain *domain);
+
+/* Ends the connections of the firewall that came in or went out by one of these places, a bit
+ * each; no worker makes more. */
+void firewalls_forget_places(struct weft *weft, uint32_t device, uint64_t places);
 
 /* A network's set as the open change leaves it (address_sets.c); NULL: there is none. */
 const struct address_set *address_set_staged(struct weft_network *network, const char *name);
+
+const struct port_set *port_set_staged(struct weft_network *network, const char *name);
+
+/* Control: a set of the network's differs after the change, and rules may name it. */
+void firewalls_touch(struct weft_change *change, struct weft_network *network);
+
+/* ---- zones (firewall_zones.c): control ------------------------------------------------------- */
+
+/* Its index, new if there is none of the name; -1: the change has failed. */
+int zones_obtain(struct weft_change *change, struct weft_device *device, const char *name);
+/* -1: there is none of the name. */
+int zones_find(const struct firewall_zones *zones, const char *name);
+/* Gives back those that no port is in, and no rule names. Between changes, after the grace period
+ * of the last one, or in a change that has need of one. */
+void zones_release(struct weft_device *device);
+void zones_free(struct firewall_zones *zones);
 
 /* ---- the node (firewall_input.c) ----------------------------------------------------------- */
 
@@ -160,12 +188,19 @@ enum flow_kind {
 	FLOW_QUOTED, /* the answer to what an ICMP error quotes: comes from where the error does */
 };
 
+enum way {
+	WAY_ACROSS, /* by one of the firewall's own ports, for the other */
+	WAY_OUT,    /* of a guarded device, on its way out */
+	WAY_IN, /* it came into a guarded device, and is for that, or for whom translations hide */
+	WAY_ENTER, /* by a guarded vport, before its device sees it */
+	WAY_SAID,  /* of a guarded device: an ICMP error about what had been judged */
+};
+
 /* A packet on its way through. */
 struct passage {
 	struct rte_mbuf *packet;
 	struct vport *ingress;
-	struct vport *egress; /* of what is to be judged on its way out; NULL: the other port */
-	bool inward;          /* it is judged where it comes in, before its device sees it */
+	struct vport *egress; /* but WAY_ACROSS; WAY_IN: where it will leave, once that is known */
 	struct firewall *firewall;
 	const struct firewall_live *live;
 	struct fields fields;
@@ -174,6 +209,8 @@ struct passage {
 	/* where the hash leads to: connection_fast.h */
 	const struct place_bucket *bucket;
 	struct connection *candidate;
+	uint8_t way;             /* enum way */
+	uint8_t mapped;          /* while planning: 0, or 1 + the side that is behind a mapping */
 	uint8_t kind;            /* enum flow_kind: of `flow` */
 	uint16_t quoted_l4;      /* FLOW_QUOTED: where the quoted transport header is */
 	enum drop_reason reason; /* of what is refused */
@@ -186,7 +223,7 @@ static inline void
 passage_send(struct worker *worker, const struct passage *passage, struct vport *egress,
 	struct rte_mbuf *packet)
 {
-	if (unlikely(passage->inward))
+	if (unlikely(passage->way == WAY_ENTER))
 		vport_enter(worker, egress, packet);
 	else
 		vport_send(worker, egress, packet);
@@ -198,10 +235,12 @@ firewall_owner(const struct worker *worker, uint64_t hash)
 	return (unsigned)(hash >> 40) % worker->weft->n_workers;
 }
 
-static inline bool
-firewall_is_own(const struct worker *worker, uint64_t hash)
+static inline unsigned
+passage_owner(const struct worker *worker, const struct passage *passage, uint64_t hash)
 {
-	return firewall_owner(worker, hash) == worker->index;
+	if (unlikely(passage->live->whole))
+		return passage->firewall->domain.id % worker->weft->n_workers;
+	return firewall_owner(worker, hash);
 }
 
 /* Worker: the connection was judged by rules of before, and those of now refuse it. */
@@ -221,14 +260,20 @@ passage_is_traced(const struct passage *passage)
 
 /* ---- translation (firewall_translate.c) ------------------------------------------------------ */
 
-/* Before the rules are asked: fields->to_ip, to_port and to become those of whom it is for, and
- * so does `reply`, the answer to the first packet of a connection. */
-void firewall_plan_destination(
-	const struct passage *passage, struct fields *fields, struct flow *reply);
+/* Both note in passage->mapped what the connection will have to do with a mapping.
+ *
+ * Before the rules are asked: fields->to_ip, to_port and (WAY_ACROSS) to become those of whom it is
+ * for, and so does `reply`, the answer to the first packet of a connection. False: nothing is said
+ * of it. */
+bool firewall_plan_destination(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct fields *fields, struct flow *reply);
 /* After them: whom the reply will be for, and its hash. False: no address and port is free. */
 bool firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
-	const struct passage *passage, const struct fields *fields, struct flow *reply,
+	struct passage *passage, const struct fields *fields, struct flow *reply,
 	uint64_t *reply_hash);
+/* WAY_IN: where it would leave if it were for the address; NULL: nowhere that this guards. */
+struct vport *firewall_way_out(
+	struct worker *worker, const struct passage *passage, const uint8_t *address);
 /* Makes of the passage's packet what `reply` answers. False: it is gone. */
 bool firewall_rewrite(struct worker *worker, struct passage *passage, const struct flow *reply);
 /* The packet goes back to where it came from: turns its MACs round. False: it is gone. */
@@ -238,13 +283,22 @@ void firewall_hear(const struct passage *passage);
 /* True: it was ARP for an outside address, which has been answered. */
 bool firewall_answer(struct worker *worker, struct passage *passage);
 
+/* ---- limits (firewall_limit.c) --------------------------------------------------------------- */
+
+/* Whether the rule, which has a limit, lets a connection of the passage's flow begin: then `charge`
+ * is the connection's, or to be given back. Of a dry run only whether it would. False: the packet
+ * is gone, and it is told. */
+bool firewall_keeps_limit(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, const struct rule *rule, struct rule_charge *charge);
+
 /* ---- fragments (firewall_fragment.c) --------------------------------------------------------- */
 
 struct reassembly *firewall_fragments_open(void);
 /* A fragment. True: it has completed its datagram, which is now the passage's packet
  * (PACKET_GATHERED). False: it was taken. */
 bool firewall_gather(struct worker *worker, struct firewall_shard *shard, struct passage *passage);
-/* Sends a datagram that was put together, cut as it came. */
+/* Sends a datagram that was put together, cut as it came. egress NULL: back into the device where
+ * it came in. */
 void firewall_send_whole(struct worker *worker, struct vport *egress, struct passage *passage);
 /* Datagrams that did not become whole. */
 void firewall_expire_fragments(struct worker *worker, struct firewall_shard *shard);
@@ -258,6 +312,9 @@ bool firewall_is_to_group(const struct fields *fields);
 
 /* ---- words (firewall_trace.c) ---------------------------------------------------------------- */
 
+/* What came of a connection that a rule with a limit was to let begin. */
+void firewall_trace_limit(struct worker *worker, const struct passage *passage,
+	const struct rule *rule, enum rule_limit_result result);
 /* Only for packets that have a trace mark. */
 void firewall_trace_connection(struct worker *worker, const struct passage *passage,
 	const struct connection *connection, unsigned side);
@@ -270,6 +327,6 @@ void firewall_trace_verdict(
 	struct worker *worker, const struct passage *passage, enum tcp_verdict verdict);
 /* Tells of what a rule with `log` has judged, if its rate allows. */
 void firewall_log(struct worker *worker, struct firewall_shard *shard,
-	const struct passage *passage, const struct rule *rule);
+	const struct passage *passage, const struct rule *rule, enum rule_limit_result result);
 
 #endif

@@ -68,6 +68,14 @@ send_as_next_hop(struct worker *worker, const struct passage *passage, struct rt
 }
 
 static void
+send_back(struct worker *worker, const struct passage *passage, struct rte_mbuf *answer)
+{
+	packet_meta(answer)->vport = passage->ingress->id;
+	packet_meta(answer)->flags |= PACKET_JUDGED;
+	vport_send(worker, passage->ingress, answer);
+}
+
+static void
 answer(struct worker *worker, const struct passage *passage)
 {
 	struct rte_mbuf *answer = make_answer(worker, passage);
@@ -75,17 +83,12 @@ answer(struct worker *worker, const struct passage *passage)
 	if (answer == NULL)
 		return;
 	packet_meta(answer)->trace = 0;
-	if (!address_answer(answer, passage)) {
+	if (!address_answer(answer, passage))
 		rte_pktmbuf_free(answer);
-		return;
-	}
-	if (passage->egress != NULL) {
+	else if (passage->way == WAY_OUT)
 		send_as_next_hop(worker, passage, answer);
-		return;
-	}
-	if (passage->inward) /* it is this guard's own answer */
-		packet_meta(answer)->flags |= PACKET_JUDGED;
-	vport_send(worker, passage->ingress, answer);
+	else
+		send_back(worker, passage, answer);
 }
 
 void

@@ -3,6 +3,7 @@
 #include "firewall/firewall_objects.h"
 #include "firewall/rule_cover.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
@@ -15,6 +16,7 @@ firewall_read(const struct weft_device *device, struct firewall_info *info)
 	const struct firewall *firewall = device->data;
 	/* what is staged may be given up meanwhile */
 	const struct firewall_live *live = firewall_live_of(firewall);
+	const struct weft *weft = device->network->weft;
 
 	*info = (struct firewall_info){
 		.config = live->config,
@@ -22,34 +24,70 @@ firewall_read(const struct weft_device *device, struct firewall_info *info)
 		.translations = live->translations != NULL ? live->translations->count : 0,
 		.connections = atomic_load_explicit(&firewall->domain.count, memory_order_relaxed),
 	};
+	for (unsigned i = 0; i < weft->n_workers; i++)
+		connection_counts_add(
+			firewall->all->shards[i].connections, firewall->domain.id, &info->counts);
 }
 
 void
 firewall_classifier(const struct weft_device *device, struct classifier_state *state)
 {
-	const struct firewall *firewall = device->data;
+	struct firewall *firewall = device->data;
+	uint32_t version = firewall_live_of(firewall)->version;
 
-	classifier_state(rule_list_classifier(firewall->rules), state);
+	if (firewall->classifier_version != version)
+		classifier_state(rule_list_classifier(firewall->rules), &firewall->classifier);
+	firewall->classifier_version = version;
+	*state = firewall->classifier;
 }
 
-void
-firewall_each_rule(const struct weft_device *device,
+/* From `at` on, below `end`, which is returned; UINT_MAX: there are no more, or look() has said
+ * stop. */
+static unsigned
+look_at_rules(const struct weft_device *device, unsigned at, unsigned end, bool shadows,
 	bool (*look)(void *context, const struct firewall_rule *rule), void *context)
 {
 	const struct firewall *firewall = device->data;
 	const struct weft *weft = device->network->weft;
 	const struct classifier_view *view = classifier_view(rule_list_classifier(firewall->rules));
 	const struct rule_counters *counters[WORKER_LIMIT];
-	struct firewall_rule one;
+	struct firewall_rule one = { 0 };
 
 	for (unsigned i = 0; i < weft->n_workers; i++)
 		counters[i] = firewall->all->shards[i].counters;
-	for (unsigned i = 0; (one.rule = rule_list_at(firewall->rules, i)) != NULL; i++) {
-		one.shadowed = rule_shadow(view, one.rule);
+	for (; at < end; at++) {
+		one.rule = rule_list_at(firewall->rules, at);
+		if (one.rule == NULL)
+			return UINT_MAX;
+		if (shadows)
+			one.shadowed = rule_shadow(view, one.rule);
 		rule_counters_sum(counters, weft->n_workers, one.rule->id, &one.count);
+		one.connections = rule_limit_connections(firewall->all->limits, one.rule->id);
 		if (!look(context, &one))
-			return;
+			return UINT_MAX;
 	}
+	return at;
+}
+
+void
+firewall_each_rule(const struct weft_device *device,
+	bool (*look)(void *context, const struct firewall_rule *rule), void *context)
+{
+	look_at_rules(device, 0, UINT_MAX, false, look, context);
+}
+
+enum firewall_rules_end
+firewall_next_rules(const struct weft_device *device, struct firewall_rules_at *at, unsigned most,
+	bool (*look)(void *context, const struct firewall_rule *rule), void *context)
+{
+	uint32_t version = firewall_live_of(device->data)->version;
+	bool same = at->at == 0 || at->version == version;
+
+	at->version = version;
+	if (!same)
+		return FIREWALL_RULES_CHANGED;
+	at->at = look_at_rules(device, at->at, at->at + most, true, look, context);
+	return at->at == UINT_MAX ? FIREWALL_RULES_END : FIREWALL_RULES_MORE;
 }
 
 const char *
@@ -60,7 +98,7 @@ firewall_place_name(const struct weft_device *device, unsigned index)
 
 	/* what guards has no ports of its own */
 	if (TAILQ_EMPTY(&device->vports))
-		return index < firewall->zones.count ? firewall->zones.names[index] : NULL;
+		return index < RULE_PORTS ? firewall->zones.names[index] : NULL;
 	TAILQ_FOREACH(vport, &device->vports, entry)
 	{
 		if (vport->live != NULL && firewall_port_of(vport->live)->index == index)

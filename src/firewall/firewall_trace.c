@@ -36,6 +36,22 @@ say_member(char *text, size_t size, const struct address_set *set, const char *n
 	snprintf(text + used, size - used, " (%s/%u of %s)", words, member.length, name);
 }
 
+/* " (443 of web)", " (8000-8010 of web)" */
+static void
+say_range(char *text, size_t size, const struct port_set *set, const char *name, uint16_t port)
+{
+	const struct weft_port_range *range = set != NULL ? port_set_find(set, port) : NULL;
+	size_t used = strlen(text);
+
+	if (range == NULL)
+		return;
+	if (range->first == range->last)
+		snprintf(text + used, size - used, " (%u of %s)", port, name);
+	else
+		snprintf(text + used, size - used, " (%u-%u of %s)", range->first, range->last,
+			name);
+}
+
 void
 firewall_trace_rule(struct worker *worker, const struct passage *passage, const struct rule *rule)
 {
@@ -54,7 +70,43 @@ firewall_trace_rule(struct worker *worker, const struct passage *passage, const 
 		passage->fields.from_ip);
 	say_member(text, sizeof(text), rule->to_set, rule->match.to_set, passage->fields.family,
 		passage->fields.to_ip);
+	say_range(text, sizeof(text), rule->from_port_set, rule->match.from_port_set,
+		passage->fields.from_port);
+	say_range(text, sizeof(text), rule->to_port_set, rule->match.to_port_set,
+		passage->fields.to_port);
 	trace_step(worker, passage->packet, passage->ingress, "%s", text);
+}
+
+void
+firewall_trace_limit(struct worker *worker, const struct passage *passage, const struct rule *rule,
+	enum rule_limit_result result)
+{
+	const struct weft_rule_limit *limit = rule->match.limit;
+	const char *name = rule->match.name;
+
+	switch (result) {
+	case LIMIT_CONNECTIONS:
+		trace_step(worker, passage->packet, passage->ingress,
+			"rule %s has %u connections, as many as its limit allows", name,
+			limit->connections);
+		return;
+	case LIMIT_PER_SOURCE:
+		trace_step(worker, passage->packet, passage->ingress,
+			"its source has %u connections by rule %s, as many as its limit allows",
+			limit->per_source, name);
+		return;
+	case LIMIT_SOURCES:
+		trace_step(worker, passage->packet, passage->ingress,
+			"rule %s knows no more sources apart: there are too many", name);
+		return;
+	default:
+		trace_step(worker, passage->packet, passage->ingress,
+			"more connections than rule %s lets %sbegin in %u s: %u", name,
+			result == LIMIT_SOURCE_RATE ? "one source " : "",
+			result == LIMIT_SOURCE_RATE ? limit->source_rate.seconds
+						    : limit->rate.seconds,
+			result == LIMIT_SOURCE_RATE ? limit->source_rate.count : limit->rate.count);
+	}
 }
 
 void
@@ -121,10 +173,11 @@ may_log(struct worker *worker, struct firewall_shard *shard, const struct rule *
 
 void
 firewall_log(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
-	const struct rule *rule)
+	const struct rule *rule, enum rule_limit_result result)
 {
 	struct firewall_log log = { .vport = passage->ingress->id,
-		.action = (uint8_t)rule->match.action };
+		.action = (uint8_t)rule->match.action,
+		.limit = (uint8_t)result };
 	struct rte_mbuf *carrier;
 
 	if (!may_log(worker, shard, rule))

@@ -6,11 +6,9 @@
 #include "firewall/firewall_objects.h"
 #include "packet/edit.h"
 #include "packet/icmp.h"
-#include "packet/make.h"
 #include "packet/parse.h"
 
 #include <netinet/in.h>
-#include <rte_arp.h>
 
 /* So many are tried; where half of them are taken, one in 2^256 connections finds none. */
 #define TRIES 256
@@ -39,22 +37,132 @@ find(struct passage const *passage, const struct classifier_view *view, const st
 	return rule != NULL ? &passage->live->translations->list[rule->match.mark] : NULL;
 }
 
-void
-firewall_plan_destination(const struct passage *passage, struct fields *fields, struct flow *reply)
+static const struct device_class *
+class_of(const struct vport *vport)
+{
+	return vport->object->device->class;
+}
+
+struct vport *
+firewall_way_out(struct worker *worker, const struct passage *passage, const uint8_t *address)
+{
+	const struct device_class *class = class_of(passage->ingress);
+	struct vport *egress = class->way_out != NULL
+				       ? class->way_out(worker, passage->ingress,
+						 passage->fields.family, address, passage->packet)
+				       : NULL;
+
+	return egress != NULL && egress->guard == passage->ingress->guard ? egress : NULL;
+}
+
+/* ---- mappings
+ * ------------------------------------------------------------------------------------
+ */
+
+static struct mapping_scope
+scope_of(const struct flow *flow)
+{
+	return (struct mapping_scope){ flow->domain, flow->family, flow->protocol };
+}
+
+static struct mapping_end
+end_of(const uint8_t *ip, uint16_t port)
+{
+	struct mapping_end end = { .port = port };
+
+	memcpy(end.ip, ip, sizeof(end.ip));
+	return end;
+}
+
+/* The translation by which the inside would speak to the sender; NULL: by none. */
+static const struct translation *
+translation_back(
+	struct worker *worker, const struct passage *passage, const struct mapping_end *inside)
+{
+	struct flow back = flow_reverse(&passage->flow);
+	struct fields fields;
+	struct vport *egress;
+
+	memcpy(back.from_ip, inside->ip, sizeof(back.from_ip));
+	back.from_port = inside->port;
+	flow_fields(&back, &fields);
+	fields.to = passage->fields.from;
+	fields.from = (uint8_t)passage->live->translations->inside;
+	if (passage->way != WAY_ACROSS) {
+		egress = firewall_way_out(worker, passage, inside->ip);
+		if (egress == NULL)
+			return NULL;
+		fields.from = egress->guard_index;
+	}
+	return find(passage, passage->live->sources, &fields);
+}
+
+/* RFC 4787, REQ-8. */
+static bool
+passes_filter(const struct firewall_shard *shard, const struct passage *passage,
+	const struct translation *translation, const struct mapping_end *outside)
+{
+	if (translation == NULL || !translation->independent)
+		return false;
+	if (translation->filtering == WEFT_FILTER_ADDRESS)
+		return mapping_has_peer(
+			shard->mappings, scope_of(&passage->flow), outside, passage->flow.from_ip);
+	return translation->filtering == WEFT_FILTER_NONE;
+}
+
+/* Whom it is for, by a mapping; what it has spoken to comes by its connection. */
+static bool
+plan_mapped_destination(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct fields *fields, struct flow *reply)
+{
+	struct mapping_end outside = end_of(passage->flow.to_ip, passage->flow.to_port), inside;
+
+	if (!has_ports(passage->flow.protocol) ||
+		!mapping_to_inside(shard->mappings, scope_of(&passage->flow), &outside, &inside) ||
+		!passes_filter(
+			shard, passage, translation_back(worker, passage, &inside), &outside))
+		return false;
+	memcpy(reply->from_ip, inside.ip, sizeof(reply->from_ip));
+	fields->to_port = reply->from_port = inside.port;
+	passage->mapped = 2;
+	return true;
+}
+
+/* ---- destinations -------------------------------------------------------------------------------
+ */
+
+static bool
+plan_fixed_destination(const struct passage *passage, struct fields *fields, struct flow *reply)
 {
 	const struct translation *translation = find(passage, passage->live->destinations, fields);
 
 	if (translation == NULL)
-		return;
+		return false;
 	translation_address(translation, &passage->firewall->all->key,
 		translation->kind == WEFT_TRANSLATE_PREFIX ? fields->to_ip : fields->from_ip, false,
 		reply->from_ip);
 	if (translation->kind == WEFT_TRANSLATE_DESTINATION && translation->first_port != 0 &&
 		has_ports(reply->protocol))
 		fields->to_port = reply->from_port = translation->first_port;
-	memcpy(fields->to_ip, reply->from_ip, sizeof(fields->to_ip));
-	fields->to = (uint8_t)passage->live->translations->inside;
+	return true;
 }
+
+bool
+firewall_plan_destination(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct fields *fields, struct flow *reply)
+{
+	if (!plan_fixed_destination(passage, fields, reply) &&
+		(likely(!passage->live->whole) ||
+			!plan_mapped_destination(worker, shard, passage, fields, reply)))
+		return false;
+	memcpy(fields->to_ip, reply->from_ip, sizeof(fields->to_ip));
+	if (passage->way == WAY_ACROSS)
+		fields->to = (uint8_t)passage->live->translations->inside;
+	return true;
+}
+
+/* ---- sources ------------------------------------------------------------------------------------
+ */
 
 /* Where the reply of the flow tells apart whom it is for. */
 static uint16_t *
@@ -71,8 +179,23 @@ is_free(struct worker *worker, struct firewall_shard *shard, const struct passag
 	unsigned side;
 
 	*hash = flow_hash(reply, &passage->firewall->all->key);
-	return firewall_is_own(worker, *hash) &&
+	return passage_owner(worker, passage, *hash) == worker->index &&
 	       connection_find(shard->connections, reply, *hash, &side) == NULL;
+}
+
+/* The same; and if it is to be mapped nobody else's outside. */
+static bool
+is_usable(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
+	const struct flow *reply, uint64_t *hash)
+{
+	struct mapping_end outside, inside;
+
+	if (!is_free(worker, shard, passage, reply, hash))
+		return false;
+	if (likely(passage->mapped != 1))
+		return true;
+	outside = end_of(reply->to_ip, reply->to_port);
+	return !mapping_to_inside(shard->mappings, scope_of(reply), &outside, &inside);
 }
 
 /* Finds a port, first of all the one that it has. */
@@ -84,23 +207,53 @@ pick_port(struct worker *worker, struct firewall_shard *shard, const struct pass
 	unsigned count = last - first + 1u, at;
 
 	if (port == NULL || (*port >= first && *port <= last))
-		if (is_free(worker, shard, passage, reply, hash))
+		if (is_usable(worker, shard, passage, reply, hash))
 			return true;
 	if (port == NULL)
 		return false;
 	at = (unsigned)(worker_random(worker) % count);
 	for (unsigned i = 0; i < TRIES && i < count; i++) {
 		*port = (uint16_t)(first + (at + i) % count);
-		if (is_free(worker, shard, passage, reply, hash))
+		if (is_usable(worker, shard, passage, reply, hash))
 			return true;
 	}
 	return false;
 }
 
+/* False: it has none. */
+static bool
+own_address(const struct passage *passage, const struct fields *fields, uint8_t *result)
+{
+	const struct device_class *class = class_of(passage->egress);
+	const uint8_t *own = class->own_address != NULL ? class->own_address(passage->egress,
+								  fields->family, fields->to_ip)
+							: NULL;
+
+	if (own != NULL)
+		memcpy(result, own, fields->family == 4 ? 4 : 16);
+	return own != NULL;
+}
+
+/* The reply goes to the mapping that the sender has; what masquerades has none at another port's
+ * address. False: it has none. */
+static bool
+take_mapping(const struct firewall_shard *shard, const struct passage *passage,
+	const struct translation *translation, struct flow *reply)
+{
+	struct mapping_end inside = end_of(passage->flow.from_ip, passage->flow.from_port), outside;
+
+	if (!mapping_to_outside(shard->mappings, scope_of(&passage->flow), &inside, &outside) ||
+		(translation->kind == WEFT_TRANSLATE_MASQUERADE &&
+			memcmp(outside.ip, reply->to_ip, sizeof(outside.ip)) != 0))
+		return false;
+	memcpy(reply->to_ip, outside.ip, sizeof(reply->to_ip));
+	reply->to_port = outside.port;
+	return true;
+}
+
 bool
-firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
-	const struct passage *passage, const struct fields *fields, struct flow *reply,
-	uint64_t *reply_hash)
+firewall_plan_source(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct fields *fields, struct flow *reply, uint64_t *reply_hash)
 {
 	const struct translation *translation = find(passage, passage->live->sources, fields);
 	uint16_t first = PORTS_LEAST, last = UINT16_MAX;
@@ -110,9 +263,17 @@ firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
 		 * REQ-9) */
 		memcpy(reply->to_ip, passage->flow.to_ip, sizeof(reply->to_ip));
 	} else if (translation != NULL) {
-		translation_address(translation, &passage->firewall->all->key, fields->from_ip,
-			true, reply->to_ip);
-		if (translation->kind == WEFT_TRANSLATE_SOURCE) {
+		if (translation->kind != WEFT_TRANSLATE_MASQUERADE)
+			translation_address(translation, &passage->firewall->all->key,
+				fields->from_ip, true, reply->to_ip);
+		else if (!own_address(passage, fields, reply->to_ip))
+			return false;
+		if (unlikely(translation->independent) && has_ports(reply->protocol)) {
+			passage->mapped = 1;
+			if (take_mapping(shard, passage, translation, reply))
+				return is_free(worker, shard, passage, reply, reply_hash);
+		}
+		if (translation->kind != WEFT_TRANSLATE_PREFIX) {
 			first = translation->first_port;
 			last = translation->last_port;
 		} else if (is_free(worker, shard, passage, reply, reply_hash)) {
@@ -219,98 +380,5 @@ firewall_turn(struct worker *worker, struct passage *passage)
 	memcpy(&from, passage->fields.from_mac, sizeof(from));
 	memcpy(&to, passage->fields.to_mac, sizeof(to));
 	edit_set_ether_both(passage->packet, edit_mac_word(&from), edit_mac_word(&to));
-	return true;
-}
-
-/* ---- who is inside ------------------------------------------------------------------------------
- */
-
-void
-firewall_hear(const struct passage *passage)
-{
-	struct firewall *firewall = passage->firewall;
-	struct rte_ether_addr mac;
-	uint64_t word;
-
-	if (passage->fields.from != passage->live->translations->inside ||
-		passage->fields.from_mac[0] & 1 || passage_is_dry_run(passage))
-		return;
-	memcpy(&mac, passage->fields.from_mac, sizeof(mac));
-	word = edit_mac_word(&mac);
-	if (unlikely(atomic_load_explicit(&firewall->inside_mac, memory_order_relaxed) != word))
-		atomic_store_explicit(&firewall->inside_mac, word, memory_order_relaxed);
-}
-
-/* The MAC at which an outside address is, for who asks: outside, the one that is inside; for that
- * one, one of the firewall's own, to which nothing is ever sent. */
-static bool
-answering_mac(const struct passage *passage, struct rte_ether_addr *mac)
-{
-	uint64_t word = atomic_load_explicit(&passage->firewall->inside_mac, memory_order_relaxed);
-	uint32_t id = passage->firewall->domain.id;
-
-	if (passage->fields.from == passage->live->translations->inside) {
-		*mac = (struct rte_ether_addr){ { 0x02, 0xfe, (uint8_t)(id >> 24),
-			(uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id } };
-		return true;
-	}
-	memcpy(mac, &word, sizeof(*mac));
-	return word != 0;
-}
-
-/* A request for an address that is answered for. */
-static bool
-is_question(const struct passage *passage, struct rte_arp_hdr *arp)
-{
-	const struct fields *fields = &passage->fields;
-
-	if (fields->ethertype != RTE_ETHER_TYPE_ARP ||
-		fields->l3 + sizeof(*arp) > rte_pktmbuf_pkt_len(passage->packet))
-		return false;
-	packet_copy_range(arp, passage->packet, fields->l3, sizeof(*arp));
-	return arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST) &&
-	       arp->arp_protocol == RTE_BE16(RTE_ETHER_TYPE_IPV4) && arp->arp_plen == 4 &&
-	       arp->arp_hlen == RTE_ETHER_ADDR_LEN &&
-	       translations_answer(
-		       passage->live->translations, (const uint8_t *)&arp->arp_data.arp_tip);
-}
-
-/* RFC 1027. */
-static void
-send_answer(struct worker *worker, const struct passage *passage, const struct rte_arp_hdr *arp,
-	const struct rte_ether_addr *mac)
-{
-	struct make_ends ends = { .source_mac = *mac,
-		.destination_mac = arp->arp_data.arp_sha,
-		.vlan = passage->fields.vlan,
-		.family = 4 };
-	uint8_t frame[MAKE_SIZE];
-	struct rte_mbuf *answer;
-
-	memcpy(ends.source, &arp->arp_data.arp_tip, 4);
-	memcpy(ends.destination, &arp->arp_data.arp_sip, 4);
-	answer = packet_from_bytes(&worker->pools, frame, make_neighbour_reply(frame, &ends, 0));
-	if (answer == NULL)
-		return;
-	packet_meta(answer)->hops = packet_meta(passage->packet)->hops;
-	packet_parse(answer);
-	vport_send(worker, passage->ingress, answer);
-}
-
-bool
-firewall_answer(struct worker *worker, struct passage *passage)
-{
-	struct rte_ether_addr mac;
-	struct rte_arp_hdr arp;
-
-	if (!passage->live->translations->answers || !is_question(passage, &arp) ||
-		!answering_mac(passage, &mac))
-		return false;
-	if (!passage_is_dry_run(passage))
-		send_answer(worker, passage, &arp, &mac);
-	if (passage_is_traced(passage))
-		trace_taken(worker, passage->packet, passage->ingress,
-			"it asked for an address that is translated: answered");
-	rte_pktmbuf_free(passage->packet);
 	return true;
 }

@@ -41,23 +41,40 @@ static void
 shard_close(struct firewall_shard *shard)
 {
 	connection_table_free(shard->connections);
+	mapping_table_free(shard->mappings);
 	flow_recorder_close(&shard->recorder, SHARD_LIMIT);
 	reassembly_free(shard->fragments);
 	rule_counters_close(shard->counters);
 	*shard = (struct firewall_shard){ 0 };
 }
 
-static int
-shard_open(struct firewall_shard *shard, unsigned worker, const struct firewalls *all)
+static void
+connection_has_ended(void *context, struct connection_table *table,
+	const struct connection *connection, enum connection_end why)
 {
+	struct firewall_shard *shard = context;
+
+	mapping_release(shard->mappings, connection);
+	flow_record_ended(&shard->recorder, table, connection, why);
+}
+
+static int
+shard_open(struct firewalls *all, unsigned worker)
+{
+	struct firewall_shard *shard = &all->shards[worker];
 	struct flow_recorder *recorder = &shard->recorder;
-	const struct hash_key *key = &all->key;
 
 	shard->node = all->node;
 	if (flow_recorder_open(recorder, worker, SHARD_LIMIT) < 0)
 		return -1;
-	shard->connections = connection_table_create(key, SHARD_LIMIT, flow_record_ended, recorder);
+	shard->mappings = mapping_table_create(&all->key, SHARD_LIMIT);
+	if (shard->mappings == NULL)
+		return -1;
+	shard->connections =
+		connection_table_create(&all->key, SHARD_LIMIT, connection_has_ended, shard);
 	recorder->table = shard->connections;
+	if (shard->connections != NULL)
+		connection_table_limits(shard->connections, all->limits);
 	shard->fragments = firewall_fragments_open();
 	shard->counters = rule_counters_open();
 	return shard->connections != NULL && shard->fragments != NULL && shard->counters != NULL
@@ -70,6 +87,8 @@ close_all(struct firewalls *all)
 {
 	for (unsigned i = 0; i < WORKER_LIMIT; i++)
 		shard_close(&all->shards[i]);
+	rule_limits_close(all->limits);
+	all->limits = NULL;
 	rule_table_close(&all->rules);
 	if (all->by_device != NULL)
 		reserve_close(all->by_device, BY_DEVICE_BYTES);
@@ -86,9 +105,10 @@ firewalls_ready(struct weft *weft, struct weft_error *error)
 		return all;
 	hash_key_random(&all->key);
 	all->by_device = reserve_open(BY_DEVICE_BYTES);
-	result = all->by_device != NULL ? rule_table_open(&all->rules) : -1;
+	all->limits = rule_limits_open(&all->key);
+	result = all->by_device != NULL && all->limits != NULL ? rule_table_open(&all->rules) : -1;
 	for (unsigned i = 0; i < weft->n_workers && result == 0; i++)
-		result = shard_open(&all->shards[i], i, all);
+		result = shard_open(all, i);
 	if (result < 0) {
 		close_all(all);
 		error_memory(error);
@@ -120,6 +140,17 @@ firewalls_close(struct weft *weft)
 	close_all(all);
 	free(all);
 	weft->class_data[node_of(weft)] = NULL;
+}
+
+void
+firewalls_touch(struct weft_change *change, struct weft_network *network)
+{
+	struct weft_device *device;
+	size_t at = 0;
+
+	while ((device = name_map_next(&network->device_names, &at)) != NULL)
+		if (device->class == &firewall_class && change_touch(change, device) < 0)
+			return;
 }
 
 /* ---- looking through connections ----------------------------------------------------------- */
@@ -165,9 +196,35 @@ forget(void *context, struct connection_table *table, struct connection *connect
 }
 
 void
-firewalls_forget(struct weft *weft, uint32_t device)
+firewalls_forget(struct weft *weft, const struct connection_domain *domain)
 {
+	uint32_t device = domain->id;
+
 	firewalls_walk(weft, forget, &device);
+	rule_limits_forget(firewalls_of(weft)->limits, domain->network);
+}
+
+struct places {
+	uint32_t device;
+	uint64_t places;
+};
+
+static void
+forget_place(void *context, struct connection_table *table, struct connection *connection)
+{
+	const struct places *gone = context;
+	uint64_t own = 1ull << connection->from | 1ull << connection->to;
+
+	if (connection->domain == gone->device && (gone->places & own) != 0)
+		connection_end(table, connection, CONNECTION_FORGOTTEN);
+}
+
+void
+firewalls_forget_places(struct weft *weft, uint32_t device, uint64_t places)
+{
+	struct places gone = { device, places };
+
+	firewalls_walk(weft, forget_place, &gone);
 }
 
 /* ---- judging again -------------------------------------------------------------------------- */
@@ -236,7 +293,6 @@ firewalls_tick(struct weft *weft, uint64_t now)
 {
 	struct firewalls *all = firewalls_of(weft);
 
-	(void)now;
 	for (unsigned i = 0; all->ready && i < weft->n_workers; i++) {
 		unsigned slices = 0;
 
@@ -244,4 +300,6 @@ firewalls_tick(struct weft *weft, uint64_t now)
 			worker_call(weft->workers[i], expire_slice, &all->shards[i]);
 		while (all->shards[i].expiring && ++slices < SLICES_PER_POLL);
 	}
+	if (all->ready)
+		rule_limits_expire(all->limits, now);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define RING_BYTES (16u << 20) /* some 80,000 records */
-#define SLICE 1024 /* places; what is noted of so many are whole pages */
+#define SLICE 1024             /* places; what is noted of so many are whole pages */
 #define NS UINT64_C(1000000000)
 
 /* What has been told of a connection that has CONNECTION_TOLD. */

@@ -8,6 +8,8 @@
 #define DSCP_MOST 63
 #define VLAN_MOST 4094
 #define ALIGN 8
+#define RATE_MOST 1000000u
+#define RATE_SECONDS_MOST 3600u
 
 /* ---- copying ----------------------------------------------------------------------------------
  */
@@ -81,7 +83,11 @@ pack_match(struct pack *pack, struct weft_rule *to, const struct weft_rule *matc
 	to->to_set = pack_text(pack, match->to_set);
 	to->from_port = pack_ranges(pack, match->from_port, match->n_from_port);
 	to->to_port = pack_ranges(pack, match->to_port, match->n_to_port);
+	to->from_port_set = pack_text(pack, match->from_port_set);
+	to->to_port_set = pack_text(pack, match->to_port_set);
 	to->icmp = pack_bytes(pack, match->icmp, match->n_icmp * sizeof(*match->icmp));
+	if (match->limit != NULL)
+		to->limit = pack_bytes(pack, match->limit, sizeof(*match->limit));
 }
 
 /* ---- checks -----------------------------------------------------------------------------------
@@ -106,6 +112,26 @@ ranges_are_right(const struct weft_port_range *ranges, unsigned count)
 	return true;
 }
 
+static bool
+rate_is_right(const struct weft_rule_rate *rate)
+{
+	return rate->count == 0 || (rate->count <= RATE_MOST && rate->burst <= RATE_MOST &&
+					   rate->seconds > 0 && rate->seconds <= RATE_SECONDS_MOST);
+}
+
+/* Of what it says about connections. */
+static const char *
+connections_fault_of(const struct weft_rule *match)
+{
+	if ((match->limit != NULL || match->timeout != 0) &&
+		(match->action != WEFT_RULE_ACCEPT || match->stateless))
+		return "a limit and a timeout are of connections, of which it makes none";
+	if (match->limit != NULL &&
+		!(rate_is_right(&match->limit->rate) && rate_is_right(&match->limit->source_rate)))
+		return "a rate is out of bounds";
+	return NULL;
+}
+
 /* What is wrong, or NULL. */
 static const char *
 fault_of(const struct weft_rule *match)
@@ -128,7 +154,7 @@ fault_of(const struct weft_rule *match)
 		return "no such VLAN";
 	if (match->states & ~(WEFT_STATE_NEW | WEFT_STATE_RELATED | WEFT_STATE_INVALID))
 		return "no such state";
-	return NULL;
+	return connections_fault_of(match);
 }
 
 struct rule *
@@ -239,7 +265,9 @@ same_lists(const struct weft_rule *a, const struct weft_rule *b)
 	       same_prefixes(a->to_ip, a->n_to_ip, b->to_ip, b->n_to_ip) &&
 	       same_text(a->from_set, b->from_set) && same_text(a->to_set, b->to_set) &&
 	       same_ranges(a->from_port, a->n_from_port, b->from_port, b->n_from_port) &&
-	       same_ranges(a->to_port, a->n_to_port, b->to_port, b->n_to_port) && same_icmp(a, b);
+	       same_ranges(a->to_port, a->n_to_port, b->to_port, b->n_to_port) &&
+	       same_text(a->from_port_set, b->from_port_set) &&
+	       same_text(a->to_port_set, b->to_port_set) && same_icmp(a, b);
 }
 
 static bool
@@ -254,12 +282,28 @@ same_fields(const struct weft_rule *a, const struct weft_rule *b)
 	       memcmp(a->to_mac_mask, b->to_mac_mask, sizeof(a->to_mac_mask)) == 0;
 }
 
+static bool
+same_rate(const struct weft_rule_rate *a, const struct weft_rule_rate *b)
+{
+	return a->count == b->count && a->seconds == b->seconds && a->burst == b->burst;
+}
+
+static bool
+same_limit(const struct weft_rule_limit *a, const struct weft_rule_limit *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return a->connections == b->connections && a->per_source == b->per_source &&
+	       same_rate(&a->rate, &b->rate) && same_rate(&a->source_rate, &b->source_rate);
+}
+
 bool
 rule_same(const struct weft_rule *a, const struct weft_rule *b)
 {
-	return a->mark == b->mark && a->action == b->action && a->stateless == b->stateless &&
-	       a->log == b->log && a->log_rate == b->log_rate && a->family == b->family &&
-	       a->states == b->states && same_fields(a, b) && same_lists(a, b);
+	return a->mark == b->mark && a->timeout == b->timeout && same_limit(a->limit, b->limit) &&
+	       a->action == b->action && a->stateless == b->stateless && a->log == b->log &&
+	       a->log_rate == b->log_rate && a->family == b->family && a->states == b->states &&
+	       same_fields(a, b) && same_lists(a, b);
 }
 
 /* ---- matching ---------------------------------------------------------------------------------
@@ -305,17 +349,26 @@ any_range_has(const struct weft_port_range *ranges, unsigned count, uint16_t por
 	for (unsigned i = 0; i < count; i++)
 		if (ranges[i].first <= port && port <= ranges[i].last)
 			return true;
-	return count == 0;
+	return false;
 }
 
 static bool
-ports_match(const struct weft_rule *match, const struct fields *fields)
+ports_match(const struct rule *rule, const struct fields *fields)
 {
-	if (match->n_from_port == 0 && match->n_to_port == 0)
+	const struct weft_rule *match = &rule->match;
+	bool from = rule_has_from_port(match), to = rule_has_to_port(match);
+
+	if (!from && !to)
 		return true;
-	return fields->has_ports && !fields_is_icmp(fields) &&
-	       any_range_has(match->from_port, match->n_from_port, fields->from_port) &&
-	       any_range_has(match->to_port, match->n_to_port, fields->to_port);
+	if (!fields->has_ports || fields_is_icmp(fields))
+		return false;
+	if (from && !any_range_has(match->from_port, match->n_from_port, fields->from_port) &&
+		(rule->from_port_set == NULL ||
+			port_set_find(rule->from_port_set, fields->from_port) == NULL))
+		return false;
+	return !to || any_range_has(match->to_port, match->n_to_port, fields->to_port) ||
+	       (rule->to_port_set != NULL &&
+		       port_set_find(rule->to_port_set, fields->to_port) != NULL);
 }
 
 static bool
@@ -384,7 +437,7 @@ rule_matches_rest(const struct rule *rule, const struct fields *fields)
 	return (rule->from >> fields->from & 1) && (rule->to >> fields->to & 1) &&
 	       (match->family == 0 || match->family == fields->family) &&
 	       link_matches(match, fields) && ip_matches(match, fields) &&
-	       ports_match(match, fields) && icmp_matches(match, fields);
+	       ports_match(rule, fields) && icmp_matches(match, fields);
 }
 
 bool

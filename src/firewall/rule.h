@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "firewall/address_set.h"
 #include "firewall/fields.h"
+#include "firewall/port_set.h"
 
 #include <weft/weft.h>
 
@@ -28,9 +29,10 @@ struct rule {
 			   long as its name stays: it keeps its counters */
 	uint64_t order; /* the lowest that matches is the one */
 	struct weft_rule match; /* a deep copy; names of sets and ports are resolved: */
-	const struct address_set *from_set, *to_set; /* NULL: none. Replaced when the set's
-						      * contents are */
-	uint64_t from, to;                           /* ports, a bit each; all ones: any */
+	const struct address_set *from_set, *to_set;        /* NULL: none. Replaced when the set's
+							     * contents are */
+	const struct port_set *from_port_set, *to_port_set; /* NULL: none */
+	uint64_t from, to;                                  /* ports, a bit each; all ones: any */
 };
 
 #define RULE_PORTS 64 /* of a firewall, at most */
@@ -42,6 +44,19 @@ struct rule {
 struct rule *rule_create(
 	const struct weft_rule *match, uint32_t id, uint64_t order, struct weft_error *error);
 void rule_free(struct rule *rule);
+/* Whether it says something of ports of its side. */
+static inline bool
+rule_has_from_port(const struct weft_rule *match)
+{
+	return match->n_from_port > 0 || match->from_port_set != NULL;
+}
+
+static inline bool
+rule_has_to_port(const struct weft_rule *match)
+{
+	return match->n_to_port > 0 || match->to_port_set != NULL;
+}
+
 /* Whether both match the same packets and do the same; names, ids and orders do not count. */
 bool rule_same(const struct weft_rule *a, const struct weft_rule *b);
 

@@ -52,10 +52,39 @@ add(const struct rule_counter *counter, uint32_t id, struct rule_count *sum)
 }
 
 void
+rule_count_refused(struct rule_counters *counters, uint32_t id)
+{
+	struct rule_refusals *refusals = &counters->refusals[id_index(id)];
+
+	if (atomic_load_explicit(&refusals->id, memory_order_relaxed) != id) {
+		atomic_store_explicit(&refusals->id, 0, memory_order_relaxed);
+		/* as rule_counter_begin() */
+		atomic_thread_fence(memory_order_release);
+		atomic_store_explicit(&refusals->packets, 0, memory_order_relaxed);
+		atomic_store_explicit(&refusals->id, id, memory_order_release);
+	}
+	rule_counter_raise(&refusals->packets, 1);
+}
+
+static uint64_t
+refused(const struct rule_refusals *refusals, uint32_t id)
+{
+	uint64_t packets;
+
+	if (atomic_load_explicit(&refusals->id, memory_order_acquire) != id)
+		return 0;
+	packets = atomic_load_explicit(&refusals->packets, memory_order_relaxed);
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&refusals->id, memory_order_relaxed) == id ? packets : 0;
+}
+
+void
 rule_counters_sum(
 	const struct rule_counters *const *workers, unsigned n, uint32_t id, struct rule_count *sum)
 {
 	*sum = (struct rule_count){ 0 };
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		add(&workers[i]->by_index[id_index(id)], id, sum);
+		sum->refused += refused(&workers[i]->refusals[id_index(id)], id);
+	}
 }

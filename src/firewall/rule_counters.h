@@ -19,7 +19,8 @@
 
 struct rule_count {
 	uint64_t packets, bytes;
-	uint64_t last; /* ns of the engine's clock, of the last packet; 0: none */
+	uint64_t last;    /* ns of the engine's clock, of the last packet; 0: none */
+	uint64_t refused; /* packets of `packets` that were over a limit of the rule */
 };
 
 struct rule_counter {
@@ -28,9 +29,16 @@ struct rule_counter {
 	_Atomic uint64_t packets, bytes, last;
 };
 
+/* Of rules with a limit. */
+struct rule_refusals {
+	_Atomic uint32_t id; /* 0: nobody's */
+	_Atomic uint64_t packets;
+};
+
 /* One worker's. */
 struct rule_counters {
 	struct rule_counter by_index[ID_INDEX_COUNT];
+	struct rule_refusals refusals[ID_INDEX_COUNT];
 };
 
 /* NULL: no address space. */
@@ -64,6 +72,9 @@ rule_count_hit(struct rule_counters *counters, uint32_t id, uint32_t bytes, uint
 	rule_counter_raise(&counter->bytes, bytes);
 	atomic_store_explicit(&counter->last, now, memory_order_relaxed);
 }
+
+/* Worker: it was over a limit of the rule. */
+void rule_count_refused(struct rule_counters *counters, uint32_t id);
 
 /* Worker: whether something may be told of a packet that the rule judges, which was counted: once
  * in `interval` ns. */

@@ -66,21 +66,58 @@ both_addresses_cover(const struct rule *a, const struct rule *b)
 	return addresses_cover(&from[0], &from[1]) && addresses_cover(&to[0], &to[1]);
 }
 
-static bool
-ranges_cover(const struct weft_port_range *a, unsigned n_a, const struct weft_port_range *b,
-	unsigned n_b)
-{
-	if (n_a == 0)
-		return true;
-	for (unsigned i = 0; i < n_b; i++) {
-		unsigned j = 0;
+/* Ports of one side: a list, and a set beside it. */
+struct ports {
+	const struct weft_port_range *list;
+	unsigned count;
+	const struct port_set *set;
+	bool any;
+};
 
-		while (j < n_a && !(a[j].first <= b[i].first && b[i].last <= a[j].last))
-			j++;
-		if (j == n_a)
+static bool
+ports_have(const struct ports *ports, const struct weft_port_range *range)
+{
+	const struct weft_port_range *found =
+		ports->set != NULL ? port_set_find(ports->set, range->first) : NULL;
+
+	if (found != NULL && range->last <= found->last)
+		return true;
+	for (unsigned i = 0; i < ports->count; i++)
+		if (ports->list[i].first <= range->first && range->last <= ports->list[i].last)
+			return true;
+	return false;
+}
+
+static bool
+ports_cover(const struct ports *a, const struct ports *b)
+{
+	if (a->any)
+		return true;
+	if (b->any)
+		return false;
+	for (unsigned i = 0; i < b->count; i++)
+		if (!ports_have(a, &b->list[i]))
 			return false;
-	}
-	return n_b != 0;
+	for (unsigned i = 0; b->set != NULL && b->set != a->set && i < b->set->count; i++)
+		if (!ports_have(a, &b->set->ranges[i]))
+			return false;
+	return true;
+}
+
+static bool
+both_ports_cover(const struct rule *a, const struct rule *b)
+{
+	const struct weft_rule *x = &a->match, *y = &b->match;
+	const struct ports from[] = {
+		{ x->from_port, x->n_from_port, a->from_port_set, !rule_has_from_port(x) },
+		{ y->from_port, y->n_from_port, b->from_port_set, !rule_has_from_port(y) },
+	};
+	const struct ports to[] = {
+		{ x->to_port, x->n_to_port, a->to_port_set, !rule_has_to_port(x) },
+		{ y->to_port, y->n_to_port, b->to_port_set, !rule_has_to_port(y) },
+	};
+
+	return ports_cover(&from[0], &from[1]) && ports_cover(&to[0], &to[1]);
 }
 
 static bool
@@ -137,9 +174,7 @@ rule_covers(const struct rule *a, const struct rule *b)
 
 	return (rule_states(y) & ~rule_states(x)) == 0 && (b->from & ~a->from) == 0 &&
 	       (b->to & ~a->to) == 0 && (x->family == 0 || x->family == y->family) &&
-	       fields_cover(x, y) && both_addresses_cover(a, b) &&
-	       ranges_cover(x->from_port, x->n_from_port, y->from_port, y->n_from_port) &&
-	       ranges_cover(x->to_port, x->n_to_port, y->to_port, y->n_to_port) &&
+	       fields_cover(x, y) && both_addresses_cover(a, b) && both_ports_cover(a, b) &&
 	       icmp_covers(x, y);
 }
 
@@ -190,8 +225,20 @@ sample_family(const struct weft_rule *match)
 }
 
 static void
-sample_transport(const struct weft_rule *match, struct fields *fields)
+sample_port(const struct weft_port_range *list, unsigned count, const struct port_set *set,
+	uint16_t *port)
 {
+	if (count != 0)
+		*port = list[0].first;
+	else if (set != NULL && set->count != 0)
+		*port = set->ranges[0].first;
+}
+
+static void
+sample_transport(const struct rule *rule, struct fields *fields)
+{
+	const struct weft_rule *match = &rule->match;
+
 	fields->protocol = IPPROTO_TCP;
 	if (match->fields & WEFT_RULE_PROTOCOL)
 		fields->protocol = match->protocol;
@@ -199,10 +246,8 @@ sample_transport(const struct weft_rule *match, struct fields *fields)
 		fields->protocol = fields->family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	fields->has_ports = true;
 	fields->tcp_flags = match->tcp_flags;
-	if (match->n_from_port != 0)
-		fields->from_port = match->from_port[0].first;
-	if (match->n_to_port != 0)
-		fields->to_port = match->to_port[0].first;
+	sample_port(match->from_port, match->n_from_port, rule->from_port_set, &fields->from_port);
+	sample_port(match->to_port, match->n_to_port, rule->to_port_set, &fields->to_port);
 	if (match->n_icmp != 0) {
 		fields->from_port = match->icmp[0].type;
 		fields->to_port = match->icmp[0].code < 0 ? 0 : (uint16_t)match->icmp[0].code;
@@ -235,7 +280,7 @@ sample_rule(const struct rule *rule, struct fields *fields)
 			fields->from_ip);
 		sample_address(
 			match->to_ip, match->n_to_ip, rule->to_set, fields->family, fields->to_ip);
-		sample_transport(match, fields);
+		sample_transport(rule, fields);
 	}
 	return rule_matches_rest(rule, fields) && rule_matches_addresses(rule, fields);
 }

@@ -111,6 +111,7 @@ struct side {
 	const char *set;
 	const struct weft_port_range *ranges;
 	unsigned n_ranges;
+	const char *port_set;
 };
 
 static void
@@ -126,9 +127,13 @@ say_side(struct words *words, const struct side *side)
 		begin(words, side->what, n++);
 		say(words, "@%s", side->set);
 	}
-	if (n == 0 && side->n_ranges > 0)
+	if (n == 0 && (side->n_ranges > 0 || side->port_set != NULL))
 		say(words, "%s%s", words->length > 0 ? " " : "", side->what);
 	say_ranges(words, "port", side->ranges, side->n_ranges);
+	if (side->port_set != NULL) {
+		begin(words, "port", side->n_ranges);
+		say(words, "@%s", side->port_set);
+	}
 }
 
 static void
@@ -207,9 +212,10 @@ rule_describe(const struct rule *rule, char *text, size_t size)
 {
 	const struct weft_rule *match = &rule->match;
 	const struct side from = { "from", match->from, match->n_from, match->from_ip,
-		match->n_from_ip, match->from_set, match->from_port, match->n_from_port };
+		match->n_from_ip, match->from_set, match->from_port, match->n_from_port,
+		match->from_port_set };
 	const struct side to = { "to", match->to, match->n_to, match->to_ip, match->n_to_ip,
-		match->to_set, match->to_port, match->n_to_port };
+		match->to_set, match->to_port, match->n_to_port, match->to_port_set };
 	struct words words = { text, size, 0 };
 
 	if (size == 0)

@@ -260,6 +260,7 @@ want_present(struct rule_list *list)
 struct resolved {
 	uint64_t from, to;
 	const struct address_set *from_set, *to_set;
+	const struct port_set *from_port_set, *to_port_set;
 };
 
 static int
@@ -270,10 +271,11 @@ resolve_ports(const struct rule_names *names, const struct weft_rule *match,
 	for (unsigned i = 0; i < count; i++) {
 		int index = names->port(names->context, ports[i]);
 
-		if (index < 0 || index >= RULE_PORTS)
+		if (index < 0 || index > RULE_PORTS)
 			return error_set(error, ENOENT, "rule \"%s\": there is no port \"%s\"",
 				match->name, ports[i]);
-		*bits |= 1ull << index;
+		if (index < RULE_PORTS)
+			*bits |= 1ull << index;
 	}
 	return 0;
 }
@@ -293,15 +295,39 @@ resolve_set(const struct rule_names *names, const struct weft_rule *match, const
 }
 
 static int
+resolve_port_set(const struct rule_names *names, const struct weft_rule *match, const char *name,
+	const struct port_set **set, struct weft_error *error)
+{
+	*set = NULL;
+	if (name == NULL)
+		return 0;
+	*set = names->port_set(names->context, name);
+	if (*set == NULL)
+		return error_set(error, ENOENT, "rule \"%s\": there is no port set \"%s\"",
+			match->name, name);
+	return 0;
+}
+
+static int
+resolve_sets(const struct rule_names *names, const struct weft_rule *match,
+	struct resolved *resolved, struct weft_error *error)
+{
+	if (resolve_set(names, match, match->from_set, &resolved->from_set, error) < 0 ||
+		resolve_set(names, match, match->to_set, &resolved->to_set, error) < 0 ||
+		resolve_port_set(
+			names, match, match->from_port_set, &resolved->from_port_set, error) < 0)
+		return -1;
+	return resolve_port_set(names, match, match->to_port_set, &resolved->to_port_set, error);
+}
+
+static int
 resolve(const struct rule_names *names, const struct weft_rule *match, struct resolved *resolved,
 	struct weft_error *error)
 {
 	if (resolve_ports(names, match, match->from, match->n_from, &resolved->from, error) < 0 ||
 		resolve_ports(names, match, match->to, match->n_to, &resolved->to, error) < 0)
 		return -1;
-	if (resolve_set(names, match, match->from_set, &resolved->from_set, error) < 0)
-		return -1;
-	return resolve_set(names, match, match->to_set, &resolved->to_set, error);
+	return resolve_sets(names, match, resolved, error);
 }
 
 /* ---- sets that have changed -------------------------------------------------------------------
@@ -359,7 +385,9 @@ keep_rule(struct rule_list *list, struct rule *rule, const struct resolved *reso
 {
 	int from, to;
 
-	if (rule->from != resolved->from || rule->to != resolved->to)
+	if (rule->from != resolved->from || rule->to != resolved->to ||
+		rule->from_port_set != resolved->from_port_set ||
+		rule->to_port_set != resolved->to_port_set)
 		return 1;
 	if (rule->from_set == resolved->from_set && rule->to_set == resolved->to_set)
 		return 0;
@@ -418,6 +446,8 @@ fill_rule(struct rule_list *list, struct place *place, const struct rule_names *
 	rule->to = resolved.to;
 	rule->from_set = resolved.from_set;
 	rule->to_set = resolved.to_set;
+	rule->from_port_set = resolved.from_port_set;
+	rule->to_port_set = resolved.to_port_set;
 	return 0;
 }
 

@@ -26,8 +26,10 @@ void rule_list_free(struct rule_list *list);
 
 /* What names in rules stand for. */
 struct rule_names {
-	int (*port)(void *context, const char *name); /* 0 to RULE_PORTS - 1; -1: none */
-	const struct address_set *(*set)(void *context, const char *name); /* NULL: none */
+	/* 0 to RULE_PORTS - 1; RULE_PORTS: one where nothing comes in; -1: there is none */
+	int (*port)(void *context, const char *name);
+	const struct address_set *(*set)(void *context, const char *name);   /* NULL: none */
+	const struct port_set *(*port_set)(void *context, const char *name); /* NULL: none */
 	void *context;
 };
 

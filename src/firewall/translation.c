@@ -3,36 +3,62 @@
 
 #include "base/error.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #define PORT_FIRST 1024 /* RFC 6056, 3.2: not the well-known ones */
 #define PORT_LAST 65535
 
+/* 0: of both. */
+static uint8_t
+family_of(const struct weft_translation *wanted)
+{
+	return wanted->n_addresses != 0 ? wanted->addresses[0].family : wanted->match.family;
+}
+
 /* ---- what a call may say ----------------------------------------------------------------------
  */
 
 static int
-check(const struct weft_translation *wanted, struct weft_error *error)
+check_masquerade(const struct weft_translation *wanted, bool routed, struct weft_error *error)
+{
+	if (!routed)
+		return error_set(error, EINVAL,
+			"translation \"%s\": only a router has addresses where it sends",
+			wanted->match.name);
+	if (wanted->n_addresses != 0)
+		return error_set(error, EINVAL, "translation \"%s\" masquerades, and has addresses",
+			wanted->match.name);
+	return 0;
+}
+
+static int
+check(const struct weft_translation *wanted, bool routed, struct weft_error *error)
 {
 	const char *name = wanted->match.name;
 
 	if (name == NULL || *name == '\0')
 		return error_set(error, EINVAL, "a translation needs a name");
-	if (wanted->n_addresses == 0)
+	if (wanted->kind == WEFT_TRANSLATE_MASQUERADE &&
+		check_masquerade(wanted, routed, error) < 0)
+		return -1;
+	if (wanted->n_addresses == 0 && wanted->kind != WEFT_TRANSLATE_MASQUERADE)
 		return error_set(error, EINVAL, "translation \"%s\" has no addresses", name);
 	for (unsigned i = 0; i < wanted->n_addresses; i++)
 		if (wanted->addresses[i].family != wanted->addresses[0].family)
 			return error_set(error, EINVAL,
 				"translation \"%s\" has addresses of both families", name);
-	if (wanted->match.family != 0 && wanted->match.family != wanted->addresses[0].family)
+	if (wanted->match.family != 0 && wanted->match.family != family_of(wanted))
 		return error_set(error, EINVAL,
 			"translation \"%s\" is of IPv%u, its addresses are not", name,
 			wanted->match.family);
 	if (wanted->ports.first > wanted->ports.last)
 		return error_set(
 			error, EINVAL, "translation \"%s\" has a range of ports backwards", name);
+	if (wanted->endpoint_independent && wanted->kind != WEFT_TRANSLATE_SOURCE &&
+		wanted->kind != WEFT_TRANSLATE_MASQUERADE)
+		return error_set(error, EINVAL,
+			"translation \"%s\" maps endpoints, but not of sources", name);
 	if (wanted->kind == WEFT_TRANSLATE_PREFIX &&
 		(wanted->n_addresses != 2 ||
 			wanted->addresses[0].length != wanted->addresses[1].length))
@@ -70,23 +96,26 @@ fill(struct translation *translation, const struct weft_translation *wanted)
 {
 	*translation = (struct translation){
 		.kind = (uint8_t)wanted->kind,
-		.family = wanted->addresses[0].family,
+		.family = family_of(wanted),
 		.answer = wanted->answer,
-		.length = wanted->addresses[0].length,
+		.independent = wanted->endpoint_independent,
+		.filtering = (uint8_t)wanted->filtering,
+		.length = wanted->n_addresses != 0 ? wanted->addresses[0].length : 0,
 		.first_port = wanted->ports.first,
 		.last_port = wanted->ports.last,
 		.n_ranges = wanted->n_addresses,
 	};
-	if (wanted->kind == WEFT_TRANSLATE_SOURCE && wanted->ports.last == 0) {
+	if ((wanted->kind == WEFT_TRANSLATE_SOURCE || wanted->kind == WEFT_TRANSLATE_MASQUERADE) &&
+		wanted->ports.last == 0) {
 		translation->first_port = PORT_FIRST;
 		translation->last_port = PORT_LAST;
 	}
-	translation->ranges = malloc(wanted->n_addresses * sizeof(struct address_range));
+	translation->ranges = malloc((wanted->n_addresses + 1) * sizeof(struct address_range));
 	if (translation->ranges == NULL)
 		return -1;
 	for (unsigned i = 0; i < wanted->n_addresses; i++)
 		translation->ranges[i] = range_of(&wanted->addresses[i]);
-	if (wanted->kind == WEFT_TRANSLATE_SOURCE)
+	if (wanted->kind == WEFT_TRANSLATE_SOURCE || wanted->kind == WEFT_TRANSLATE_MASQUERADE)
 		return copy_outside(translation, wanted->addresses, wanted->n_addresses);
 	if (wanted->kind == WEFT_TRANSLATE_PREFIX)
 		return copy_outside(translation, &wanted->addresses[1], 1);
@@ -128,21 +157,25 @@ base_rule(const struct weft_translation *wanted, uint32_t mark)
 	rule.action = WEFT_RULE_ACCEPT;
 	rule.stateless = rule.log = false;
 	rule.log_rate = 0;
-	rule.to = NULL;
-	rule.n_to = 0;
 	rule.states = WEFT_STATE_NEW;
-	rule.family = wanted->addresses[0].family;
+	rule.family = family_of(wanted);
 	rule.fields &= WEFT_RULE_PROTOCOL | WEFT_RULE_DSCP | WEFT_RULE_VLAN | WEFT_RULE_FROM_MAC;
 	rule.mark = mark;
 	return rule;
 }
 
+/* inside NULL: of a guard. */
 static void
 add_lookups(struct lookups *lookups, const struct weft_translation *wanted,
 	const char *const *inside, uint32_t mark)
 {
 	struct weft_rule rule = base_rule(wanted, mark);
 
+	if (inside != NULL || wanted->kind == WEFT_TRANSLATE_DESTINATION) {
+		/* where it goes is not known yet, or is the one other port */
+		rule.to = NULL;
+		rule.n_to = 0;
+	}
 	if (wanted->kind == WEFT_TRANSLATE_DESTINATION) {
 		lookups->destinations[lookups->n_destinations++] = rule;
 		return;
@@ -152,16 +185,18 @@ add_lookups(struct lookups *lookups, const struct weft_translation *wanted,
 
 		back.to_ip = &wanted->addresses[1];
 		back.n_to_ip = 1;
-		back.from = NULL;
-		back.n_from = 0;
+		back.from = back.to = NULL;
+		back.n_from = back.n_to = 0;
 		back.to_set = NULL;
 		lookups->destinations[lookups->n_destinations++] = back;
 		rule.from_ip = &wanted->addresses[0];
 		rule.n_from_ip = 1;
 		rule.from_set = NULL;
 	}
-	rule.from = inside;
-	rule.n_from = 1;
+	if (inside != NULL) {
+		rule.from = inside;
+		rule.n_from = 1;
+	}
 	lookups->sources[lookups->n_sources++] = rule;
 }
 
@@ -180,7 +215,7 @@ want_lookups(const char *inside, const struct weft_translation *wanted, unsigned
 		error_memory(error);
 	} else {
 		for (unsigned i = 0; i < count; i++)
-			add_lookups(&lookups, &wanted[i], ports, i);
+			add_lookups(&lookups, &wanted[i], inside != NULL ? ports : NULL, i);
 		if (rule_list_want(sources, lookups.sources, lookups.n_sources, error) == 0)
 			result = rule_list_want(
 				destinations, lookups.destinations, lookups.n_destinations, error);
@@ -197,7 +232,7 @@ translations_create(const char *inside, const struct weft_translation *wanted, u
 	struct translations *made;
 
 	for (unsigned i = 0; i < count; i++)
-		if (check(&wanted[i], error) < 0)
+		if (check(&wanted[i], inside == NULL, error) < 0)
 			return NULL;
 	made = new_list(count);
 	if (made == NULL) {
@@ -207,7 +242,9 @@ translations_create(const char *inside, const struct weft_translation *wanted, u
 	while (made->count < count) {
 		unsigned i = made->count++;
 
-		made->answers |= wanted[i].answer;
+		/* for a guard its router answers */
+		made->answers |= wanted[i].answer && inside != NULL;
+		made->maps |= wanted[i].endpoint_independent;
 		if (fill(&made->list[i], &wanted[i]) == 0)
 			continue;
 		error_memory(error);
@@ -279,25 +316,23 @@ translation_address(const struct translation *translation, const struct hash_key
 }
 
 static bool
-has4(const struct weft_prefix *prefix, const uint8_t address[4])
+has(const struct weft_prefix *prefix, uint8_t family, const uint8_t *address)
 {
-	uint32_t a, b;
+	unsigned whole = prefix->length / 8, rest = prefix->length % 8;
 
-	if (prefix->family != 4)
+	if (prefix->family != family || memcmp(prefix->address, address, whole) != 0)
 		return false;
-	memcpy(&a, prefix->address, sizeof(a));
-	memcpy(&b, address, sizeof(b));
-	return prefix->length == 0 || (be32toh(a) ^ be32toh(b)) >> (32 - prefix->length) == 0;
+	return rest == 0 || ((prefix->address[whole] ^ address[whole]) >> (8 - rest)) == 0;
 }
 
 bool
-translations_answer(const struct translations *translations, const uint8_t address[4])
+translations_answer(const struct translations *translations, uint8_t family, const uint8_t *address)
 {
 	for (unsigned i = 0; i < translations->count; i++) {
 		const struct translation *translation = &translations->list[i];
 
 		for (unsigned j = 0; translation->answer && j < translation->n_outside; j++)
-			if (has4(&translation->outside[j], address))
+			if (has(&translation->outside[j], family, address))
 				return true;
 	}
 	return false;

@@ -12,6 +12,8 @@
 #include "firewall/flow.h"
 #include "firewall/rule_list.h"
 
+#include <limits.h>
+
 struct address_range {
 	uint8_t first[16];
 	uint64_t count; /* 0: more than 2^63 */
@@ -20,7 +22,8 @@ struct address_range {
 struct translation {
 	uint8_t kind; /* enum weft_translation_kind */
 	uint8_t family;
-	bool answer;
+	bool answer, independent;
+	uint8_t filtering;              /* enum weft_filtering */
 	uint8_t length;                 /* PREFIX: of both */
 	uint16_t first_port, last_port; /* DESTINATION: both 0: as it was */
 	unsigned n_ranges;
@@ -30,15 +33,18 @@ struct translation {
 	unsigned n_outside;
 };
 
+#define TRANSLATIONS_ROUTED UINT_MAX /* no port: any zone is behind any other */
+
 struct translations {
 	unsigned count;
-	unsigned inside; /* index of the port */
+	unsigned inside; /* index of the port; TRANSLATIONS_ROUTED */
 	bool answers;    /* some are to be answered for */
+	bool maps;       /* some are endpoint-independent */
 	struct translation list[];
 };
 
 /* A deep copy, and the rules by which they are found: `sources`, `destinations` are wanted of these
- * lists. NULL: no memory, or what is wrong. */
+ * lists. inside NULL: of a guard. NULL: no memory, or what is wrong. */
 struct translations *translations_create(const char *inside, const struct weft_translation *wanted,
 	unsigned count, struct rule_list *sources, struct rule_list *destinations,
 	struct weft_error *error);
@@ -49,7 +55,8 @@ void translations_free(struct translations *translations);
 void translation_address(const struct translation *translation, const struct hash_key *key,
 	const uint8_t *address, bool outward, uint8_t result[16]);
 
-/* Whether ARP for the address is to be answered. */
-bool translations_answer(const struct translations *translations, const uint8_t address[4]);
+/* Whether who asks for the address is to be answered. */
+bool translations_answer(
+	const struct translations *translations, uint8_t family, const uint8_t *address);
 
 #endif

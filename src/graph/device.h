@@ -55,6 +55,14 @@ struct device_class {
 	 * control thread, under weft_objects_lock; NULL: its devices have no addresses. */
 	bool (*find_station)(const struct weft_device *device, uint8_t family,
 		const uint8_t *address, uint8_t mac[6]);
+
+	/* For the guard of the device's vports, on workers; NULL: the device knows no addresses.
+	 * Where what came in by `ingress` would leave, were it for the address; NULL: nowhere. */
+	struct vport *(*way_out)(struct worker *worker, const struct vport *ingress, uint8_t family,
+		const uint8_t *address, struct rte_mbuf *packet);
+	/* What the device itself would send from out of the vport; NULL: it has no such address. */
+	const uint8_t *(*own_address)(
+		const struct vport *vport, uint8_t family, const uint8_t *destination);
 };
 
 enum object_state { OBJECT_STAGED, OBJECT_LIVE, OBJECT_REMOVED };
@@ -81,7 +89,9 @@ struct weft_network {
 	_Atomic uint32_t neighbours;  /* of routers, counted against config.neighbor_limit */
 	_Atomic uint32_t queued;      /* packets that wait for a neighbour's answer */
 	_Atomic uint32_t connections; /* of firewalls, counted against config.connection_limit */
-	_Atomic uint64_t flows_lost;  /* flow records for which a worker had no room */
+	_Atomic uint32_t
+		limited_sources;     /* that limits of rules remember, no more than connections */
+	_Atomic uint64_t flows_lost; /* flow records for which a worker had no room */
 	TAILQ_ENTRY(weft_network) entry;
 };
 

@@ -80,12 +80,16 @@
 	X(DROP_INVALID_STATE, "invalid-state", "of no connection, and cannot begin one") \
 	X(DROP_OUT_OF_WINDOW, "out-of-window", "cannot be of its TCP connection (RFC 9293)") \
 	X(DROP_CONNECTION_LIMIT, "connection-limit", \
-		"the firewall or its network has as many connections as it may have") \
+		"the firewall, its network or a rule has as many connections as it may have") \
 	X(DROP_SOURCE_LIMIT, "source-limit", "its source has as many connections as one may have") \
 	X(DROP_BAD_TRANSPORT, "bad-transport", \
 		"the transport header is cut off, or says what cannot be") \
 	X(DROP_NO_MEMORY, "no-memory", "there was no memory for its connection") \
-	X(DROP_NO_TRANSLATION, "no-translation", "no address and port is free to translate it to")
+	X(DROP_NO_TRANSLATION, "no-translation", "no address and port is free to translate it to") \
+	X(DROP_CONNECTION_RATE, "connection-rate", \
+		"more connections a second than the rule lets begin") \
+	X(DROP_SOURCE_RATE, "source-rate", \
+		"more connections a second than the rule lets one source begin")
 
 enum drop_reason {
 #define DROP_CONSTANT(constant, name, text) constant,

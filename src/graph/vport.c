@@ -16,7 +16,7 @@ vport_receive(struct worker *worker, struct vport *vport, struct rte_mbuf *packe
 	struct packet_meta *meta = packet_meta(packet);
 
 	meta->vport = vport->id;
-	meta->flags &= (uint8_t)~PACKET_JUDGED; /* that was of another vport */
+	meta->flags &= (uint8_t) ~(PACKET_JUDGED | PACKET_ABOUT_JUDGED); /* of another vport */
 	watch_in(worker, vport, packet);
 	if (!(meta->flags & PACKET_DRY_RUN))
 		vport_count_in(worker, vport, 1, rte_pktmbuf_pkt_len(packet));
@@ -108,6 +108,31 @@ ask_guard(struct worker *worker, const struct vport *vport, struct rte_mbuf *pac
 	meta->flags |= PACKET_TO_JUDGE;
 	meta->flow_hash = vport->id;
 	worker_enqueue(worker, vport->guard_node, packet);
+}
+
+bool
+vport_ask_on_arrival(struct worker *worker, const struct vport *vport, struct rte_mbuf *packet)
+{
+	struct packet_meta *meta = packet_meta(packet);
+
+	if (vport->guard == 0 || (meta->flags & PACKET_JUDGED))
+		return false;
+	meta->vport = vport->id;
+	meta->flags |= PACKET_TO_JUDGE;
+	meta->flow_hash = 0; /* no vport's id: it goes in, not out */
+	worker_enqueue(worker, vport->guard_node, packet);
+	return true;
+}
+
+void
+vport_give_back(struct worker *worker, const struct vport *vport, struct rte_mbuf *packet)
+{
+	struct packet_meta *meta = packet_meta(packet);
+
+	meta->vport = vport->id;
+	meta->flow_hash = 0;
+	meta->flags |= PACKET_JUDGED;
+	vport_enter(worker, vport, packet);
 }
 
 void

@@ -9,6 +9,12 @@
  * `node` is the guard's, and a packet without PACKET_TO_JUDGE is one that comes in; the guard drops
  * it, or puts it before the device by vport_enter(). It costs vports without such a guard nothing.
  *
+ * What comes in and is for the device itself, or for an address that the guard answers for, the
+ * device may show to the guard first (vport_ask_on_arrival). It may be for somebody else: the guard
+ * gives it back to the device's node with PACKET_JUDGED, as it came or readdressed. An ICMP error
+ * of the device about such a packet is marked PACKET_ABOUT_JUDGED and goes before the guard of
+ * where it leaves, which makes it one about what the sender had sent.
+ *
  * What the workers read of a vport (struct vport) is never changed in place: a
  * change makes a new version and swaps the pointer in the table; the old one is freed after
  * a grace period. What people and the control side hold is the stable struct weft_vport.
@@ -92,6 +98,15 @@ vport_enter(struct worker *worker, const struct vport *vport, struct rte_mbuf *p
 {
 	worker_enqueue(worker, vport->home, packet);
 }
+/*
+ * A packet that came in by `vport` is for its device, or for nobody that this knows of: it goes
+ * before the guard, if there is one and it has not been there. False: the packet is still the
+ * caller's.
+ */
+bool vport_ask_on_arrival(
+	struct worker *worker, const struct vport *vport, struct rte_mbuf *packet);
+/* From the guard, judged: back into the device where it came in. Takes the packet. */
+void vport_give_back(struct worker *worker, const struct vport *vport, struct rte_mbuf *packet);
 
 /* Everything but the common case: links, uplinks, guards, watchers, dry runs, nothing attached. */
 void vport_send_slow(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);

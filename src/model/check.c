@@ -60,7 +60,7 @@ entry_text(const struct lyd_node *entry, char *text, size_t size)
 	static const char *const names[][2] = { { "switches", "switch" }, { "ports", "port" },
 		{ "nics", "nic" }, { "routers", "router" }, { "routes", "route" },
 		{ "tunnels", "tunnel" }, { "vnis", "vni" }, { "firewalls", "firewall" },
-		{ "address-sets", "address set" }, { "rules", "rule" },
+		{ "address-sets", "address set" }, { "port-sets", "port set" }, { "rules", "rule" },
 		{ "translations", "translation" }, { "zones", "zone" }, { "links", "link" },
 		{ "uplinks", "uplink" }, { "networks", "network" }, { "tests", "test" } };
 	const char *name = entry->schema->name;
@@ -480,6 +480,7 @@ check_network(struct checker *checker, const struct lyd_node *network)
 
 	checker->network = network;
 	check_flow_records(checker, network);
+	check_internet(checker, network);
 	index_list(checker, &checker->switches, switches);
 	index_list(checker, &checker->nics, nics);
 	for (node = switches; node != NULL; node = model_next(node))
@@ -558,6 +559,7 @@ check_configuration(const struct configuration *configuration, struct report *re
 	name_map_free(&checker.namespaces);
 	name_map_free(&checker.host_addresses);
 	name_map_free(&checker.services);
+	name_map_free(&checker.internets);
 	arena_free(&checker.memory);
 	return checker.failed ? -1 : 0;
 }

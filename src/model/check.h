@@ -31,6 +31,7 @@ struct checker {
 	struct name_map namespaces;     /* name -> nic */
 	struct name_map host_addresses; /* "namespace\naddress" -> leaf */
 	struct name_map services;       /* "red/edge 192.0.2.2 4789" -> tunnel */
+	struct name_map internets;      /* prefix -> network that gets out by it */
 
 	/* of the router at hand */
 	struct name_map own; /* address -> leaf; without link-local ones */
@@ -128,6 +129,13 @@ void check_overlay_mtu(struct checker *checker, const struct lyd_node *entry, co
 /* Makes a firewall and its ports known; all other devices are so already. */
 void check_declare_firewall(struct checker *checker, const struct lyd_node *firewall);
 void check_firewall(struct checker *checker, const struct lyd_node *firewall);
+void check_internet(struct checker *checker, const struct lyd_node *network);
+/* (check_translation.c) kind: "source", ... */
+void check_routed_translation(
+	struct checker *checker, const struct lyd_node *translation, const char *kind);
+void check_transparent_translation(struct checker *checker, const struct lyd_node *translation);
+void check_inside(struct checker *checker, const struct lyd_node *firewall);
+void check_mapping(struct checker *checker, const struct lyd_node *translation, const char *kind);
 
 /* A link; all devices and ports are known. */
 void check_link(struct checker *checker, const struct lyd_node *link);

@@ -68,19 +68,30 @@ check_zones_named(struct checker *checker, const struct lyd_node *firewall,
 				router != NULL ? "zone" : "port", model_value(name));
 }
 
+/* `list`: the network's list of such sets; `kind`: one of them, in words. */
 static void
-check_set_named(struct checker *checker, const struct lyd_node *entry, const char *leaf)
+check_set_named(struct checker *checker, const struct lyd_node *entry, const char *leaf,
+	const char *list, const char *kind)
 {
 	const struct lyd_node *name = model_child(entry, leaf);
 
 	if (name == NULL || build_is_broken(checker->network) ||
-		model_entry(checker->network, "address-sets", model_value(name)) != NULL)
+		model_entry(checker->network, list, model_value(name)) != NULL)
 		return;
 	check_wrong(checker, name, NULL,
-		check_reference_hint(checker, model_child(checker->network, "address-sets"),
-			"address-sets", model_value(name)),
-		"there is no address set '%s' in network '%s'", model_value(name),
+		check_reference_hint(
+			checker, model_child(checker->network, list), list, model_value(name)),
+		"there is no %s '%s' in network '%s'", kind, model_value(name),
 		model_key(checker->network));
+}
+
+static void
+check_sets_named(struct checker *checker, const struct lyd_node *entry)
+{
+	check_set_named(checker, entry, "from-set", "address-sets", "address set");
+	check_set_named(checker, entry, "to-set", "address-sets", "address set");
+	check_set_named(checker, entry, "from-port-set", "port-sets", "port set");
+	check_set_named(checker, entry, "to-port-set", "port-sets", "port set");
 }
 
 /* ---- addresses ----------------------------------------------------------------------------------
@@ -158,7 +169,8 @@ static void
 check_ports_fit(struct checker *checker, const struct lyd_node *entry,
 	const struct model_subject *subject, const char *about)
 {
-	static const char *const ports[] = { "from-port", "to-port", NULL };
+	static const char *const ports[] = { "from-port", "to-port", "from-port-set", "to-port-set",
+		NULL };
 	static const char *const addresses[] = { "from-ip", "to-ip", "from-set", "to-set", "dscp",
 		NULL };
 
@@ -167,6 +179,15 @@ check_ports_fit(struct checker *checker, const struct lyd_node *entry,
 			"ports are of tcp, udp, sctp and dccp: name one", about);
 	if (subject->arp)
 		check_absent(checker, entry, addresses, "ARP is not IP", about);
+}
+
+/* What the rule is about, 0: any. By its number ICMP is of one, too. */
+static unsigned
+family_of(const struct model_subject *subject)
+{
+	if (subject->family != 0 || !subject->has_protocol)
+		return subject->family;
+	return model_icmp_family(subject->protocol);
 }
 
 static const char *
@@ -290,6 +311,75 @@ check_stateless(
 			"stateless says nothing where nothing is accepted");
 }
 
+/* What is of connections, and so of rules that make some. */
+static void
+check_connections(struct checker *checker, const struct lyd_node *rule,
+	const struct lyd_node *verdict, const struct model_subject *subject)
+{
+	static const char *const leaves[] = { "limit", "timeout" };
+	bool accepts = strcmp(verdict->schema->name, "accept") == 0;
+	bool stateless = model_flag(rule, "stateless", false);
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct lyd_node *leaf = model_child(rule, leaves[i]);
+
+		if (leaf == NULL || (accepts && !stateless && !subject->arp))
+			continue;
+		check_wrong(checker, leaf, NULL,
+			accepts ? NULL : "write it with the rule that accepts, before this one",
+			"%s is of connections, and %s makes none", leaves[i],
+			!accepts       ? verdict->schema->name
+			: subject->arp ? "accept: arp"
+				       : "a stateless rule");
+	}
+	check_duration(
+		checker, rule, "timeout", 1000, 30 * 86400000ull, "a duration from 1s to 30d");
+}
+
+/* `leaf`: of a container of a rule; it says nothing without `other`. */
+static void
+check_beside(struct checker *checker, const struct lyd_node *container, const char *name,
+	const char *other)
+{
+	const struct lyd_node *leaf = model_child(container, name);
+
+	if (leaf != NULL && model_child(container, other) == NULL && !build_is_broken(container))
+		check_wrong(checker, leaf, NULL,
+			check_key(checker, "add %s: 100/s, or remove it", other), "%s without %s",
+			name, other);
+}
+
+static void
+check_rate(struct checker *checker, const struct lyd_node *container, const char *name)
+{
+	const char *text = model_text(container, name);
+	struct weft_rule_rate rate;
+
+	if (text != NULL && model_parse_rate(text, &rate) < 0)
+		check_wrong(checker, model_child(container, name), NULL, NULL,
+			"%s: expected at most 1000000, such as 100/s, not '%s'", name, text);
+}
+
+static void
+check_limit(struct checker *checker, const struct lyd_node *rule)
+{
+	const struct lyd_node *limit = model_child(rule, "limit");
+	const struct lyd_node *all = model_child(limit, "connections");
+	const struct lyd_node *one = model_child(limit, "per-source");
+
+	if (limit == NULL)
+		return;
+	check_rate(checker, limit, "rate");
+	check_rate(checker, limit, "source-rate");
+	check_beside(checker, limit, "burst", "rate");
+	check_beside(checker, limit, "source-burst", "source-rate");
+	if (all != NULL && one != NULL &&
+		model_number(limit, "per-source", 0) > model_number(limit, "connections", 0))
+		check_doubt(checker, one, NULL, "make it less than connections",
+			"no source comes to %s connections where all may have %s", model_value(one),
+			model_value(all));
+}
+
 static void
 check_ethertype(
 	struct checker *checker, const struct lyd_node *rule, const struct model_subject *subject)
@@ -311,27 +401,32 @@ check_rule(struct checker *checker, const struct lyd_node *firewall, const struc
 
 	check_zones_named(checker, firewall, rule, "from");
 	check_zones_named(checker, firewall, rule, "to");
-	check_set_named(checker, rule, "from-set");
-	check_set_named(checker, rule, "to-set");
+	check_sets_named(checker, rule);
 	if (verdict == NULL || !check_subject(checker, verdict, &subject))
 		return;
 	about = check_key(checker, "%s: %s", verdict->schema->name, model_value(verdict));
 	if (about == NULL)
 		return;
-	check_families(checker, rule, subject.family, about);
+	check_families(checker, rule, family_of(&subject), about);
 	check_ports_fit(checker, rule, &subject, about);
 	check_icmp(checker, rule, &subject, about);
 	check_flags(checker, rule, &subject, about);
 	check_ethertype(checker, rule, &subject);
 	check_stateless(checker, rule, verdict);
+	check_connections(checker, rule, verdict, &subject);
+	check_limit(checker, rule);
 }
 
 /* ---- translations
  * --------------------------------------------------------------------------------- */
 
 /* The leaves that each kind has; the first is what makes it one. */
-static const char *const kinds[][4] = { { "source", "ports" }, { "destination", "port" },
-	{ "prefix", "outside" } };
+static const char *const kinds[][2] = { { "source", "ports" }, { "destination", "port" },
+	{ "prefix", "outside" }, { "masquerade", "ports" } };
+
+#define KINDS 4
+#define ONE_TO_ONE 2
+#define MASQUERADE 3
 
 /* Which kind it is; -1: none, or several, which is told. */
 static int
@@ -339,10 +434,11 @@ kind_of(struct checker *checker, const struct lyd_node *translation)
 {
 	int kind = -1;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < KINDS; i++) {
 		const struct lyd_node *leaf = model_child(translation, kinds[i][0]);
 
-		if (leaf == NULL)
+		if (leaf == NULL ||
+			(i == MASQUERADE && !model_flag(translation, kinds[i][0], false)))
 			continue;
 		if (kind >= 0) {
 			check_wrong(checker, leaf, NULL, "make two translations of it",
@@ -353,7 +449,10 @@ kind_of(struct checker *checker, const struct lyd_node *translation)
 	}
 	if (kind < 0 && !build_is_broken(translation))
 		check_wrong(checker, translation, NULL,
-			"add source: ADDRESS, destination: ADDRESS, or prefix: and outside:",
+			checker->is_routed ? "add masquerade: true, source: ADDRESS, destination: "
+					     "ADDRESS, or prefix: and outside:"
+					   : "add source: ADDRESS, destination: ADDRESS, or "
+					     "prefix: and outside:",
 			"translation '%s' says nothing", model_key(translation));
 	return kind;
 }
@@ -361,10 +460,10 @@ kind_of(struct checker *checker, const struct lyd_node *translation)
 static void
 check_foreign_leaves(struct checker *checker, const struct lyd_node *translation, int kind)
 {
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < MASQUERADE; i++) {
 		const struct lyd_node *leaf = model_child(translation, kinds[i][1]);
 
-		if (i != kind && leaf != NULL)
+		if (strcmp(kinds[i][1], kinds[kind][1]) != 0 && leaf != NULL)
 			check_wrong(checker, leaf, NULL, "remove it", "%s goes with %s, not %s",
 				kinds[i][1], kinds[i][0], kinds[kind][0]);
 	}
@@ -415,21 +514,27 @@ check_translation(struct checker *checker, const struct lyd_node *firewall,
 	int kind = kind_of(checker, translation);
 
 	check_zones_named(checker, firewall, translation, "from");
-	check_set_named(checker, translation, "from-set");
-	check_set_named(checker, translation, "to-set");
+	check_zones_named(checker, firewall, translation, "to");
+	check_sets_named(checker, translation);
 	if (protocol != NULL && check_subject(checker, protocol, &subject))
 		check_ports_fit(checker, translation, &subject,
 			check_key(checker, "protocol: %s", model_value(protocol)));
 	if (protocol == NULL && model_child(translation, "port") != NULL &&
-		model_child(translation, "to-port") == NULL)
+		model_child(translation, "to-port") == NULL &&
+		model_child(translation, "to-port-set") == NULL)
 		check_doubt(checker, model_child(translation, "port"), NULL,
 			"add protocol: and to-port:", "all ports of the address go to one");
 	if (kind < 0)
 		return;
 	check_foreign_leaves(checker, translation, kind);
-	if (kind == 2)
-		check_one_to_one(checker, translation);
+	check_mapping(checker, translation, kinds[kind][0]);
+	if (checker->is_routed)
+		check_routed_translation(checker, translation, kinds[kind][0]);
 	else
+		check_transparent_translation(checker, translation);
+	if (kind == ONE_TO_ONE)
+		check_one_to_one(checker, translation);
+	else if (kind != MASQUERADE)
 		check_source_family(checker, translation, kinds[kind][0]);
 }
 
@@ -439,16 +544,15 @@ check_translations(struct checker *checker, const struct lyd_node *firewall)
 	const struct lyd_node *node = model_child(firewall, "translations");
 	const struct lyd_node *inside = model_child(firewall, "inside");
 
+	if (checker->is_routed)
+		check_inside(checker, firewall);
 	if (node == NULL || build_is_broken(firewall))
 		return;
-	if (checker->is_routed || model_firewall_switches(firewall))
+	if (model_firewall_switches(firewall))
 		check_wrong(checker, node, NULL,
-			"put a transparent firewall of two ports between the router and the "
-			"outside",
-			checker->is_routed
-				? "a firewall of a router does not translate"
-				: "a firewall of more than two ports does not translate");
-	else if (model_entry(firewall, "ports", model_value(inside)) == NULL)
+			"translate at a router (router: NAME), or at a firewall of two ports",
+			"a firewall of more than two ports does not translate");
+	else if (!checker->is_routed && model_entry(firewall, "ports", model_value(inside)) == NULL)
 		check_wrong(checker, inside->flags & LYD_DEFAULT ? node : inside, NULL,
 			check_reference_hint(checker, model_child(firewall, "ports"), "ports",
 				model_value(inside)),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A configuration as YAML for people: what is default is left out, small objects take a line. */
 #include "model/configuration.h"
+#include "model/internet.h"
 #include "model/model.h"
 #include "model/text.h"
 
@@ -284,11 +285,19 @@ write_members(struct text *text, const struct lyd_node *first, int indent)
 char *
 configuration_to_yaml(const struct configuration *configuration)
 {
+	const struct lyd_node *tree = configuration->tree;
+	struct lyd_node *copy = NULL;
 	struct text text = { 0 };
 
-	if (first_kind(configuration->tree) == NULL)
+	if (internet_is_in(configuration_child(configuration, "networks"))) {
+		tree = copy = internet_without(tree);
+		if (copy == NULL)
+			return NULL;
+	}
+	if (first_kind(tree) == NULL)
 		text_add(&text, "{}\n");
 	else
-		write_members(&text, configuration->tree, 0);
+		write_members(&text, tree, 0);
+	lyd_free_all(copy);
 	return text_take(&text);
 }

@@ -4,6 +4,7 @@
 #include "model/build.h"
 #include "model/check.h"
 #include "model/configuration.h"
+#include "model/internet.h"
 #include "model/yaml.h"
 
 #include <stdlib.h>
@@ -87,6 +88,10 @@ complete(struct configuration *configuration)
 	const struct lyd_node *network, *nic;
 	struct model *model = configuration->model;
 
+	network = configuration_child(configuration, "networks");
+	for (; network != NULL; network = model_next(network))
+		if (internet_expand((struct lyd_node *)(uintptr_t)network) < 0)
+			return -1;
 	if (lyd_new_implicit_all(&configuration->tree, model->context, 0, NULL) != LY_SUCCESS)
 		return -1;
 	network = configuration_child(configuration, "networks");
@@ -94,6 +99,9 @@ complete(struct configuration *configuration)
 		for (nic = model_child(network, "nics"); nic != NULL; nic = model_next(nic))
 			if (complete_nic(network, (struct lyd_node *)(uintptr_t)nic) < 0)
 				return -1;
+	network = configuration_child(configuration, "networks");
+	for (; network != NULL; network = model_next(network))
+		internet_hide(network);
 	make_texts(configuration->tree);
 	return 0;
 }
@@ -178,10 +186,19 @@ configuration_from_json(struct model *model, const char *file, const char *text,
 char *
 configuration_to_json(const struct configuration *configuration)
 {
+	struct lyd_node *tree = configuration->tree, *copy = NULL;
 	char *text = NULL;
+	LY_ERR result;
 
-	if (lyd_print_mem(&text, configuration->tree, LYD_JSON,
-		    LYD_PRINT_WITHSIBLINGS | LYD_PRINT_SHRINK) != LY_SUCCESS)
+	/* libyang leaves out entries that are default, but not their commas */
+	if (internet_is_in(configuration_child(configuration, "networks"))) {
+		tree = copy = internet_without(configuration->tree);
+		if (copy == NULL)
+			return NULL;
+	}
+	result = lyd_print_mem(&text, tree, LYD_JSON, LYD_PRINT_WITHSIBLINGS | LYD_PRINT_SHRINK);
+	lyd_free_all(copy);
+	if (result != LY_SUCCESS)
 		return NULL;
 	return text != NULL ? text : strdup("{}");
 }

@@ -108,6 +108,8 @@ int model_parse_endpoint(const char *text, struct weft_prefix *address, uint16_t
 
 int model_parse_match(const char *text, struct weft_prefix *prefix); /* "10.0.0.1", "10.0.0.0/8" */
 int model_parse_ports(const char *text, struct weft_port_range *ports); /* "80", "8000-8010" */
+/* "100", "100/s", "10/m", "5/h" */
+int model_parse_rate(const char *text, struct weft_rule_rate *rate);
 int model_parse_mac_match(const char *text, uint8_t mac[6], uint8_t mask[6]);
 
 /* A word for a number; lists end with NULL. family 0: of both. */
@@ -183,8 +185,8 @@ struct plan_item {
 	enum plan_operation operation;
 	enum plan_impact impact;
 	const char *kind; /* "network", "switch", "router", "port", "static-mac", "nic", "link",
-			     "route", "tunnel", "vni", "firewall", "address-set", "uplink", "test",
-			     "system" */
+			     "route", "tunnel", "vni", "firewall", "address-set", "port-set",
+			     "uplink", "test", "system" */
 	char *network;    /* NULL: of a network, an uplink, the system */
 	char *name;       /* within the network: "lan", "lan:web", "r1:10.9.0.0/16" */
 	struct plan_leaf *leaves;

@@ -23,6 +23,7 @@ enum kind {
 	KIND_ROUTER,
 	KIND_TUNNEL,
 	KIND_ADDRESS_SET,
+	KIND_PORT_SET,
 	KIND_FIREWALL,
 	KIND_PORT,
 	KIND_VNI,
@@ -35,8 +36,8 @@ enum kind {
 };
 
 static const char *const kind_names[KINDS] = { "system", "uplink", "network", "switch", "router",
-	"tunnel", "address-set", "firewall", "port", "vni", "static-mac", "nic", "link", "route",
-	"test" };
+	"tunnel", "address-set", "port-set", "firewall", "port", "vni", "static-mac", "nic", "link",
+	"route", "test" };
 
 /* Lists that hold objects of their own, and so are not leaves of the object that they are in. */
 static const struct {
@@ -45,8 +46,8 @@ static const struct {
 } lists[] = { { "switches", KIND_SWITCH }, { "ports", KIND_PORT },
 	{ "static-macs", KIND_STATIC_MAC }, { "routers", KIND_ROUTER }, { "routes", KIND_ROUTE },
 	{ "tunnels", KIND_TUNNEL }, { "vnis", KIND_VNI }, { "address-sets", KIND_ADDRESS_SET },
-	{ "firewalls", KIND_FIREWALL }, { "nics", KIND_NIC }, { "links", KIND_LINK },
-	{ "tests", KIND_TEST } };
+	{ "port-sets", KIND_PORT_SET }, { "firewalls", KIND_FIREWALL }, { "nics", KIND_NIC },
+	{ "links", KIND_LINK }, { "tests", KIND_TEST } };
 
 struct planner {
 	struct plan *plan;

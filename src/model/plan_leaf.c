@@ -85,6 +85,25 @@ plan_leaf_text(const struct lyd_node *node)
 /* ---- ordered lists -----------------------------------------------------------------------------
  */
 
+static char *entry_text(const struct lyd_node *entry);
+
+/* A leaf's, or of what has leaves "{ connections: 10 }". */
+static char *
+value_text(const struct lyd_node *node)
+{
+	struct text text = { 0 };
+	char *inner;
+
+	if (node->schema->nodetype & LYD_NODE_TERM)
+		return plan_leaf_text(node);
+	inner = entry_text(node);
+	text_add(&text, *(inner != NULL ? inner : "") != '\0' ? "{ %s }" : "{}",
+		inner != NULL ? inner : "");
+	text.failed |= inner == NULL;
+	free(inner);
+	return text_take(&text);
+}
+
 /* What an entry says: "accept: tcp, from: out, to-port: 80". */
 static char *
 entry_text(const struct lyd_node *entry)
@@ -98,7 +117,7 @@ entry_text(const struct lyd_node *entry)
 		if (lysc_is_key(node->schema) || (node->flags & LYD_DEFAULT) ||
 			(last != NULL && last->schema == node->schema))
 			continue;
-		value = plan_leaf_text(node);
+		value = value_text(node);
 		text_add(&text, "%s%s: %s", last != NULL ? ", " : "", node->schema->name,
 			value != NULL ? value : "");
 		text.failed |= value == NULL;
@@ -205,5 +224,6 @@ plan_compare_ordered(struct plan_item *item, const char *list, const struct lyd_
 		tell(&ordered, "...", NULL, text_take(&text));
 	}
 	if (is_reordered(&ordered))
-		tell(&ordered, "order", strdup("as it was"), strdup("another"));
+		/* no entry has such a name */
+		tell(&ordered, "(order)", strdup("as it was"), strdup("another"));
 }

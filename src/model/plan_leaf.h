@@ -17,7 +17,8 @@ char *plan_leaf_text(const struct lyd_node *node);
 
 /*
  * Entries that come, go, differ or are elsewhere among the others, as leaves "rules/NAME": the
- * first few by name, the others counted. before, after: what has the list; NULL: nothing.
+ * first few by name, the others counted; another order is "rules/(order)". before, after: what has
+ * the list; NULL: nothing.
  */
 void plan_compare_ordered(struct plan_item *item, const char *list, const struct lyd_node *before,
 	const struct lyd_node *after, bool *failed);

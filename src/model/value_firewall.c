@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RATE_MOST 1000000
+
 /* ---- what is matched ---------------------------------------------------------------------- */
 
 bool
@@ -146,6 +148,25 @@ int
 model_parse_mac_match(const char *text, uint8_t mac[6], uint8_t mask[6])
 {
 	return value_mac_match(text, mac, mask) ? 0 : -1;
+}
+
+int
+model_parse_rate(const char *text, struct weft_rule_rate *rate)
+{
+	uint32_t count = 0;
+	const char *end = text;
+
+	*rate = (struct weft_rule_rate){ .seconds = 1 };
+	for (; *end >= '0' && *end <= '9' && end - text < 7; end++)
+		count = count * 10 + (uint32_t)(*end - '0');
+	if (strcmp(end, "/m") == 0)
+		rate->seconds = 60;
+	else if (strcmp(end, "/h") == 0)
+		rate->seconds = 3600;
+	else if (*end != '\0' && strcmp(end, "/s") != 0)
+		return -1;
+	rate->count = count;
+	return count > 0 && count <= RATE_MOST ? 0 : -1;
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */

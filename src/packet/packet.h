@@ -44,6 +44,8 @@ enum packet_gso {
 /* It waits to be judged before it leaves (graph/vport.h); or has been, or is of weft's own. */
 #define PACKET_TO_JUDGE 0x20
 #define PACKET_JUDGED 0x40
+/* An ICMP error about one that has been: it quotes what its sender may have sent otherwise. */
+#define PACKET_ABOUT_JUDGED 0x80
 
 #define PACKET_OFFSET_NONE 0xffff
 

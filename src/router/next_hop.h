@@ -32,6 +32,7 @@ enum hop_kind {
 	HOP_NONE,
 	HOP_LOCAL,     /* one of the router's own addresses */
 	HOP_BROADCAST, /* of a connected network: for the router itself, and nobody else */
+	HOP_CLAIMED,   /* the guard answers for it */
 	HOP_CONNECTED, /* the destination is a neighbour on the port */
 	HOP_GATEWAY,
 	HOP_GROUP,
@@ -42,9 +43,9 @@ enum hop_kind {
 
 /* What makes two of them equal. */
 struct hop_key {
-	uint8_t kind;   /* enum hop_kind, no HOP_GROUP */
-	uint8_t family; /* GATEWAY: of it */
-	uint16_t reserved;
+	uint8_t kind;        /* enum hop_kind, no HOP_GROUP */
+	uint8_t family;      /* GATEWAY: of it */
+	uint16_t everywhere; /* CLAIMED: asked for by ARP or ND at any port, it is answered */
 	uint32_t vport;      /* id; LOCAL, BROADCAST, CONNECTED, GATEWAY */
 	uint8_t gateway[16]; /* GATEWAY; unused bytes zero */
 };

@@ -162,6 +162,26 @@ add_ports(struct builder *builder)
 	}
 }
 
+/* What is the router's own, or a neighbour's, is so by a longer prefix, or by its source. */
+static void
+add_claims(struct builder *builder)
+{
+	const struct claim_list *list = builder->router->claims;
+
+	for (unsigned i = 0; list != NULL && i < list->count; i++) {
+		struct hop_key key = { .kind = HOP_CLAIMED,
+			.everywhere = list->claims[i].everywhere };
+		struct router_route route = { .prefix = list->claims[i].prefix,
+			.source = ROUTE_CLAIMED };
+
+		route.hop = next_hop_hold(&key, builder->router->network);
+		if (route.hop == 0)
+			builder->failed = true;
+		else
+			add_route(builder, &route);
+	}
+}
+
 /* ---- gateways
  * ------------------------------------------------------------------------------------ */
 
@@ -409,6 +429,7 @@ route_list_build(struct weft_device *device)
 	if (builder.list == NULL)
 		return NULL;
 	add_ports(&builder);
+	add_claims(&builder);
 	add_statics(&builder);
 	forget_resolved(&builder);
 	route_list_select(builder.list);

@@ -416,6 +416,7 @@ commit(struct weft_device *device)
 	router_udp_commit(router);
 	router_services_commit(device);
 	atomic_store(&router->icmp_interval, 1000000000 / router->config.icmp_rate);
+	atomic_store(&router->claims_any, router->claims != NULL && router->claims->count != 0);
 }
 
 static void
@@ -516,6 +517,7 @@ device_free(struct weft_device *device)
 	router_services_forget(device->network);
 	router_routes_free(router);
 	router_udp_free(router);
+	free(router->claims);
 	free(router);
 }
 
@@ -594,4 +596,6 @@ const struct device_class router_class = {
 	.poll = router_services_poll,
 	.tick = tick,
 	.find_station = router_find_station,
+	.way_out = router_way_out,
+	.own_address = router_own_address,
 };

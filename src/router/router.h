@@ -70,7 +70,13 @@ extern const struct device_class router_class;
 
 /* ---- looking (router_state.c); hold weft_objects_lock, or be the thread that changes ------ */
 
-enum route_source { ROUTE_LOCAL, ROUTE_BROADCAST, ROUTE_CONNECTED, ROUTE_STATIC };
+enum route_source {
+	ROUTE_LOCAL,
+	ROUTE_BROADCAST,
+	ROUTE_CONNECTED,
+	ROUTE_CLAIMED, /* of its guard: weft_router_claims() */
+	ROUTE_STATIC
+};
 
 struct router_route {
 	struct weft_prefix prefix;

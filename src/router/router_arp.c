@@ -212,7 +212,7 @@ router_arp(struct worker *worker, struct vport *vport, struct rte_mbuf *packet)
 	}
 	sender = (const uint8_t *)&arp.arp_data.arp_sip;
 	target = (const uint8_t *)&arp.arp_data.arp_tip;
-	for_us = router_port_has(port, 4, target);
+	for_us = router_port_has(port, 4, target) || router_is_claimed(vport, 4, target);
 	if (!dry_run && router_port_has(port, 4, sender) &&
 		!rte_is_same_ether_addr(&arp.arp_data.arp_sha, &port->mac))
 		defend(worker, vport, &arp);

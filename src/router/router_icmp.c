@@ -140,6 +140,8 @@ router_error(
 	if (message == NULL)
 		return;
 	packet_meta(message)->trace = 0;
+	if (meta->flags & PACKET_JUDGED)
+		packet_meta(message)->flags |= PACKET_ABOUT_JUDGED;
 	router_originate(worker, routed->ingress, message, routed->family,
 		routed->family == 6 && ip6_is_link_local(routed_source(routed)) ? egress : NULL);
 }

@@ -217,7 +217,9 @@ is_own_group(const struct router_port *port, const uint8_t *group)
 		if (memcmp(group, solicited, sizeof(solicited)) == 0)
 			return true;
 	}
-	return port->proxy_arp && group[11] == 1 && group[12] == 0xff;
+	return (port->proxy_arp ||
+		       atomic_load_explicit(&port->owner->claims_any, memory_order_relaxed)) &&
+	       group[11] == 1 && group[12] == 0xff;
 }
 
 static void

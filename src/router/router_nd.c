@@ -134,6 +134,7 @@ solicited(struct worker *worker, struct vport *vport, struct message *message)
 	if (!is_valid_solicitation(message))
 		return DROP_BAD_ND;
 	own = router_port_has(port, 6, message->target);
+	own = own || router_is_claimed(vport, 6, message->target);
 	if (!own && !(port->proxy_arp && router_is_elsewhere(worker, vport, 6, message->target)))
 		return DROP_REASON_COUNT; /* it means somebody else */
 	/* 7.2.3 */

@@ -32,6 +32,12 @@ struct udp_service {
 	uint8_t address[16];
 };
 
+/* Addresses of its guard; a change makes a new one. */
+struct claim_list {
+	unsigned count;
+	struct weft_claim claims[];
+};
+
 struct udp_service_list {
 	size_t count;
 	struct udp_service services[];
@@ -41,6 +47,7 @@ struct udp_service_list {
 struct router {
 	struct fib fib4, fib6;
 	struct route_list *_Atomic routes; /* for traces and for looking; RCU */
+	_Atomic bool claims_any;           /* an address of its guard is in the FIBs */
 	struct udp_service_list *_Atomic udp_services;
 	struct weft_network *network;
 	uint32_t device;                /* id */
@@ -49,6 +56,7 @@ struct router {
 	/* control side */
 	struct weft_router_config config;
 	struct static_routes statics; /* as the open change leaves them */
+	struct claim_list *claims;    /* likewise; NULL: none */
 	struct route_list *prepared, *replaced;
 	bool filled; /* the FIBs have what is prepared already: no worker has seen the router yet */
 	struct udp_service_list *prepared_udp, *replaced_udp;
@@ -113,6 +121,16 @@ bool router_port_has(const struct router_port *port, uint8_t family, const uint8
  * needs it); NULL: the port has none of that family. */
 const uint8_t *router_port_source(
 	const struct router_port *port, uint8_t family, const uint8_t *destination);
+
+/* ---- addresses of its guard (router_claims.c) ---------------------------------------------- */
+
+/* Worker: the guard answers for it, and who asks for it there by ARP or ND has to be told. */
+bool router_is_claimed(const struct vport *vport, uint8_t family, const uint8_t *address);
+/* device_class.way_out, own_address */
+struct vport *router_way_out(struct worker *worker, const struct vport *ingress, uint8_t family,
+	const uint8_t *address, struct rte_mbuf *packet);
+const uint8_t *router_own_address(
+	const struct vport *vport, uint8_t family, const uint8_t *destination);
 
 /* ---- routes (router_routes.c) -------------------------------------------------------------- */
 

@@ -322,6 +322,9 @@ go_nowhere(struct worker *worker, struct routed *routed, const struct next_hop *
 	case HOP_PROHIBIT:
 		refuse(worker, routed, DROP_ROUTE_PROHIBITED, ROUTER_PROHIBITED);
 		return;
+	case HOP_CLAIMED: /* and the guard knows nobody who has it */
+		refuse(worker, routed, DROP_NOT_LISTENING, ROUTER_HOST_UNREACHABLE);
+		return;
 	default:
 		refuse(worker, routed, DROP_NO_ROUTE, ROUTER_NET_UNREACHABLE);
 	}
@@ -378,6 +381,14 @@ has_options(const struct routed *routed)
 	return routed->family == 4 && routed_header(routed)[0] != RTE_IPV4_VHL_DEF;
 }
 
+/* It may be for somebody whom the guard of the port hides. */
+static bool
+is_for_guard(const struct routed *routed, const struct next_hop *hop)
+{
+	return hop != NULL && !routed->group &&
+	       (hop->key.kind == HOP_LOCAL || hop->key.kind == HOP_CLAIMED);
+}
+
 static void
 forward(struct worker *worker, struct routed *routed)
 {
@@ -396,6 +407,9 @@ forward(struct worker *worker, struct routed *routed)
 	if (unlikely(packet_meta(routed->packet)->trace != 0))
 		router_trace_route(worker, routed, hop);
 	if (unlikely(!leads_somewhere(hop))) {
+		if (is_for_guard(routed, hop) &&
+			vport_ask_on_arrival(worker, routed->ingress, routed->packet))
+			return;
 		if (hop != NULL && (hop->key.kind == HOP_LOCAL || hop->key.kind == HOP_BROADCAST))
 			router_local(worker, routed);
 		else
@@ -536,7 +550,9 @@ router_originate(struct worker *worker, struct vport *ingress, struct rte_mbuf *
 	struct vport *egress;
 
 	packet_meta(packet)->vport = ingress->id;
-	packet_meta(packet)->flags |= PACKET_JUDGED; /* what a router itself says asks no guard */
+	/* what a router itself says asks no guard, but for how its sender called what it quotes */
+	if (likely(!(packet_meta(packet)->flags & PACKET_ABOUT_JUDGED)))
+		packet_meta(packet)->flags |= PACKET_JUDGED;
 	if (port != NULL) {
 		on_link.key.vport = port->id;
 		hop = &on_link;

@@ -91,6 +91,7 @@ route_source_name(enum route_source source)
 	static const char *const names[] = {
 		[ROUTE_LOCAL] = "local",
 		[ROUTE_BROADCAST] = "broadcast",
+		[ROUTE_CLAIMED] = "translated",
 		[ROUTE_CONNECTED] = "connected",
 		[ROUTE_STATIC] = "static",
 	};

@@ -19,6 +19,9 @@ describe_hop(struct worker *worker, const struct next_hop *hop, char *text, size
 	case HOP_BROADCAST:
 		snprintf(text, size, "broadcast address of port %s's network", port);
 		break;
+	case HOP_CLAIMED:
+		snprintf(text, size, "an address that the firewall translates");
+		break;
 	case HOP_CONNECTED:
 		snprintf(text, size, "a neighbor on port %s", port);
 		break;

@@ -230,7 +230,7 @@ check_body(const struct api_answer *answer)
 static void
 check_status(const struct api_request *request, const struct api_answer *answer)
 {
-	static const unsigned known[] = { 200, 201, 204, 400, 404, 405, 409, 413 };
+	static const unsigned known[] = { 200, 201, 204, 304, 400, 404, 405, 409, 412, 413, 415 };
 	bool found = false;
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -239,7 +239,11 @@ check_status(const struct api_request *request, const struct api_answer *answer)
 		fprintf(stderr, "%u: %s\n", answer->status,
 			answer->body != NULL ? answer->body : "");
 	require(found, "a status that RFC 8040 does not know, or 500");
-	require(answer->status != 204 || answer->body == NULL, "204 with a body");
+	require((answer->status != 204 && answer->status != 304) || answer->body == NULL,
+		"204 or 304 with a body");
+	require(answer->status != 412 || request->if_match != NULL ||
+			request->if_none_match != NULL,
+		"a precondition that nobody made");
 	require((answer->status == 405) <= (answer->allow != NULL), "405 without what is allowed");
 	if (answer->status == 201 && strcmp(request->method, "POST") == 0)
 		require(answer->location != NULL, "made, and nobody knows where");
@@ -414,7 +418,20 @@ send(const struct api_request *request)
 	now += 100000000;
 }
 
-/* A record as a request; its strings are its own. */
+/* What is behind a tab, which is cut off there; NULL: nothing. */
+static const char *
+cut_field(char *text)
+{
+	char *tab = text != NULL ? strchr(text, '\t') : NULL;
+
+	if (tab == NULL)
+		return NULL;
+	*tab = '\0';
+	return tab + 1;
+}
+
+/* A record as a request: METHOD TARGET, If-Match, If-None-Match and Content-Type behind a tab
+ * each, and from the next line on the body. Its strings are its own. */
 static void
 send_record(const char *record, size_t length)
 {
@@ -434,6 +451,9 @@ send_record(const char *record, size_t length)
 	if (space != NULL) {
 		*space = '\0';
 		request.target = space + 1;
+		request.if_match = cut_field(space + 1);
+		request.if_none_match = cut_field((char *)request.if_match);
+		request.content_type = cut_field((char *)request.if_none_match);
 	}
 	send(&request);
 	free(body);

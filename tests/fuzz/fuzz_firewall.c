@@ -76,9 +76,21 @@ static const struct weft_prefix pool6 = { 6, 126, { 0x20, 1, [15] = 8 } };
 static void
 set_rules(struct weft_change *change, uint8_t choice)
 {
+	const struct weft_rule_limit limit = {
+		.connections = choice & 2 ? 3 : 0,
+		.per_source = choice & 4 ? 2 : 0,
+		.rate = { choice & 8 ? 5 : 0, 1, 3 },
+		.source_rate = { choice & 16 ? 2 : 0, 60, 0 },
+	};
 	const struct weft_rule rules[] = {
-		{ .name = "a", .from = in, .n_from = 1, .log = true },
-		{ .name = "b", .from = out, .n_from = 1, .to_port = &low, .n_to_port = 1 },
+		{ .name = "a", .from = in, .n_from = 1, .log = true, .limit = &limit },
+		{ .name = "b",
+			.from = out,
+			.n_from = 1,
+			.to_port = &low,
+			.n_to_port = 1,
+			.from_port_set = choice & 1 ? "ports" : NULL,
+			.timeout = choice / 4 },
 		{ .name = "c", .action = WEFT_RULE_REJECT, .to_set = "set" },
 		{ .name = "d",
 			.states = WEFT_STATE_INVALID | WEFT_STATE_RELATED,
@@ -110,7 +122,8 @@ set_translations(struct weft_change *change, uint8_t choice)
 		{ .match = { .name = "six" },
 			.kind = WEFT_TRANSLATE_SOURCE,
 			.addresses = &pool6,
-			.n_addresses = 1 },
+			.n_addresses = 1,
+			.answer = true },
 	};
 
 	weft_firewall_translations(change, firewall, "in", list, choice % 4);
@@ -137,6 +150,9 @@ configure(uint8_t what, uint8_t choice)
 	if (what & 8)
 		weft_address_set_update(change, network, "set", choice & 1 ? &inside : &outside, 1,
 			choice & 1 ? &outside : &inside, 1);
+	if (what & 32)
+		weft_port_set_update(
+			change, network, "ports", &(struct weft_port_range){ 1, 6 }, choice & 1);
 	if (what & 16)
 		weft_change_abort(change);
 	else
@@ -161,6 +177,7 @@ open_once(void)
 	network = weft_network_add(change, "red", NULL);
 	firewall = weft_firewall_add(change, network, "fw", &(struct weft_firewall_config){ 0 });
 	weft_address_set_add(change, network, "set", &inside, 1);
+	weft_port_set_add(change, network, "ports", &low, 1);
 	for (unsigned side = 0; side < 2; side++) {
 		nics[side] = weft_nic_add(change, network, side == 0 ? "a" : "b", &nic);
 		weft_attach(change,
@@ -295,6 +312,10 @@ end(bool by_time)
 	wait_seconds(40);
 	require(atomic_load(&network->connections) == 0, "connections of the network are left");
 	require(((struct firewall *)firewall->data)->domain.count == 0, "connections are left");
+	/* what rates remember goes in time */
+	for (unsigned i = 0; i < 10; i++)
+		wait_seconds(8000);
+	require(atomic_load(&network->limited_sources) == 0, "sources are left");
 	fuzz_end();
 }
 

@@ -152,6 +152,22 @@ def test_edits_are_configurations(weftd):
 	assert [nic["name"] for nic in weftd.show("nics")] == ["red/web"]
 
 
+def test_two_who_edit(weftd):
+	"""Both have read the same: who is second is told, and nothing is lost (RFC 8040, 3.4.1)."""
+	weftd.apply(LAN)
+	body = b'{"weft:nics": [{"name": "web", "mtu": 9000}]}'
+	with Raw(weftd) as raw:
+		status, fields, _ = raw.request("GET", DATA + "networks=red/nics=web").answer()
+		assert (status, fields["etag"]) == (200, '"1"')
+		first, second = (raw.request("PATCH", DATA + "networks=red/nics=web", body,
+			f"Content-Type: {JSON}\r\nIf-Match: {fields['etag']}\r\n").answer() for _ in range(2))
+		assert (first[0], first[1]["etag"], second[0]) == (204, '"2"', 412)
+		assert "read it anew" in error_of(second[2])["error-message"]
+		assert raw.request("GET", DATA + "networks", headers='If-None-Match: "2"\r\n').answer(False)[0] == 304
+		assert raw.request("PATCH", DATA + "networks=red", body, "Content-Type: text/yaml\r\n").answer()[0] == 415
+	assert [entry["number"] for entry in weftd.show("history")] == [2, 1]
+
+
 def test_percent_encoding(weftd):
 	weftd.apply({"networks": {"red": {"switches": {"lan": {"ports": {"a": {}},
 		"static-macs": {"02:00:00:00:00:0a": {"port": "a"}}}}}}})

@@ -2,6 +2,7 @@
 """Firewalls between real namespaces: the kernel's own stack at both ends."""
 import json
 import socket
+import struct
 import threading
 
 import pytest
@@ -169,6 +170,49 @@ def test_rules_change(space):
 		one.close()
 
 
+def test_limits_of_rules(space):
+	"""Connections at once and in a time, over two workers; what is over them has a name."""
+	rules = [*NEIGHBORS,
+		{"name": "web", "accept": "tcp", "to-port": 80, "limit": {"per-source": 6}},
+		{"name": "ssh", "accept": "tcp", "to-port": 22, "timeout": "1h", "log": True, "log-rate": 1000,
+			"limit": {"source-rate": "4/h"}},
+		{"name": "rest", "accept": "tcp"}]
+	weftd = space.start_weftd(firewalled(space, rules), options=["--workers", "2"])
+	inside, outside = space.namespace("in"), space.namespace("out")
+	servers = [Server(inside, port) for port in (80, 22)]
+	clients = [connect(outside, "10.0.0.10", 80) for _ in range(6)]
+	assert all(echoes(client) for client in clients)
+	assert isinstance(connect(outside, "10.0.0.10", 80, timeout=0.5), TimeoutError)
+	explained = weftd.weft("explain", "red", "from", "out", "to", "in", "tcp/80", check=False).stdout
+	assert "its source has 6 connections by rule web" in explained, explained
+	assert "source-limit" in explained, explained
+	# one that is over makes room
+	gone = clients.pop()
+	gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+	gone.close()
+	def another():
+		client = connect(outside, "10.0.0.10", 80, timeout=0.5)
+		return isinstance(client, socket.socket) and client
+	clients.append(harness.wait_until(another))
+	with weftd.events() as events:
+		clients += [connect(outside, "10.0.0.10", 22) for _ in range(4)]
+		assert isinstance(connect(outside, "10.0.0.10", 22, timeout=0.5), TimeoutError)
+		harness.wait_until(lambda: any("over its rate of a source" in str(event)
+			for event in events))
+	told = {rule["name"]: rule for rule in weftd.show("rules")}
+	assert told["web"]["connections"] == 6 and told["web"]["refused-packets"] >= 1
+	assert told["ssh"]["connections"] == 4 and told["ssh"]["refused-packets"] >= 1
+	assert told["rest"]["connections"] is None and told["rest"]["refused-packets"] is None
+	drops = {(drop["port"], drop["reason"]) for drop in weftd.show("drops")}
+	assert {("red/fw:out", "source-limit"), ("red/fw:out", "source-rate")} <= drops
+	expires = [connection["expires"] for connection in weftd.show("connections")
+		if connection["rule"] == "ssh" and connection["state"] == "established"]
+	assert len(expires) == 4 and all(3000 < seconds <= 3601 for seconds in expires), expires
+	assert "REFUSED" in weftd.weft("show", "rules").stdout
+	for one in (*clients, *servers):
+		one.close()
+
+
 def test_sets_change(space):
 	config = firewalled(space, [*NEIGHBORS,
 		{"name": "friends", "accept": "any", "from": "out", "from-set": "friends"}])
@@ -187,82 +231,27 @@ def test_sets_change(space):
 	assert outside.ping("10.0.0.10", count=2, timeout=0.5) == 0
 
 
-def translated(space, translations, rules=None):
-	"""in (10.0.0.10) behind a router and a firewall; out (192.0.2.10) beside it."""
-	def nic(word, switch, ip, **more):
-		return {"switch": switch, "ip": ip, "attach": {"netns": str(space.namespace(word))}, **more}
-	return {"networks": {"red": {
-		"switches": {"lan": {}, "net": {"ports": {"fw": {}}}},
-		"nics": {"in": nic("in", "lan", "10.0.0.10/24", gateway="10.0.0.1"),
-			"in2": nic("in2", "lan", "10.0.0.12/24", gateway="10.0.0.1"),
-			"out": nic("out", "net", "192.0.2.10/24")},
-		"routers": {"r": {"ports": {"lan": {"switch": "lan", "ip": "10.0.0.1/24"},
-			"wan": {"ip": "192.0.2.1/24"}}}},
-		"firewalls": {"fw": {"ports": {"in": {}, "out": {}}, "default": "accept",
-			"rules": rules or [], "translations": translations}},
-		"links": [{"ends": ["r:wan", "fw:in"]}, {"ends": ["fw:out", "net:fw"]}]}}}
-
-
-MASQUERADE = {"name": "hide", "source": "192.0.2.1", "from-ip": "10.0.0.0/8"}
-
-
-def test_source_translation(space):
-	"""TCP, UDP, pings, errors and fragments from behind one address."""
-	space.start_weftd(translated(space, [MASQUERADE]))
-	inside, other, outside = (space.namespace(word) for word in ("in", "in2", "out"))
-	inside.reaches("192.0.2.10")
-	other.reaches("192.0.2.10")
-	server = Server(outside, 80)
-	# two hosts with the same port
-	clients = [connect(one, "192.0.2.10", 80, source=("0.0.0.0", 5555)) for one in (inside, other)]
-	assert all(echoes(client) for client in clients)
-	assert {peer[0] for peer in server.peers} == {"192.0.2.1"}
-	assert len({peer[1] for peer in server.peers}) == 2
-	for client in clients:
-		client.close()
-	server.close()
-	harness.check_tcp_bytes(inside, outside, "192.0.2.10")
-	for size in (56, 3000):
-		answer = inside.run("ping", "-n", "-c", "2", "-i", "0.2", "-s", str(size), "192.0.2.10")
-		assert " 0% packet loss" in answer.stdout, answer.stdout
-	# an ICMP error finds who is meant: nothing listens there
-	with inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-		client.connect(("192.0.2.10", 7777))
-		client.settimeout(3 * harness.PATIENCE)
-		client.send(b"?")
-		with pytest.raises(ConnectionRefusedError):
-			client.recv(10)
-
-
-def test_destination_translation(space):
-	"""A port forwarded to a host inside; and from inside to the same, by way of the outside."""
-	forward = {"name": "web", "destination": "10.0.0.10", "protocol": "tcp",
-		"to-ip": "192.0.2.100", "to-port": 8080, "port": 80, "answer": True}
-	space.start_weftd(translated(space, [MASQUERADE, forward]))
-	inside, other, outside = (space.namespace(word) for word in ("in", "in2", "out"))
-	inside.reaches("192.0.2.10")
-	server = Server(inside, 80)
-	client = connect(outside, "192.0.2.100", 8080)
-	assert not isinstance(client, OSError), client
-	assert echoes(client)
-	assert server.peers[0][0] == "192.0.2.10"
-	hairpin = connect(other, "192.0.2.100", 8080)
-	assert not isinstance(hairpin, OSError), hairpin
-	assert echoes(hairpin)
-	assert server.peers[1][0] == "192.0.2.100"
-	for one in (client, hairpin, server):
-		one.close()
-
-
-def test_one_to_one(space):
-	space.start_weftd(translated(space,
-		[{"name": "all", "prefix": "10.0.0.0/26", "outside": "192.0.2.64/26", "answer": True}]))
+def test_port_sets(space):
+	config = firewalled(space, [*NEIGHBORS,
+		{"name": "web", "accept": "tcp", "from": "out", "to-port-set": "web"}])
+	sets = config["networks"]["red"]["port-sets"] = {"web": {"ports": [81, "8000-8010"],
+		"description": "what serves"}}
+	weftd = space.start_weftd(config)
 	inside, outside = space.namespace("in"), space.namespace("out")
-	inside.reaches("192.0.2.10")
-	outside.reaches("192.0.2.74")
-	server = Server(outside, 80)
-	client = connect(inside, "192.0.2.10", 80)
-	assert echoes(client) and server.peers[0][0] == "192.0.2.74"
+	server = Server(inside, 80)
+	assert isinstance(connect(outside, "10.0.0.10", 80, timeout=0.5), TimeoutError)
+	before = weftd.weft("explain", "red", "from", "out", "to", "in", "tcp/8005", check=False).stdout
+	assert "rule web accepts: tcp in:out to port @web (8000-8010 of web)" in before, before
+	sets["web"]["ports"] = [80, 443]
+	assert "port-set" in weftd.weft("plan", "-", input=yaml.safe_dump(config), check=False).stdout
+	weftd.apply(config)
+	client = connect(outside, "10.0.0.10", 80)
+	assert echoes(client)
+	assert weftd.show("port-sets") == [{"name": "red/web", "network": "red",
+		"description": "what serves", "ports": ["80", "443"]}]
+	assert "80, 443" in weftd.weft("show", "port-sets").stdout
+	exported = yaml.safe_load(weftd.weft("export").stdout)
+	assert exported["networks"]["red"]["port-sets"]["web"]["ports"] == [80, 443]
 	client.close()
 	server.close()
 
@@ -356,6 +345,9 @@ def test_seeing(space):
 	firewall = weftd.show("firewalls", "red/fw")
 	assert (firewall["rules"], firewall["connections"], firewall["default"]) == (5, 1, "drop")
 	assert firewall["ports"] == ["in", "out"]
+	assert firewall["begun-connections"] >= 1 and firewall["refused-connections"] == 0
+	assert firewall["begun-connections"] - firewall["ended-connections"] == 1
+	assert firewall["classifier-bytes"] > 1000
 	rules = {rule["name"]: rule for rule in weftd.show("rules", firewall="red/fw")}
 	assert list(rules) == ["arp", "nd", "web", "friends", "never"]
 	assert rules["web"]["matched-packets"] == 1 and rules["web"]["last-hit"] is not None
@@ -365,6 +357,10 @@ def test_seeing(space):
 	firewall_labels = 'network="red",firewall="fw"'
 	assert f"weft_firewall_connections{{{firewall_labels}}} 1" in metrics
 	assert f"weft_firewall_rules{{{firewall_labels}}} 5" in metrics
+	assert f"weft_firewall_begun_connections_total{{{firewall_labels}}} " \
+		f"{firewall['begun-connections']}" in metrics
+	assert f"weft_firewall_classifier_bytes{{{firewall_labels}}} " \
+		f"{firewall['classifier-bytes']}" in metrics
 	assert f'weft_rule_matched_packets_total{{{firewall_labels},rule="web"}} 1' in metrics
 	assert f'weft_rule_matched_bytes_total{{{firewall_labels},rule="web"}} ' \
 		f'{rules["web"]["matched-bytes"]}' in metrics

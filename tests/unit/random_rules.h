@@ -14,6 +14,7 @@
 
 #define LIST_MOST 20
 #define SETS 6
+#define PORT_SETS 4
 
 static uint64_t random_state = 1;
 
@@ -50,6 +51,8 @@ struct random_rule {
 
 static const char *const port_names[] = { "in", "out", "third" };
 static const char *const set_names[SETS] = { "s0", "s1", "s2", "s3", "s4", "s5" };
+
+static const char *const port_set_names[PORT_SETS] = { "p0", "p1", "p2", "p3" };
 
 static inline void
 random_address(uint8_t family, uint8_t address[16])
@@ -110,6 +113,18 @@ random_ranges(struct weft_port_range list[LIST_MOST])
 		list[i] = (struct weft_port_range){ a < b ? a : b, a < b ? b : a };
 	}
 	return n;
+}
+
+/* Now and then an empty one, or one of many ranges. */
+static inline struct port_set *
+random_port_set(void)
+{
+	struct weft_port_range ranges[4 * LIST_MOST];
+	unsigned n = 0;
+
+	for (unsigned i = one_in(4) ? 4 : 1; i > 0; i--)
+		n += random_ranges(&ranges[n]);
+	return port_set_create(ranges, n);
 }
 
 static inline unsigned
@@ -203,6 +218,10 @@ random_rule(struct random_rule *rule, unsigned name)
 		match->n_from_port = random_ranges(rule->from_port);
 	if (one_in(2))
 		match->n_to_port = random_ranges(rule->to_port);
+	if (one_in(6))
+		match->from_port_set = port_set_names[random_below(PORT_SETS)];
+	if (one_in(4))
+		match->to_port_set = port_set_names[random_below(PORT_SETS)];
 	if (one_in(8)) {
 		match->n_icmp = 1 + random_below(one_in(4) ? LIST_MOST : 2);
 		for (unsigned i = 0; i < match->n_icmp; i++)
@@ -325,6 +344,13 @@ corner_of_lists(const struct weft_rule *match, struct fields *fields)
 	}
 }
 
+static inline void
+corner_of_port_set(const struct port_set *set, uint16_t *port)
+{
+	if (set != NULL && set->count > 0 && one_in(2))
+		*port = corner_of_range(&set->ranges[random_below(set->count)]);
+}
+
 /* A packet that the rule matches, or nearly. */
 static inline void
 corner_packet(const struct rule *rule, struct fields *fields)
@@ -335,6 +361,8 @@ corner_packet(const struct rule *rule, struct fields *fields)
 	if (match->family != 0)
 		fields->family = match->family;
 	corner_of_lists(match, fields);
+	corner_of_port_set(rule->from_port_set, &fields->from_port);
+	corner_of_port_set(rule->to_port_set, &fields->to_port);
 	if (fields->family == 4) {
 		memset(fields->from_ip + 4, 0, 12);
 		memset(fields->to_ip + 4, 0, 12);

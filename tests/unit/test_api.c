@@ -1288,6 +1288,120 @@ test_api_edits(void **state)
 	assert_null(weft_network_find(weftd.weft, "red"));
 }
 
+/* What a request with preconditions is answered by: "STATUS ETAG". */
+static void
+is_answered(const struct api_request *request, const char *wanted)
+{
+	struct api_answer answer;
+	char got[40];
+
+	api_answer(&weftd, request, &answer);
+	snprintf(got, sizeof(got), "%u %s", answer.status, answer.etag);
+	assert_string_equal(got, wanted);
+	api_answer_free(&answer);
+}
+
+/* RFC 8040, 3.4.1 and 3.5; RFC 9110, 13.1. */
+static void
+test_api_preconditions(void **state)
+{
+	struct api_request get = { .method = "GET", .target = "/restconf/data/weft:networks=red" };
+	struct api_request put = {
+		.method = "PUT",
+		.target = "/restconf/data/weft:networks=red/description",
+		.body = "{\"weft:description\": \"x\"}",
+		.length = 25,
+	};
+
+	(void)state;
+	apply("networks: { red: { switches: { lan: {} } } }");
+	is_answered(&get, "200 \"1\"");
+	get.if_none_match = "\"7\", W/\"1\"";
+	is_answered(&get, "304 \"1\"");
+	get.if_none_match = "*";
+	is_answered(&get, "304 \"1\"");
+	get.if_none_match = "\"11\", 1, \"1";
+	is_answered(&get, "200 \"1\"");
+	get.if_none_match = NULL;
+	get.if_match = "\"2\"";
+	is_answered(&get, "412 ");
+	get.if_match = "W/\"1\""; /* is no strong one */
+	is_answered(&get, "412 ");
+	get.if_match = "\"0\",\"1\"";
+	is_answered(&get, "200 \"1\"");
+
+	/* of two who have read the same, one wins */
+	put.if_match = "\"1\"";
+	is_answered(&put, "201 \"2\"");
+	put.body = "{\"weft:description\": \"y\"}";
+	is_answered(&put, "412 ");
+	put.if_match = "*";
+	is_answered(&put, "204 \"3\"");
+	put.if_match = NULL;
+	put.if_none_match = "*"; /* only where there is none */
+	is_answered(&put, "412 ");
+	put.target = "/restconf/data/weft:networks=red/switches=lan/description";
+	is_answered(&put, "201 \"4\"");
+	get.if_match = NULL;
+	is_answered(&get, "200 \"4\"");
+}
+
+static void
+test_api_content_types(void **state)
+{
+	static const char *const good[] = { NULL, API_JSON, "application/json; charset=utf-8",
+		"Application/YANG-Data+JSON" };
+	static const char *const bad[] = { "", "text/plain", "application/yang-data+xml",
+		"application/jsonx", "application/x-www-form-urlencoded" };
+	struct api_request request = {
+		.method = "PUT",
+		.target = "/restconf/data/weft:networks=red/description",
+		.body = "{\"weft:description\": \"x\"}",
+		.length = 25,
+	};
+
+	(void)state;
+	apply("networks: { red: { switches: { lan: {} } } }");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		request.content_type = bad[i];
+		is_answered(&request, "415 ");
+	}
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		request.content_type = good[i];
+		is_answered(&request, i == 0 ? "201 \"2\"" : "204 \"2\"");
+	}
+	request.method = "POST";
+	request.target = "/restconf/operations/weft:export";
+	is_answered(&request, "400 ");
+	request.content_type = "text/plain";
+	is_answered(&request, "415 ");
+}
+
+/* Those who never read leave room for others. */
+static void
+test_api_stream_limit(void **state)
+{
+	struct api_request request = { .method = "GET", .target = "/streams/events" };
+	struct api_answer *answers = calloc(API_STREAM_LIMIT, sizeof(*answers));
+
+	(void)state;
+	assert_non_null(answers);
+	for (unsigned i = 0; i < API_STREAM_LIMIT; i++) {
+		api_answer(&weftd, &request, &answers[i]);
+		assert_int_equal(answers[i].status, 200);
+	}
+	refused("GET", "/streams/events", "", 409, "in-use", "streams are open");
+	asks("GET", "/streams/trace?filter=nonsense((", "", 409);
+	asks("GET", "/restconf", "", 200);
+	api_answer_free(&answers[0]);
+	api_answer(&weftd, &request, &answers[0]);
+	assert_int_equal(answers[0].status, 200);
+	for (unsigned i = 0; i < API_STREAM_LIMIT; i++)
+		api_answer_free(&answers[i]);
+	assert_int_equal(atomic_load(&weftd.streams), 0);
+	free(answers);
+}
+
 static void
 test_api_methods(void **state)
 {
@@ -1459,6 +1573,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_restart, open_weftd, close_weftd),
 		cmocka_unit_test_setup_teardown(test_call_while_stopping, open_weftd, close_weftd),
 		cmocka_unit_test_setup_teardown(test_api_edits, open_weftd, close_weftd),
+		cmocka_unit_test_setup_teardown(test_api_preconditions, open_weftd, close_weftd),
+		cmocka_unit_test_setup_teardown(test_api_content_types, open_weftd, close_weftd),
+		cmocka_unit_test_setup_teardown(test_api_stream_limit, open_weftd, close_weftd),
 		cmocka_unit_test_setup_teardown(test_api_methods, open_weftd, close_weftd),
 		cmocka_unit_test_setup_teardown(
 			test_many_at_once, open_weftd_with_worker, close_weftd),

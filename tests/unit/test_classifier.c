@@ -19,6 +19,7 @@ struct world {
 	struct rule_table table;
 	struct rule_list *list;
 	struct address_set *sets[SETS], *old_sets[SETS];
+	struct port_set *port_sets[PORT_SETS], *old_port_sets[PORT_SETS];
 	struct random_rule *rules; /* as wanted */
 	unsigned count, names;
 	/* what was published before: copies, for an old view */
@@ -42,6 +43,14 @@ set_named(void *context, const char *name)
 	const struct world *world = context;
 
 	return world->sets[name[1] - '0'];
+}
+
+static const struct port_set *
+port_set_named(void *context, const char *name)
+{
+	const struct world *world = context;
+
+	return world->port_sets[name[1] - '0'];
 }
 
 static struct address_set *
@@ -69,6 +78,8 @@ world_open(struct world *world, uint64_t seed)
 	world->rules = calloc(RULES_MOST, sizeof(*world->rules));
 	for (unsigned i = 0; i < SETS; i++)
 		world->sets[i] = random_set();
+	for (unsigned i = 0; i < PORT_SETS; i++)
+		world->port_sets[i] = random_port_set();
 }
 
 static void
@@ -88,6 +99,8 @@ world_close(struct world *world)
 	rule_list_free(world->list);
 	for (unsigned i = 0; i < SETS; i++)
 		address_set_free(world->sets[i]);
+	for (unsigned i = 0; i < PORT_SETS; i++)
+		port_set_free(world->port_sets[i]);
 	free(world->rules);
 	rule_table_close(&world->table);
 }
@@ -179,7 +192,7 @@ want(struct world *world)
 static int
 prepare(struct world *world)
 {
-	const struct rule_names names = { port_named, set_named, world };
+	const struct rule_names names = { port_named, set_named, port_set_named, world };
 	struct weft_error error;
 
 	return rule_list_prepare(world->list, &names, &error);
@@ -290,6 +303,8 @@ remember(struct world *world)
 		copy->to = rule->to;
 		copy->from_set = rule->from_set;
 		copy->to_set = rule->to_set;
+		copy->from_port_set = rule->from_port_set;
+		copy->to_port_set = rule->to_port_set;
 		world->before[i] = copy;
 	}
 }
@@ -316,12 +331,20 @@ change_sets(struct world *world)
 					   : address_set_update(world->old_sets[i], come,
 						     random_below(5), go, random_below(5));
 	}
+	for (unsigned i = 0; i < PORT_SETS; i++) {
+		world->old_port_sets[i] = NULL;
+		if (!one_in(3))
+			continue;
+		world->old_port_sets[i] = world->port_sets[i];
+		world->port_sets[i] = random_port_set();
+	}
 }
 
 static void
 keep_sets(struct world *world)
 {
 	memset(world->old_sets, 0, sizeof(world->old_sets));
+	memset(world->old_port_sets, 0, sizeof(world->old_port_sets));
 }
 
 static void
@@ -329,6 +352,8 @@ free_old_sets(struct world *world)
 {
 	for (unsigned i = 0; i < SETS; i++)
 		address_set_free(world->old_sets[i]);
+	for (unsigned i = 0; i < PORT_SETS; i++)
+		port_set_free(world->old_port_sets[i]);
 }
 
 static void
@@ -339,6 +364,12 @@ undo_sets(struct world *world)
 			continue;
 		address_set_free(world->sets[i]);
 		world->sets[i] = world->old_sets[i];
+	}
+	for (unsigned i = 0; i < PORT_SETS; i++) {
+		if (world->old_port_sets[i] == NULL)
+			continue;
+		port_set_free(world->port_sets[i]);
+		world->port_sets[i] = world->old_port_sets[i];
 	}
 }
 
@@ -694,7 +725,7 @@ test_reader(void **state)
 {
 	static const struct weft_prefix ten = { 4, 8, { 10 } };
 	struct world world;
-	const struct rule_names names = { port_named, set_named, &world };
+	const struct rule_names names = { port_named, set_named, port_set_named, &world };
 	struct reading reading = { 0 };
 	pthread_t thread;
 

@@ -861,10 +861,20 @@ long_times(void **state)
 {
 	struct world *world = world_new(RECORDS, 1);
 	struct flow flow = udp(1, 1), reply = flow_reverse(&flow);
+	struct flow own = udp(2, 2), own_reply = flow_reverse(&own);
 
 	world->now = SECOND * 3600 * 24 * 365 * 20;
-	assert_non_null(add(world, &flow, &reply, UINT32_MAX, RECORDS));
-	connections_expire(world->table, world->now + SECOND * 3600 * 24 * 365 * 4, 1000);
+	for (unsigned kind = 0; kind < CONNECTION_TIMEOUTS; kind++)
+		world->domains[0].timeouts[kind] = UINT32_MAX;
+	assert_non_null(add(world, &flow, &reply, 0, RECORDS));
+	assert_non_null(add(world, &own, &own_reply, CONNECTION_TIMEOUT_MOST, RECORDS));
+	world->now += (CONNECTION_TIMEOUT_MOST - 1) * SECOND;
+	connections_expire(world->table, world->now, 1000);
+	assert_true(is_there(world, &own));
+	world->now += 2 * SECOND;
+	connections_expire(world->table, world->now, 1000);
+	assert_false(is_there(world, &own));
+	connections_expire(world->table, world->now + SECOND * 3600 * 24 * 365 * 3, 1000);
 	assert_true(is_there(world, &flow));
 	world_free(world);
 }

@@ -687,6 +687,55 @@ test_sets(void **state)
 	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 6, 9, 53), DROP_RULE_DEFAULT);
 }
 
+static void
+test_port_sets(void **state)
+{
+	const struct weft_rule rules[] = { { .name = "web", .to_port_set = "web" } };
+	const struct weft_port_range low = { 50, 60 }, one = { 53, 53 }, high = { 8000, 9000 };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, NULL, 0);
+	struct weft_change *change;
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	change = weft_change_begin(lab);
+	weft_firewall_rules(change, bench.device, rules, 1);
+	refused(change, "no port set");
+	change = weft_change_begin(lab);
+	weft_port_set_add(change, bench.network, "web", &low, 1);
+	weft_firewall_rules(change, bench.device, rules, 1);
+	lab_commit(change);
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53));
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 60));
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 61), DROP_RULE_DEFAULT);
+	/* the last of two changes of one commit; what is refused now ends */
+	change = weft_change_begin(lab);
+	weft_port_set_update(change, bench.network, "web", &high, 1);
+	weft_port_set_update(change, bench.network, "web", &one, 1);
+	lab_commit(change);
+	weft_poll(lab);
+	assert_int_equal(connections_of(&bench), 1);
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 60), DROP_RULE_DEFAULT);
+	change = weft_change_begin(lab);
+	weft_port_set_update(change, bench.network, "web", &high, 1);
+	weft_port_set_update(change, bench.network, "web", NULL, 0);
+	weft_change_abort(change);
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 10, 53));
+	change = weft_change_begin(lab);
+	weft_port_set_add(change, bench.network, "web", &high, 1);
+	refused(change, "there already");
+	change = weft_change_begin(lab);
+	weft_port_set_update(change, bench.network, "wep", &high, 1);
+	refused(change, "no port set");
+	change = weft_change_begin(lab);
+	weft_port_set_remove(change, bench.network, "web");
+	refused(change, "no port set");
+	/* in one change, whichever goes first */
+	change = weft_change_begin(lab);
+	weft_port_set_remove(change, bench.network, "web");
+	weft_device_remove(change, bench.device);
+	lab_commit(change);
+}
+
 /* A set, and the firewall whose rules have it, in one change: whichever goes first. */
 static void
 test_removal_with_sets(void **state)
@@ -762,6 +811,7 @@ test_limits(void **state)
 	};
 	struct bench_firewall bench = lab_firewall("red", &config, NULL, 0);
 	struct make_ends other = ends_of(OUT, 2, 1, 4);
+	struct firewall_info info;
 	struct weft_change *change;
 	uint8_t frame[MAKE_SIZE];
 
@@ -776,11 +826,260 @@ test_limits(void **state)
 	/* one that is not answered gives its place to the next */
 	expect_pass(&bench, OUT, frame, make_udp(frame, &other, 10, 53, "", 0));
 	assert_int_equal(connections_of(&bench), 4);
+	firewall_read(bench.device, &info);
+	assert_int_equal(info.counts.added, 5);
+	assert_int_equal(info.counts.ended, 1);
+	assert_int_equal(info.counts.evicted, 1);
+	assert_int_equal(info.counts.refused, 1);
 	assert_int_equal(atomic_load(&bench.network->connections), 4);
 	change = weft_change_begin(lab);
 	weft_device_remove(change, bench.device);
 	lab_commit(change);
 	assert_int_equal(atomic_load(&bench.network->connections), 0);
+}
+
+static uint64_t refused_by(const struct bench_firewall *bench, const char *name);
+
+/* UDP of station n outside. */
+static size_t
+udp_from(uint8_t *frame, unsigned n, uint16_t port)
+{
+	struct make_ends ends = ends_of(OUT, n, 1, 4);
+
+	return make_udp(frame, &ends, port, 53, "", 0);
+}
+
+static struct bench_firewall
+limited(const struct weft_rule_limit *limit)
+{
+	const struct weft_rule rules[] = {
+		{ .name = "first", .action = WEFT_RULE_ACCEPT, .limit = limit },
+		/* what is over the limit is dropped, and asks no other */
+		{ .name = "second", .action = WEFT_RULE_ACCEPT },
+	};
+
+	return lab_firewall("red", DROP_ALL, rules, 2);
+}
+
+/* As the control thread does while nothing passes. */
+static void
+elapse(unsigned seconds)
+{
+	lab_time += seconds * SECOND;
+	lab_run();
+	weft_tick(lab);
+	weft_poll(lab);
+}
+
+static void
+test_rule_connections(void **state)
+{
+	struct bench_firewall bench =
+		limited(&(const struct weft_rule_limit){ .connections = 3, .per_source = 2 });
+	struct firewall_info info;
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	for (uint16_t i = 0; i < 2; i++)
+		expect_pass(&bench, OUT, frame, udp_from(frame, 1, 10 + i));
+	expect_drop(&bench, OUT, frame, udp_from(frame, 1, 12), DROP_SOURCE_LIMIT);
+	/* the others are not touched by it */
+	expect_pass(&bench, OUT, frame, udp_from(frame, 1, 10));
+	expect_pass(&bench, OUT, frame, udp_from(frame, 2, 10));
+	expect_drop(&bench, OUT, frame, udp_from(frame, 3, 10), DROP_CONNECTION_LIMIT);
+	assert_int_equal(connections_of(&bench), 3);
+	assert_int_equal(atomic_load(&bench.network->limited_sources), 2);
+	assert_int_equal(refused_by(&bench, "first"), 2);
+	firewall_read(bench.device, &info);
+	assert_int_equal(info.counts.refused, 2);
+	/* two of station 1's end, in silence: 30 s; there is room again */
+	elapse(20);
+	expect_pass(&bench, OUT, frame, udp_from(frame, 2, 10));
+	elapse(11);
+	expect_pass(&bench, OUT, frame, udp_from(frame, 1, 12));
+	expect_pass(&bench, OUT, frame, udp_from(frame, 3, 10));
+	expect_drop(&bench, OUT, frame, udp_from(frame, 4, 10), DROP_CONNECTION_LIMIT);
+	assert_int_equal(atomic_load(&bench.network->limited_sources), 3);
+}
+
+/* A connection that has closed keeps its place in the table for a while, but not in the limit. */
+static void
+test_closed_connections_do_not_count(void **state)
+{
+	struct bench_firewall bench = limited(&(const struct weft_rule_limit){ .per_source = 1 });
+	uint8_t frame[MAKE_SIZE];
+	const uint8_t fin = RTE_TCP_FIN_FLAG | RTE_TCP_ACK_FLAG;
+
+	(void)state;
+	shake_hands(&bench, 1000);
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 1001, 80, 1, 0, RTE_TCP_SYN_FLAG),
+		DROP_SOURCE_LIMIT);
+	expect_pass(&bench, OUT, frame, tcp_of(frame, OUT, 4, 1000, 80, 1001, 5001, fin));
+	expect_pass(&bench, IN, frame, tcp_of(frame, IN, 4, 80, 1000, 5001, 1002, fin));
+	expect_pass(
+		&bench, OUT, frame, tcp_of(frame, OUT, 4, 1000, 80, 1002, 5002, RTE_TCP_ACK_FLAG));
+	assert_int_equal(connections_of(&bench), 1);
+	shake_hands(&bench, 1001);
+	assert_int_equal(connections_of(&bench), 2);
+	/* what has given its charge back gives nothing back when it ends */
+	elapse(241);
+	assert_int_equal(connections_of(&bench), 1);
+	expect_drop(&bench, OUT, frame, tcp_of(frame, OUT, 4, 1002, 80, 1, 0, RTE_TCP_SYN_FLAG),
+		DROP_SOURCE_LIMIT);
+}
+
+static void
+test_rule_rates(void **state)
+{
+	struct bench_firewall bench = limited(&(const struct weft_rule_limit){
+		.rate = { .count = 10, .seconds = 1, .burst = 4 },
+		.source_rate = { .count = 3, .seconds = 60 },
+	});
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	for (uint16_t i = 0; i < 3; i++)
+		expect_pass(&bench, OUT, frame, udp_from(frame, 1, 10 + i));
+	/* what a source is refused the rule's own rate does not pay for */
+	for (uint16_t i = 0; i < 5; i++)
+		expect_drop(&bench, OUT, frame, udp_from(frame, 1, 20 + i), DROP_SOURCE_RATE);
+	expect_pass(&bench, OUT, frame, udp_from(frame, 2, 10));
+	expect_drop(&bench, OUT, frame, udp_from(frame, 3, 10), DROP_CONNECTION_RATE);
+	lab_time += SECOND / 10;
+	expect_pass(&bench, OUT, frame, udp_from(frame, 3, 10));
+	expect_drop(&bench, OUT, frame, udp_from(frame, 4, 10), DROP_CONNECTION_RATE);
+	/* a third of a minute gives the first one more */
+	lab_time += 19 * SECOND;
+	expect_drop(&bench, OUT, frame, udp_from(frame, 1, 30), DROP_SOURCE_RATE);
+	lab_time += SECOND;
+	expect_pass(&bench, OUT, frame, udp_from(frame, 1, 30));
+	expect_drop(&bench, OUT, frame, udp_from(frame, 1, 31), DROP_SOURCE_RATE);
+	assert_int_equal(refused_by(&bench, "first"), 9);
+	assert_int_equal(atomic_load(&bench.network->limited_sources), 3);
+	/* remembered for as long as it matters: longer than the connections */
+	elapse(31);
+	assert_int_equal(connections_of(&bench), 0);
+	assert_int_equal(atomic_load(&bench.network->limited_sources), 1);
+	elapse(30);
+	assert_int_equal(atomic_load(&bench.network->limited_sources), 0);
+}
+
+/* What a network remembers of sources is bounded; those without connections give way. */
+static void
+test_sources_are_bounded(void **state)
+{
+	const struct weft_rule rules[] = { {
+		.name = "a",
+		.action = WEFT_RULE_ACCEPT,
+		.timeout = 1,
+		.limit = &(const struct weft_rule_limit){ .source_rate = { .count = 1,
+								  .seconds = 3600 } },
+	} };
+	const struct weft_network_config tight = { .connection_limit = 8 };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 1);
+	struct weft_change *change = weft_change_begin(lab);
+	uint8_t frame[MAKE_SIZE];
+	unsigned passed = 0;
+
+	(void)state;
+	weft_network_update(change, bench.network, &tight);
+	lab_commit(change);
+	for (unsigned n = 1; n <= 8; n++)
+		expect_pass(&bench, OUT, frame, udp_from(frame, n, 9));
+	assert_int_equal(atomic_load(&bench.network->limited_sources), 8);
+	elapse(3);
+	assert_int_equal(connections_of(&bench), 0);
+	assert_int_equal(atomic_load(&bench.network->limited_sources), 8);
+	for (unsigned n = 9; n <= 12; n++)
+		expect_pass(&bench, OUT, frame, udp_from(frame, n, 9));
+	assert_int_equal(atomic_load(&bench.network->limited_sources), 8);
+	/* what is forgotten may begin again; what has a connection is not forgotten */
+	passed = 0;
+	for (unsigned n = 1; n <= 8; n++) {
+		put(&bench, OUT, frame, udp_from(frame, n, 10));
+		passed += weft_nic_receive(bench.nics[IN], frame, sizeof(frame)) > 0;
+	}
+	assert_int_equal(passed, 4);
+	expect_drop(&bench, OUT, frame, udp_from(frame, 12, 10), DROP_SOURCE_RATE);
+	expect_drop(&bench, OUT, frame, udp_from(frame, 13, 10), DROP_SOURCE_LIMIT);
+	assert_int_equal(atomic_load(&bench.network->limited_sources), 8);
+	change = weft_change_begin(lab);
+	weft_device_remove(change, bench.device);
+	lab_commit(change);
+	assert_int_equal(atomic_load(&bench.network->limited_sources), 0);
+}
+
+/* A rule that changes keeps its counts, and lets its connections end; one that goes takes none of
+ * another's. */
+static void
+test_limits_change(void **state)
+{
+	struct bench_firewall bench = limited(&(const struct weft_rule_limit){ .connections = 2 });
+	struct weft_rule rule = { .name = "first",
+		.action = WEFT_RULE_ACCEPT,
+		.limit = &(const struct weft_rule_limit){ .connections = 3 } };
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	expect_pass(&bench, OUT, frame, udp_from(frame, 1, 10));
+	expect_pass(&bench, OUT, frame, udp_from(frame, 1, 11));
+	expect_drop(&bench, OUT, frame, udp_from(frame, 1, 12), DROP_CONNECTION_LIMIT);
+	set_rules(&bench, &rule, 1);
+	expect_pass(&bench, OUT, frame, udp_from(frame, 1, 12));
+	expect_drop(&bench, OUT, frame, udp_from(frame, 1, 13), DROP_CONNECTION_LIMIT);
+	/* lowered: none comes before enough have gone */
+	rule.limit = &(const struct weft_rule_limit){ .connections = 1 };
+	set_rules(&bench, &rule, 1);
+	expect_drop(&bench, OUT, frame, udp_from(frame, 1, 13), DROP_CONNECTION_LIMIT);
+	expect_pass(&bench, OUT, frame, udp_from(frame, 1, 12));
+	/* another rule has the place of the first: its count begins at nothing, and what ends does
+	 * not count in it */
+	set_rules(&bench, NULL, 0);
+	weft_poll(lab);
+	assert_int_equal(connections_of(&bench), 0);
+	rule.name = "other";
+	set_rules(&bench, &rule, 1);
+	expect_pass(&bench, OUT, frame, udp_from(frame, 1, 10));
+	expect_drop(&bench, OUT, frame, udp_from(frame, 1, 11), DROP_CONNECTION_LIMIT);
+}
+
+static void
+test_rule_timeout(void **state)
+{
+	struct weft_rule rules[] = {
+		{ .name = "long",
+			.action = WEFT_RULE_ACCEPT,
+			.fields = WEFT_RULE_PROTOCOL,
+			.protocol = IPPROTO_TCP,
+			.timeout = 20000 },
+		{ .name = "short", .action = WEFT_RULE_ACCEPT, .timeout = 5 },
+	};
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 2);
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	shake_hands(&bench, 1000);
+	/* before it is established: as the firewall says */
+	expect_pass(&bench, OUT, frame, tcp_of(frame, OUT, 4, 1001, 80, 1, 0, RTE_TCP_SYN_FLAG));
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53));
+	expect_pass(&bench, IN, frame, udp_of(frame, IN, 4, 53, 9));
+	assert_int_equal(connections_of(&bench), 3);
+	elapse(6);
+	assert_int_equal(connections_of(&bench), 2);
+	elapse(240);
+	assert_int_equal(connections_of(&bench), 1);
+	elapse(19000);
+	assert_int_equal(connections_of(&bench), 1);
+	/* it becomes shorter for those that are there, when they are judged again */
+	expect_pass(
+		&bench, OUT, frame, tcp_of(frame, OUT, 4, 1000, 80, 1001, 5001, RTE_TCP_ACK_FLAG));
+	rules[0].timeout = 30;
+	set_rules(&bench, rules, 2);
+	weft_poll(lab);
+	elapse(25);
+	assert_int_equal(connections_of(&bench), 1);
+	elapse(6);
+	assert_int_equal(connections_of(&bench), 0);
 }
 
 /* ---- looking ----------------------------------------------------------------------------------
@@ -870,6 +1169,95 @@ take_log(void *context, struct weft *weft, enum punt_reason reason, struct rte_m
 	rte_pktmbuf_free(packet);
 }
 
+static uint64_t refused_packets;
+
+static bool
+see_rule(void *context, const struct firewall_rule *rule)
+{
+	if (strcmp(rule->rule->match.name, context) == 0)
+		refused_packets = rule->count.refused;
+	return true;
+}
+
+static uint64_t
+refused_by(const struct bench_firewall *bench, const char *name)
+{
+	refused_packets = UINT64_MAX;
+	firewall_each_rule(bench->device, see_rule, (void *)(uintptr_t)name);
+	return refused_packets;
+}
+
+struct listing {
+	const struct bench_firewall *bench;
+	char names[256];
+};
+
+static bool
+list_rule(void *context, const struct firewall_rule *rule)
+{
+	struct listing *listing = context;
+	size_t used = strlen(listing->names);
+
+	snprintf(listing->names + used, sizeof(listing->names) - used, "%s%s%s ",
+		rule->rule->match.name, rule->shadowed != NULL ? "<" : "",
+		rule->shadowed != NULL ? rule->shadowed->match.name : "");
+	return true;
+}
+
+/* Some at a time; who sees that they are others can begin again, or go on. */
+static void
+test_rules_by_and_by(void **state)
+{
+	const struct weft_rule rules[] = { { .name = "a" }, { .name = "b" }, { .name = "c" } };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 3);
+	struct firewall_rules_at at = { 0 };
+	struct listing listing = { &bench, "" };
+
+	(void)state;
+	assert_int_equal(firewall_next_rules(bench.device, &at, 2, list_rule, &listing),
+		FIREWALL_RULES_MORE);
+	assert_int_equal(
+		firewall_next_rules(bench.device, &at, 2, list_rule, &listing), FIREWALL_RULES_END);
+	assert_string_equal(listing.names, "a b<a c<a ");
+	at = (struct firewall_rules_at){ 0 };
+	listing.names[0] = '\0';
+	assert_int_equal(firewall_next_rules(bench.device, &at, 1, list_rule, &listing),
+		FIREWALL_RULES_MORE);
+	set_rules(&bench, &rules[1], 2);
+	assert_int_equal(firewall_next_rules(bench.device, &at, 9, list_rule, &listing),
+		FIREWALL_RULES_CHANGED);
+	assert_string_equal(listing.names, "a ");
+	assert_int_equal(
+		firewall_next_rules(bench.device, &at, 9, list_rule, &listing), FIREWALL_RULES_END);
+	assert_string_equal(listing.names, "a c<b ");
+}
+
+static void
+test_log_of_limits(void **state)
+{
+	const struct weft_rule rules[] = { {
+		.name = "ssh",
+		.action = WEFT_RULE_ACCEPT,
+		.log = true,
+		.limit = &(const struct weft_rule_limit){ .per_source = 1 },
+	} };
+	struct bench_firewall bench = lab_firewall("red", DROP_ALL, rules, 1);
+	uint8_t frame[MAKE_SIZE];
+
+	(void)state;
+	punt_register(lab, PUNT_RULE_LOG, take_log, NULL);
+	n_logs = 0;
+	expect_pass(&bench, OUT, frame, udp_of(frame, OUT, 4, 9, 53));
+	weft_poll(lab);
+	assert_int_equal(n_logs, 1);
+	assert_int_equal(last_log.limit, LIMIT_KEPT);
+	lab_time += SECOND;
+	expect_drop(&bench, OUT, frame, udp_of(frame, OUT, 4, 10, 53), DROP_SOURCE_LIMIT);
+	weft_poll(lab);
+	assert_int_equal(n_logs, 2);
+	assert_int_equal(last_log.limit, LIMIT_PER_SOURCE);
+}
+
 static void
 test_log(void **state)
 {
@@ -944,6 +1332,80 @@ expect_routed(const struct bench_router *router, unsigned from, unsigned to, uin
 	put_frame(router, from, frame,
 		routed_udp(router, from, to, family, from_port, to_port, frame));
 	assert_int_equal(lab_drain(router->nics[to]), passes);
+}
+
+static void
+guard_as(struct weft_device *firewall, struct weft_vport *port, const char *zone)
+{
+	struct weft_change *change = weft_change_begin(lab);
+
+	weft_firewall_guard(change, firewall, port, zone);
+	lab_commit(change);
+}
+
+/* Zones that nothing is in give their place to others; their connections are not of these. */
+static void
+test_zones_are_given_back(void **state)
+{
+	static const char *const named[] = { "kept" };
+	const struct weft_rule rules[] = { { .name = "a", .from = named, .n_from = 1 },
+		{ .name = "b" } };
+	struct weft_device *firewall;
+	struct bench_router router = guarded_router(&firewall, DROP_ALL, NULL, 0);
+	struct weft_change *change = weft_change_begin(lab);
+	struct firewall_info info;
+	char name[16];
+
+	(void)state;
+	weft_firewall_guard(change, firewall, router.ports[0], "kept");
+	weft_firewall_rules(change, firewall, rules, 2);
+	lab_commit(change);
+	assert_string_equal(firewall_place_name(firewall, 1), "wan");
+	expect_routed(&router, 1, 2, 4, 9, 53, true);
+	expect_routed(&router, 0, 2, 4, 9, 53, true);
+	firewall_read(firewall, &info);
+	assert_int_equal(info.connections, 2);
+	/* a hundred in its life; "kept" is named by a rule, "lan" has port 2 */
+	guard_as(firewall, router.ports[0], "other");
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "zone%u", i);
+		guard_as(firewall, router.ports[1], name);
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		const char *place = firewall_place_name(firewall, i);
+
+		assert_true(place == NULL || strcmp(place, "wan") != 0);
+	}
+	/* those that came from "wan" have ended with it, and so have its replies */
+	firewall_read(firewall, &info);
+	assert_int_equal(info.connections, 1);
+	assert_int_equal(info.counts.ended, 1);
+	/* more than there may be, in one change: what nothing is in any more makes room */
+	change = weft_change_begin(lab);
+	for (unsigned i = 0; i < RULE_PORTS + 1; i++) {
+		snprintf(name, sizeof(name), "much%u", i);
+		weft_firewall_guard(change, firewall, router.ports[1], name);
+	}
+	lab_commit(change);
+	guard_as(firewall, router.ports[1], "last");
+	expect_routed(&router, 1, 2, 4, 10, 53, true);
+}
+
+/* A rule may name one that no port is in, or not yet. */
+static void
+test_zone_without_ports(void **state)
+{
+	static const char *const none[] = { "guests" };
+	const struct weft_rule rules[] = { { .name = "a", .from = none, .n_from = 1 } };
+	struct weft_device *firewall;
+	struct bench_router router = guarded_router(&firewall, DROP_ALL, rules, 1);
+
+	(void)state;
+	expect_routed(&router, 0, 1, 4, 9, 53, false);
+	guard_as(firewall, router.ports[0], "guests");
+	expect_routed(&router, 0, 1, 4, 9, 53, true);
+	guard_as(firewall, router.ports[0], "lan");
+	expect_routed(&router, 0, 1, 4, 9, 53, false);
 }
 
 static void
@@ -1069,9 +1531,20 @@ main(void)
 		TEST(test_keep),
 		TEST(test_change_of_macs),
 		TEST(test_sets),
+		TEST(test_port_sets),
+		TEST(test_zone_without_ports),
+		TEST(test_zones_are_given_back),
 		TEST(test_removal_with_sets),
 		TEST(test_refusals),
 		TEST(test_limits),
+		TEST(test_rule_connections),
+		TEST(test_closed_connections_do_not_count),
+		TEST(test_rule_rates),
+		TEST(test_sources_are_bounded),
+		TEST(test_limits_change),
+		TEST(test_rule_timeout),
+		TEST(test_log_of_limits),
+		TEST(test_rules_by_and_by),
 		TEST(test_looking),
 		TEST(test_log),
 		TEST(test_routed),

@@ -21,11 +21,13 @@ static struct model *model;
 	"    switches: { lan: { ports: { fw: {} } } }\n" \
 	"    routers: { r1: { ports: { lan: {}, dmz: {}, wan: {} } } }\n" \
 	"    address-sets: { friends: { members: [10.0.0.0/8, 192.0.2.7, '2001:db8::/32'] } }\n" \
+	"    port-sets: { web: { ports: [80, 443, 8000-8010] } }\n" \
 	"    links: [ { ends: [lan:fw, fw:in] } ]\n" \
 	"    firewalls:\n" \
 	"      fw:\n"
 #define PORTS "        ports: { in: {}, out: {} }\n"
 #define RULE(text) BEFORE PORTS "        rules:\n          - { " text " }\n"
+#define ROUTED(text) BEFORE "        router: r1\n        translations:\n          - { " text " }\n"
 #define TRANSLATION(text) BEFORE PORTS "        translations:\n          - { " text " }\n"
 
 static struct configuration *
@@ -75,7 +77,11 @@ rules_become_those_of_the_library(void **state)
 		"          - { name: d, accept: '47', stateless: true }\n"
 		"          - { name: e, accept: any, ethertype: '0x88cc' }\n"
 		"          - { name: f, accept: ip }\n"
-		"          - { name: g, drop: '58', icmp-type: [redirect, echo-request/0] }\n");
+		"          - { name: g, drop: '58', icmp-type: [redirect, echo-request/0] }\n"
+		"          - { name: h, accept: tcp, timeout: 90s, limit: { connections: 100, "
+		"per-source: 10, rate: 500/s, burst: 50, source-rate: 3/m } }\n"
+		"          - { name: i, accept: udp, limit: { rate: 7/h }, from-port: 53, "
+		"from-port-set: web, to-port-set: web }\n");
 	const struct lyd_node *node = firewall_of(configuration);
 	struct weft_firewall_config config;
 	struct arena memory = { 0 };
@@ -89,7 +95,7 @@ rules_become_those_of_the_library(void **state)
 	assert_int_equal(config.tcp_timeout, 2);
 	assert_int_equal(config.connection_limit, 262144);
 	assert_true(config.keep && config.accept_invalid);
-	assert_int_equal(count, 7);
+	assert_int_equal(count, 9);
 	assert_int_equal(rules[0].fields, WEFT_RULE_ETHERTYPE);
 	assert_int_equal(rules[0].ethertype, 0x0806);
 	assert_string_equal(b->name, "b");
@@ -123,6 +129,20 @@ rules_become_those_of_the_library(void **state)
 	assert_true(rules[3].stateless);
 	assert_int_equal(rules[4].ethertype, 0x88cc);
 	assert_int_equal(rules[5].fields, WEFT_RULE_IP);
+	assert_null(rules[5].limit);
+	assert_int_equal(rules[7].timeout, 90);
+	assert_int_equal(rules[7].limit->connections, 100);
+	assert_int_equal(rules[7].limit->per_source, 10);
+	assert_int_equal(rules[7].limit->rate.count, 500);
+	assert_int_equal(rules[7].limit->rate.seconds, 1);
+	assert_int_equal(rules[7].limit->rate.burst, 50);
+	assert_int_equal(rules[7].limit->source_rate.count, 3);
+	assert_int_equal(rules[7].limit->source_rate.seconds, 60);
+	assert_int_equal(rules[7].limit->source_rate.burst, 0);
+	assert_int_equal(rules[8].limit->rate.seconds, 3600);
+	assert_int_equal(rules[8].limit->source_rate.count, 0);
+	assert_string_equal(rules[8].from_port_set, "web");
+	assert_string_equal(rules[8].to_port_set, "web");
 	arena_free(&memory);
 	configuration_free(configuration);
 }
@@ -136,14 +156,16 @@ translations_become_those_of_the_library(void **state)
 		"ports: 2000-3000 }\n"
 		"          - { name: b, destination: 10.0.0.10, protocol: tcp, to-ip: 192.0.2.1, "
 		"to-port: 8080, port: 80, answer: true }\n"
-		"          - { name: c, prefix: 10.1.0.0/24, outside: 198.51.100.0/24 }\n");
+		"          - { name: c, prefix: 10.1.0.0/24, outside: 198.51.100.0/24 }\n"
+		"          - { name: d, masquerade: false, source: 192.0.2.2 }\n");
 	struct arena memory = { 0 };
 	unsigned count;
 	struct weft_translation *list =
 		firewall_translations_read(&memory, firewall_of(configuration), &count);
 
 	(void)state;
-	assert_int_equal(count, 3);
+	assert_int_equal(count, 4);
+	assert_int_equal(list[3].kind, WEFT_TRANSLATE_SOURCE);
 	assert_int_equal(list[0].kind, WEFT_TRANSLATE_SOURCE);
 	assert_int_equal(list[0].n_addresses, 2);
 	assert_int_equal(list[0].ports.last, 3000);
@@ -158,6 +180,51 @@ translations_become_those_of_the_library(void **state)
 	configuration_free(configuration);
 }
 
+static void
+translations_of_a_router(void **state)
+{
+	static const char text[] =
+		"networks:\n"
+		"  red:\n"
+		"    routers: { r1: { ports: { lan: {}, wan: {} } } }\n"
+		"    firewalls:\n"
+		"      fw:\n"
+		"        router: r1\n"
+		"        translations:\n"
+		"          - { name: a, masquerade: true, to: wan, ports: 2000-3000, "
+		"mapping: endpoint-independent, filtering: address }\n"
+		"          - { name: b, source: 192.0.2.8/30, to: [wan, lan], to-ip: 10.9.0.0/16 "
+		"}\n"
+		"          - { name: c, destination: 10.0.0.10, to-ip: 192.0.2.1, answer: true }\n"
+		"          - { name: d, prefix: 10.1.0.0/24, outside: 198.51.100.0/24, to: wan }\n";
+	struct configuration *configuration = load(text);
+	struct arena memory = { 0 };
+	unsigned count, claims;
+	struct weft_translation *list =
+		firewall_translations_read(&memory, firewall_of(configuration), &count);
+	struct weft_claim *claim =
+		firewall_claims_read(&memory, firewall_of(configuration), &claims);
+
+	(void)state;
+	assert_int_equal(count, 4);
+	assert_int_equal(list[0].kind, WEFT_TRANSLATE_MASQUERADE);
+	assert_int_equal(list[0].n_addresses, 0);
+	assert_true(list[0].endpoint_independent);
+	assert_int_equal(list[0].filtering, WEFT_FILTER_ADDRESS);
+	assert_false(list[1].endpoint_independent);
+	assert_int_equal(list[0].ports.first, 2000);
+	assert_int_equal(list[1].match.n_to, 2);
+	/* what is translated to, and whom it is for; not where else things go */
+	assert_int_equal(claims, 3);
+	assert_int_equal(claim[0].prefix.length, 30);
+	assert_false(claim[0].everywhere);
+	assert_int_equal(claim[1].prefix.length, 32);
+	assert_true(claim[1].everywhere);
+	assert_int_equal(claim[2].prefix.length, 24);
+	arena_free(&memory);
+	configuration_free(configuration);
+}
+
 /* Rules keep their order; what is default is left out. */
 static void
 it_is_written_as_it_is_read(void **state)
@@ -167,7 +234,9 @@ it_is_written_as_it_is_read(void **state)
 		       "        zones: { inside: { ports: [lan, dmz] } }\n"
 		       "        rules:\n"
 		       "          - { name: z, accept: tcp, to: wan, to-port: [80, 8000-8010] }\n"
-		       "          - { name: a, drop: any, from: inside, from-set: friends }\n";
+		       "          - { name: a, drop: any, from: inside, from-set: friends }\n"
+		       "          - { name: l, accept: udp, to-port-set: web, timeout: 2h, "
+		       "limit: { per-source: 7, rate: 10/m } }\n";
 	struct configuration *first, *second;
 	struct plan *plan;
 	char *yaml, *again;
@@ -201,55 +270,98 @@ it_is_written_as_it_is_read(void **state)
 static const struct {
 	const char *yaml, *place, *message, *hint;
 } wrong[] = {
-	{ RULE("name: a"), "11:21", "rule 'a' says neither", "add accept:" },
-	{ RULE("name: a, accept: any, drop: any"), "11:43", "has accept and drop", "two rules" },
-	{ RULE("accept: any"), "11:13", "an entry with its name", NULL },
-	{ RULE("name: a, accept: tpc"), "11:32", "'tpc' is no protocol", "'tcp'" },
-	{ RULE("name: a, accept: '256'"), "11:33", "is no protocol", "number" },
-	{ RULE("name: a, accept: any, from: dmz"), "11:43", "has no port 'dmz'", "in out" },
-	{ RULE("name: a, accept: any, from-set: frends"), "11:47", "no address set 'frends'",
+	{ RULE("name: a"), "12:21", "rule 'a' says neither", "add accept:" },
+	{ RULE("name: a, accept: any, drop: any"), "12:43", "has accept and drop", "two rules" },
+	{ RULE("accept: any"), "12:13", "an entry with its name", NULL },
+	{ RULE("name: a, accept: tpc"), "12:32", "'tpc' is no protocol", "'tcp'" },
+	{ RULE("name: a, accept: '256'"), "12:33", "is no protocol", "number" },
+	{ RULE("name: a, accept: any, from: dmz"), "12:43", "has no port 'dmz'", "in out" },
+	{ RULE("name: a, accept: any, from-set: frends"), "12:47", "no address set 'frends'",
 		"'friends'" },
-	{ RULE("name: a, accept: icmp, to-port: 80"), "11:47", "to-port cannot stand beside",
+	{ RULE("name: a, accept: icmp, to-port: 80"), "12:47", "to-port cannot stand beside",
 		"tcp, udp" },
-	{ RULE("name: a, accept: arp, from-ip: 10.0.0.1"), "11:46", "from-ip cannot stand",
+	{ RULE("name: a, accept: icmp, to-port-set: web"), "12:51",
+		"to-port-set cannot stand beside", "tcp, udp" },
+	{ RULE("name: a, accept: tcp, to-port-set: wep"), "12:50", "no port set 'wep'", "'web'" },
+	{ RULE("name: a, accept: arp, from-ip: 10.0.0.1"), "12:46", "from-ip cannot stand",
 		"ARP is not IP" },
-	{ RULE("name: a, accept: icmpv6, from-ip: 10.0.0.1"), "11:49", "is IPv6, from-ip is not",
+	{ RULE("name: a, accept: icmpv6, from-ip: 10.0.0.1"), "12:49", "is IPv6, from-ip is not",
 		NULL },
-	{ RULE("name: a, accept: tcp, from-ip: 10.0.0.1, to-ip: '2001:db8::1'"), "11:64",
+	{ RULE("name: a, accept: '58', from-ip: 10.0.0.1"), "12:47", "is IPv6, from-ip is not",
+		NULL },
+	{ RULE("name: a, drop: '1', to-ip: '2001:db8::1'"), "12:43", "is IPv4, to-ip is not",
+		NULL },
+	{ RULE("name: a, accept: tcp, from-ip: 10.0.0.1, to-ip: '2001:db8::1'"), "12:64",
 		"nothing is both", "two rules" },
-	{ RULE("name: a, accept: icmp, icmp-type: echo-reqest"), "11:49", "is no type of ICMP",
+	{ RULE("name: a, accept: icmp, icmp-type: echo-reqest"), "12:49", "is no type of ICMP",
 		"'echo-request'" },
-	{ RULE("name: a, accept: udp, icmp-type: 8"), "11:48", "icmp-type cannot stand", "icmp" },
-	{ RULE("name: a, accept: udp, tcp-flags: syn"), "11:48", "tcp-flags cannot stand", "tcp" },
-	{ RULE("name: a, accept: tcp, tcp-flags: [syn, '!syn']"), "11:55", "set and not set",
+	{ RULE("name: a, accept: udp, icmp-type: 8"), "12:48", "icmp-type cannot stand", "icmp" },
+	{ RULE("name: a, accept: udp, tcp-flags: syn"), "12:48", "tcp-flags cannot stand", "tcp" },
+	{ RULE("name: a, accept: tcp, tcp-flags: [syn, '!syn']"), "12:55", "set and not set",
 		"remove" },
-	{ RULE("name: a, accept: tcp, to-port: 90-80"), "11:46", "a port", NULL },
-	{ RULE("name: a, accept: tcp, from-ip: 10.0.0.1/8"), "11:46", "host bits", "10.0.0.0/8" },
-	{ RULE("name: a, accept: ip, ethertype: '0x0800'"), "11:48", "says the ethertype already",
+	{ RULE("name: a, accept: tcp, to-port: 90-80"), "12:46", "a port", NULL },
+	{ RULE("name: a, accept: tcp, from-ip: 10.0.0.1/8"), "12:46", "host bits", "10.0.0.0/8" },
+	{ RULE("name: a, accept: ip, ethertype: '0x0800'"), "12:48", "says the ethertype already",
 		"any" },
-	{ RULE("name: a, drop: any, stateless: true"), "11:46", "stateless says nothing",
+	{ RULE("name: a, drop: any, stateless: true"), "12:46", "stateless says nothing",
 		"remove" },
-	{ RULE("name: a, accept: any }\n          - { name: a, drop: any"), "12:21",
-		"'a' is here twice", NULL },
-	{ TRANSLATION("name: a"), "11:21", "says nothing", "source:" },
-	{ TRANSLATION("name: a, source: 192.0.2.1, destination: 10.0.0.1"), "11:56",
-		"destination cannot stand beside source", "two" },
-	{ TRANSLATION("name: a, source: 192.0.2.1, port: 80"), "11:49",
-		"port goes with destination", NULL },
-	{ TRANSLATION("name: a, prefix: 10.0.0.0/24, outside: 192.0.2.0/25"), "11:54",
-		"are not as long", "/24" },
-	{ TRANSLATION("name: a, prefix: 10.0.0.0/24"), "11:21", "prefix without outside", NULL },
-	{ TRANSLATION("name: a, source: [192.0.2.1, '2001:db8::1']"), "11:45", "both families",
+	{ RULE("name: a, drop: tcp, limit: { connections: 5 }"), "12:35", "drop makes none",
+		"with the rule that accepts" },
+	{ RULE("name: a, accept: tcp, stateless: true, timeout: 5s"), "12:63",
+		"a stateless rule makes none", NULL },
+	{ RULE("name: a, accept: arp, limit: { rate: 5 }"), "12:37", "accept: arp makes none",
 		NULL },
-	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n", "9:35", "has 2 ports", "router" },
-	{ BEFORE "        ports: { in: {} }\n", "8:7", "1 of its 2 ports", NULL },
+	{ RULE("name: a, accept: tcp, timeout: 5ms"), "12:46", "from 1s to 30d", NULL },
+	{ RULE("name: a, accept: tcp, limit: { rate: 5/d }"), "12:52", "10/m", NULL },
+	{ RULE("name: a, accept: tcp, limit: { rate: 1000001 }"), "12:52", "at most 1000000",
+		NULL },
+	{ RULE("name: a, accept: tcp, limit: { source-burst: 3 }"), "12:60",
+		"source-burst without source-rate", "add source-rate" },
+	{ RULE("name: a, accept: tcp, limit: { connections: 3, per-source: 4 }"), "12:74",
+		"no source comes to 4", "less" },
+	{ RULE("name: a, accept: any }\n          - { name: a, drop: any"), "13:21",
+		"'a' is here twice", NULL },
+	{ TRANSLATION("name: a"), "12:21", "says nothing", "source:" },
+	{ TRANSLATION("name: a, source: 192.0.2.1, destination: 10.0.0.1"), "12:56",
+		"destination cannot stand beside source", "two" },
+	{ TRANSLATION("name: a, source: 192.0.2.1, port: 80"), "12:49",
+		"port goes with destination", NULL },
+	{ TRANSLATION("name: a, prefix: 10.0.0.0/24, outside: 192.0.2.0/25"), "12:54",
+		"are not as long", "/24" },
+	{ TRANSLATION("name: a, prefix: 10.0.0.0/24"), "12:21", "prefix without outside", NULL },
+	{ TRANSLATION("name: a, source: [192.0.2.1, '2001:db8::1']"), "12:45", "both families",
+		NULL },
+	{ TRANSLATION("name: a, masquerade: true"), "12:36", "masquerade goes with router",
+		"router: NAME" },
+	{ TRANSLATION("name: a, source: 192.0.2.1, to: in"), "12:47", "to goes with router", NULL },
+	{ ROUTED("name: a"), "12:21", "says nothing", "masquerade: true" },
+	{ ROUTED("name: a, masquerade: true"), "12:21", "behind which zone", "to: ZONE" },
+	{ ROUTED("name: a, masquerade: true, to: out"), "12:46", "has no zone 'out'", NULL },
+	{ ROUTED("name: a, masquerade: true, to: wan, source: 192.0.2.1"), "12:36",
+		"masquerade cannot stand beside source", NULL },
+	{ ROUTED("name: a, destination: 10.0.0.1, to: lan"), "12:51", "zone of its destination",
+		NULL },
+	{ ROUTED("name: a, destination: 10.0.0.1, to-set: friends"), "12:55",
+		"which addresses a router translates", "to-ip" },
+	{ TRANSLATION("name: a, source: 192.0.2.1, filtering: address"), "12:54",
+		"filtering is of mappings", "mapping:" },
+	{ TRANSLATION("name: a, destination: 10.0.0.1, mapping: endpoint-independent"), "12:56",
+		"mapping goes with source", NULL },
+	{ BEFORE "        router: r1\n        inside: lan\n", "11:17", "without a router", NULL },
+	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n"
+		 "        translations: [{ name: a, source: 1.2.3.4 }]\n",
+		"11:32", "more than two ports does not translate", "router: NAME" },
+	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n"
+		 "        zones: { a: { ports: dmy } }\n",
+		"11:30", "has no port 'dmy'", "'dmz'" },
+	{ BEFORE "        ports: { in: {} }\n", "9:7", "1 of its 2 ports", NULL },
 	{ BEFORE PORTS
 		"        inside: lan\n        translations: [{ name: a, source: 1.2.3.4 }]\n",
-		"10:17", "no port 'lan' to translate behind", "in out" },
-	{ BEFORE PORTS "        zones: { a: { ports: lan } }\n", "10:18",
-		"zones are ports of a router", NULL },
-	{ BEFORE PORTS "        router: r1\n", "9:18", "has no ports of its own", NULL },
-	{ BEFORE PORTS "        timeouts: { tcp: 10ms }\n", "10:26", "from 1s to 30d", NULL },
+		"11:17", "no port 'lan' to translate behind", "in out" },
+	{ BEFORE PORTS "        zones: { a: { ports: lan } }\n", "11:18",
+		"neither a router nor more than 2 ports", "more ports" },
+	{ BEFORE PORTS "        router: r1\n", "10:18", "has no ports of its own", NULL },
+	{ BEFORE PORTS "        timeouts: { tcp: 10ms }\n", "11:26", "from 1s to 30d", NULL },
 };
 
 static void
@@ -292,10 +404,14 @@ routers_and_zones_are_checked(void **state)
 		"      a: { router: r2 }\n"
 		"      b: { router: r1, zones: { x: { ports: [lan, lam] }, y: { ports: lan } } }\n"
 		"      c: { router: r1, rules: [{ name: q, accept: any, from: dmz }] }\n"
-		"      r1: { router: r1 }\n";
+		"      r1: { router: r1 }\n"
+		"  blue:\n    routers: { r: { ports: { a: { ip: 10.0.0.1/24 } } } }\n"
+		"    firewalls: { f: { router: r, translations: [{ name: t, to: a, "
+		"source: 10.0.0.0/23 }] } }\n";
 	static const char *const told[] = { "there is no router 'r2'", "has no port 'lam'",
 		"port 'lan' is in zone 'x' already", "is guarded already by firewall 'b'",
-		"has no zone 'dmz'", "firewall 'r1' has the name of router 'r1'" };
+		"has no zone 'dmz'", "firewall 'r1' has the name of router 'r1'",
+		"10.0.0.0/23 holds the whole network of port 'a'" };
 	struct diagnostics diagnostics;
 
 	(void)state;
@@ -361,7 +477,14 @@ rules_that_differ_are_told(void **state)
 		"rules/b: accept: tcp, to-port: 443, 80 > ");
 	ASSERT_LEAVES(BEFORE PORTS "        rules: [" A ", " B ", " C "]\n",
 		BEFORE PORTS "        rules: [" C ", " A ", " B "]\n",
-		"rules/order: as it was > another");
+		"rules/(order): as it was > another");
+	/* that is no rule's name */
+	ASSERT_LEAVES(RULE("name: order, accept: any"), RULE("name: order, drop: any"),
+		"rules/order: accept: any > drop: any");
+	ASSERT_LEAVES(RULE("name: a, accept: any"),
+		RULE("name: a, accept: any, timeout: 5s, limit: { rate: 10/m, burst: 2 }"),
+		"rules/a: accept: any > accept: any, limit: { rate: 10/m, burst: 2 }, "
+		"timeout: 5s");
 }
 
 static int
@@ -388,6 +511,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_become_those_of_the_library),
 		cmocka_unit_test(translations_become_those_of_the_library),
+		cmocka_unit_test(translations_of_a_router),
 		cmocka_unit_test(it_is_written_as_it_is_read),
 		cmocka_unit_test(what_is_wrong_is_told),
 		cmocka_unit_test(routers_and_zones_are_checked),

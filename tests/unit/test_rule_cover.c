@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 static struct address_set *sets[SETS];
+static struct port_set *port_sets[PORT_SETS];
 
 static int
 port_of(void *context, const char *name)
@@ -28,6 +29,13 @@ set_of(void *context, const char *name)
 	return sets[name[1] - '0'];
 }
 
+static const struct port_set *
+port_set_of_name(void *context, const char *name)
+{
+	(void)context;
+	return port_sets[name[1] - '0'];
+}
+
 static struct address_set *
 make_set(void)
 {
@@ -38,7 +46,7 @@ make_set(void)
 	return address_set_create(members, 4);
 }
 
-static const struct rule_names names = { port_of, set_of, NULL };
+static const struct rule_names names = { port_of, set_of, port_set_of_name, NULL };
 
 static struct rule_list *
 make_list(struct rule_table *table, const struct weft_rule *rules, unsigned count)
@@ -100,20 +108,27 @@ test_shadows(void **state)
 			.states = WEFT_STATE_NEW | WEFT_STATE_INVALID },
 		{ .name = "set", .from_set = "s0" },
 		{ .name = "same set", .from_set = "s0", .fields = WEFT_RULE_DSCP, .dscp = 3 },
+		{ .name = "ports", .to_port_set = "p0" },
+		{ .name = "some of them", .to_port = &other, .n_to_port = 1 },
+		{ .name = "fewer", .to_port_set = "p1", .from_port = &low, .n_from_port = 1 },
+		{ .name = "more", .to_port_set = "p0", .to_port = &web, .n_to_port = 1 },
 		{ .name = "all" },
 		{ .name = "never" },
 		{ .name = "strays", .states = WEFT_STATE_INVALID },
 	};
-	static const char *const shadows[] = { NULL, "wide", NULL, NULL, NULL, "set", NULL, "all",
-		NULL };
+	static const char *const shadows[] = { NULL, "wide", NULL, NULL, NULL, "set", NULL, "ports",
+		"ports", NULL, NULL, "all", NULL };
 	const struct weft_prefix member = { 4, 32, { 192, 0, 2, 1 } };
 	struct rule_table table;
 	struct rule_list *list;
 
 	(void)state;
 	sets[0] = address_set_create(&member, 1);
-	list = make_list(&table, rules, 9);
-	for (unsigned i = 0; i < 9; i++) {
+	port_sets[0] = port_set_create(
+		(const struct weft_port_range[]){ { 8000, 8100 }, { 53, 53 }, { 8101, 9000 } }, 3);
+	port_sets[1] = port_set_create((const struct weft_port_range[]){ { 8000, 9000 } }, 1);
+	list = make_list(&table, rules, 13);
+	for (unsigned i = 0; i < 13; i++) {
 		const struct rule *shadow = shadow_of(list, i);
 
 		if (shadows[i] == NULL)
@@ -124,6 +139,8 @@ test_shadows(void **state)
 	rule_list_free(list);
 	rule_table_close(&table);
 	address_set_free(sets[0]);
+	port_set_free(port_sets[0]);
+	port_set_free(port_sets[1]);
 }
 
 /* What is told to be covered never matches what the other does not. */
@@ -142,6 +159,8 @@ test_random(void **state)
 		random_state = round * 0x9e3779b97f4a7c15u + 1;
 		for (unsigned i = 0; i < SETS; i++)
 			sets[i] = make_set();
+		for (unsigned i = 0; i < PORT_SETS; i++)
+			port_sets[i] = random_port_set();
 		for (unsigned i = 0; i < 40; i++) {
 			random_rule(&rules[i], i);
 			matches[i] = rules[i].match;
@@ -171,6 +190,8 @@ test_random(void **state)
 		rule_table_close(&table);
 		for (unsigned i = 0; i < SETS; i++)
 			address_set_free(sets[i]);
+		for (unsigned i = 0; i < PORT_SETS; i++)
+			port_set_free(port_sets[i]);
 	}
 	assert_true(covered > 50);
 }

@@ -32,7 +32,8 @@ is_pointer(size_t at)
 	return IS_FIELD(at, name) || IS_FIELD(at, from) || IS_FIELD(at, to) ||
 	       IS_FIELD(at, from_ip) || IS_FIELD(at, to_ip) || IS_FIELD(at, from_set) ||
 	       IS_FIELD(at, to_set) || IS_FIELD(at, from_port) || IS_FIELD(at, to_port) ||
-	       IS_FIELD(at, icmp);
+	       IS_FIELD(at, from_port_set) || IS_FIELD(at, to_port_set) || IS_FIELD(at, icmp) ||
+	       IS_FIELD(at, limit);
 }
 
 /* Which bytes are of no member: the compiler says, so that a new member cannot be forgotten. */
@@ -48,6 +49,9 @@ find_padding(unsigned char padding[sizeof(struct weft_rule)])
 		padding[at] = padding[at] == 0;
 }
 #endif
+
+static struct weft_rule_limit limits[2] = { { 1, 2, { 3, 4, 5 }, { 6, 7, 8 } },
+	{ 1, 2, { 3, 4, 5 }, { 6, 7, 8 } } };
 
 static void
 fill(struct random_rule *rule)
@@ -79,8 +83,11 @@ fill(struct random_rule *rule)
 		.to_port = rule->to_port,
 		.n_from_port = 2,
 		.n_to_port = 2,
+		.from_port_set = "p0",
+		.to_port_set = "p1",
 		.icmp = rule->icmp,
-		.n_icmp = 2 };
+		.n_icmp = 2,
+		.limit = &limits[0] };
 }
 
 #if __has_builtin(__builtin_clear_padding)
@@ -151,6 +158,19 @@ test_same_covers_lists(void **state)
 	assert_differs(&a, &b);
 	b.icmp[1].code = -1;
 	assert_differs(&a, &b);
+	b.match.from_port_set = NULL;
+	assert_differs(&a, &b);
+	b.match.to_port_set = "p0";
+	assert_differs(&a, &b);
+	b.match.limit = NULL;
+	assert_differs(&a, &b);
+	for (size_t at = 0; at < sizeof(limits[1]); at++) {
+		b.match.limit = &limits[1];
+		assert_true(rule_same(&a.match, &b.match));
+		((unsigned char *)&limits[1])[at] ^= 1;
+		assert_false(rule_same(&a.match, &b.match));
+		((unsigned char *)&limits[1])[at] ^= 1;
+	}
 	/* bits behind the length say nothing */
 	b.from_ip[1].address[3] = 9;
 	assert_true(rule_same(&a.match, &b.match));
@@ -209,6 +229,14 @@ test_refused(void **state)
 	assert_refused(
 		(struct weft_rule){ .name = "a", .fields = WEFT_RULE_VLAN, .vlan = 4095 }, "VLAN");
 	assert_refused((struct weft_rule){ .name = "a", .states = 8 }, "state");
+	assert_refused((struct weft_rule){ .name = "a", .action = WEFT_RULE_DROP, .timeout = 1 },
+		"of connections");
+	assert_refused((struct weft_rule){ .name = "a", .stateless = true, .limit = &limits[0] },
+		"of connections");
+	assert_refused(
+		(struct weft_rule){ .name = "a",
+			.limit = &(const struct weft_rule_limit){ .source_rate = { 1, 0, 0 } } },
+		"rate");
 }
 
 /* ---- words ------------------------------------------------------------------------------------
@@ -410,6 +438,7 @@ struct firewall {
 	struct rule_table table;
 	struct rule_list *list;
 	struct address_set *set;
+	struct port_set *ports;
 	int out; /* the port's index; -1: it is not there */
 };
 
@@ -431,6 +460,14 @@ set_named(void *context, const char *name)
 	return strcmp(name, "set") == 0 ? firewall->set : NULL;
 }
 
+static const struct port_set *
+port_set_named(void *context, const char *name)
+{
+	const struct firewall *firewall = context;
+
+	return strcmp(name, "web") == 0 ? firewall->ports : NULL;
+}
+
 static void
 firewall_open(struct firewall *firewall)
 {
@@ -448,6 +485,7 @@ firewall_close(struct firewall *firewall)
 {
 	rule_list_free(firewall->list);
 	address_set_free(firewall->set);
+	port_set_free(firewall->ports);
 	/* every id is back */
 	assert_int_equal(firewall->table.ids.n_free, firewall->table.ids.used);
 	rule_table_close(&firewall->table);
@@ -457,7 +495,7 @@ static int
 stage(struct firewall *firewall, const struct weft_rule *rules, unsigned count,
 	struct weft_error *error)
 {
-	const struct rule_names names = { port_named, set_named, firewall };
+	const struct rule_names names = { port_named, set_named, port_set_named, firewall };
 
 	if (rule_list_want(firewall->list, rules, count, error) < 0)
 		return -1;
@@ -555,6 +593,8 @@ test_errors(void **state)
 		"rule \"b\": there is no port \"nowhere\"");
 	assert_not_staged(&firewall, &(struct weft_rule){ .name = "b", .to_set = "none" }, 1,
 		"rule \"b\": there is no address set \"none\"");
+	assert_not_staged(&firewall, &(struct weft_rule){ .name = "b", .to_port_set = "none" }, 1,
+		"rule \"b\": there is no port set \"none\"");
 	assert_not_staged(&firewall, &(struct weft_rule){ .name = "" }, 1, "no name");
 	firewall_close(&firewall);
 }
@@ -570,7 +610,7 @@ test_names_change(void **state)
 		{ .name = "b", .from_set = "set" } };
 	struct fields fields = { .family = 4, .ethertype = 0x800, .from_ip = { 11 } };
 	struct firewall firewall;
-	const struct rule_names names = { port_named, set_named, &firewall };
+	const struct rule_names names = { port_named, set_named, port_set_named, &firewall };
 	const struct rule *a, *b;
 	struct address_set *before;
 	uint32_t id;
@@ -608,6 +648,68 @@ test_names_change(void **state)
 	firewall_close(&firewall);
 }
 
+/* A rule that names a port set is made anew when that changes, and keeps its id. */
+static void
+test_port_set_changes(void **state)
+{
+	static const struct weft_port_range first[] = { { 443, 443 }, { 80, 80 }, { 81, 90 } };
+	static const struct weft_port_range second[] = { { 8080, 8080 } };
+	const struct weft_rule rules[2] = {
+		{ .name = "a", .to_port_set = "web", .fields = WEFT_RULE_PROTOCOL, .protocol = 6 },
+		{ .name = "b", .to_port = second, .n_to_port = 1, .to_port_set = "web" }
+	};
+	struct firewall firewall;
+	const struct rule_names names = { port_named, set_named, port_set_named, &firewall };
+	struct fields fields = {
+		.family = 4, .protocol = 6, .ethertype = 0x800, .has_ports = true, .to_port = 85
+	};
+	struct port_set *before;
+	const struct rule *b;
+	uint32_t id;
+
+	(void)state;
+	firewall_open(&firewall);
+	firewall.ports = port_set_create(first, 3);
+	assert_int_equal(firewall.ports->count, 2);
+	apply(&firewall, rules, 2);
+	id = rule_list_at(firewall.list, 0)->id;
+	assert_ptr_equal(classifier_find(classifier_view(rule_list_classifier(firewall.list)),
+				 &fields, RULE_STATE_NEW),
+		rule_list_at(firewall.list, 0));
+	assert_described(&rules[1], "to port 8080,@web");
+	/* nothing new: the same rules */
+	b = rule_list_at(firewall.list, 1);
+	assert_int_equal(rule_list_prepare(firewall.list, &names, NULL), 0);
+	assert_false(rule_list_differs(firewall.list));
+	rule_list_undo(firewall.list);
+	assert_ptr_equal(rule_list_at(firewall.list, 1), b);
+	before = firewall.ports;
+	firewall.ports = port_set_create(second, 1);
+	assert_int_equal(rule_list_prepare(firewall.list, &names, NULL), 0);
+	assert_true(rule_list_differs(firewall.list));
+	rule_list_publish(firewall.list);
+	rule_list_reclaim(firewall.list);
+	port_set_free(before);
+	assert_int_equal(rule_list_at(firewall.list, 0)->id, id);
+	assert_null(classifier_find(
+		classifier_view(rule_list_classifier(firewall.list)), &fields, RULE_STATE_NEW));
+	fields.to_port = 8080;
+	assert_ptr_equal(classifier_find(classifier_view(rule_list_classifier(firewall.list)),
+				 &fields, RULE_STATE_NEW),
+		rule_list_at(firewall.list, 0));
+	/* one that is empty fits nothing */
+	before = firewall.ports;
+	firewall.ports = port_set_create(NULL, 0);
+	assert_int_equal(rule_list_prepare(firewall.list, &names, NULL), 0);
+	rule_list_publish(firewall.list);
+	rule_list_reclaim(firewall.list);
+	port_set_free(before);
+	assert_ptr_equal(classifier_find(classifier_view(rule_list_classifier(firewall.list)),
+				 &fields, RULE_STATE_NEW),
+		rule_list_at(firewall.list, 1));
+	firewall_close(&firewall);
+}
+
 int
 main(void)
 {
@@ -625,6 +727,7 @@ main(void)
 		cmocka_unit_test(test_unchanged_stays),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_names_change),
+		cmocka_unit_test(test_port_set_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

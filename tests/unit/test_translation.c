@@ -3,61 +3,10 @@
  * Translation, as hosts inside and outside see it. Inside are 10.0.0.0/24 and 2001:db8:0::/64,
  * outside 10.1.0.0/24 and 2001:db8:1::/64; the firewall translates to 10.1.0.100 and up.
  */
-#include "../firewall_fixture.h"
+#include "../translation_fixture.h"
 #include "packet/fragment.h"
 #include "packet/icmp.h"
 #include "packet/parse.h"
-
-/* ---- what a receiver checks -------------------------------------------------------------------
- */
-
-static unsigned
-header_of(uint8_t family)
-{
-	return family == 4 ? 20 : 40;
-}
-
-/* The checksums of an IP packet of `length` bytes, in whose payload there may be another one that
- * is quoted whole. */
-static void
-assert_sound(const uint8_t *ip, size_t length)
-{
-	uint8_t family = ip[0] >> 4, protocol = family == 4 ? ip[9] : ip[6];
-	const uint8_t *l4 = ip + header_of(family);
-	size_t rest = length - header_of(family);
-	uint32_t sum = rte_raw_cksum(l4, rest);
-
-	if (family == 4)
-		assert_int_equal(rte_raw_cksum(ip, 20), 0xffff);
-	if (family == 6)
-		sum += rte_ipv6_phdr_cksum((const struct rte_ipv6_hdr *)ip, 0);
-	else if (protocol != IPPROTO_ICMP)
-		sum += rte_ipv4_phdr_cksum((const struct rte_ipv4_hdr *)ip, 0);
-	sum = (sum & 0xffff) + (sum >> 16);
-	assert_int_equal((sum & 0xffff) + (sum >> 16), 0xffff);
-	if ((protocol == IPPROTO_ICMP && l4[0] == 3) || (protocol == IPPROTO_ICMPV6 && l4[0] < 128))
-		assert_sound(l4 + 8, rest - 8);
-}
-
-static uint16_t
-port_at(const uint8_t *frame, uint8_t family, unsigned offset)
-{
-	const uint8_t *at = frame + 14 + header_of(family) + offset;
-
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static void
-assert_address(const uint8_t *frame, uint8_t family, bool source, const char *wanted)
-{
-	const uint8_t *at = frame + 14 + (family == 4 ? 12 : 8) +
-			    (source               ? 0
-				    : family == 4 ? 4
-						  : 16);
-	struct weft_prefix prefix = prefix_of(wanted);
-
-	assert_memory_equal(at, prefix.address, family == 4 ? 4 : 16);
-}
 
 /* Comes out on the other side, or where it came from; sound; its length. */
 static size_t
@@ -662,6 +611,181 @@ test_changes(void **state)
 	assert_int_equal(weft_change_commit(change, &error), -1);
 }
 
+/* RFC 4861, 7.2.8: the same by neighbour discovery. */
+static void
+test_answers6(void **state)
+{
+	struct weft_prefix pool = prefix_of("2001:db8:1::60/124");
+	const struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1,
+		.answer = true } };
+	struct bench_firewall bench = translating(list, 1);
+	struct make_ends ends = ends_between(OUT, "2001:db8:1::1", "2001:db8:1::64");
+	struct make_ends inside = ends_between(IN, "2001:db8::7", "2001:db8:1::1");
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	size_t length = make_neighbour_request(frame, &ends), size;
+
+	(void)state;
+	expect_drop(&bench, OUT, frame, length, DROP_RULE_DEFAULT);
+	put(&bench, IN, got, make_udp(got, &inside, 1, 2, "", 0));
+	lab_drain(bench.nics[OUT]);
+	put(&bench, OUT, frame, length);
+	size = weft_nic_receive(bench.nics[OUT], got, sizeof(got));
+	assert_int_equal(size, 14 + 40 + 32);
+	assert_sound(got + 14, size - 14);
+	assert_memory_equal(got, frame + 6, 6);
+	assert_memory_equal(got + 6, inside.source_mac.addr_bytes, 6);
+	assert_int_equal(got[54], 136);
+	assert_int_equal(got[58] & 0x60, 0x40); /* solicited, no override */
+	assert_memory_equal(got + 62, prefix_of("2001:db8:1::64").address, 16);
+	assert_memory_equal(got + 80, inside.source_mac.addr_bytes, 6);
+	lab_expect_nothing(bench.nics[IN]);
+	/* from afar, damaged, cut short, or for another address: not */
+	frame[21] = 254;
+	expect_drop(&bench, OUT, frame, length, DROP_RULE_DEFAULT);
+	frame[21] = 255;
+	frame[56] ^= 1;
+	put(&bench, OUT, frame, length);
+	lab_expect_nothing(bench.nics[OUT]);
+	frame[56] ^= 1;
+	put(&bench, OUT, frame, 14 + 40 + 20);
+	lab_expect_nothing(bench.nics[OUT]);
+	ends = ends_between(OUT, "2001:db8:1::1", "2001:db8:1::70");
+	expect_drop(&bench, OUT, frame, make_neighbour_request(frame, &ends), DROP_RULE_DEFAULT);
+	lab_expect_nothing(bench.nics[OUT]);
+}
+
+/* ---- endpoint-independent mappings (RFC 4787) ---------------------------------------------------
+ */
+
+static uint32_t
+mappings_of(void)
+{
+	return mapping_count(firewalls_of(lab)->shards[0].mappings);
+}
+
+static struct weft_translation
+cone(const struct weft_prefix *pool, enum weft_filtering filtering)
+{
+	return (struct weft_translation){ .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = pool,
+		.n_addresses = 1,
+		.ports = { 2000, 3000 },
+		.endpoint_independent = true,
+		.filtering = filtering };
+}
+
+/* What a host sends from port 5000 to a peer's port 53; which port it gets. */
+static uint16_t
+port_outside(const struct bench_firewall *bench, const struct names *n, const char *host,
+	const char *peer)
+{
+	struct make_ends ends = ends_between(IN, host, peer);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+
+	pass(bench, IN, OUT, frame, make_udp(frame, &ends, 5000, 53, "x", 1), got);
+	assert_address(got, n->family, true, n->outside);
+	return port_at(got, n->family, 0);
+}
+
+/* A packet to the mapped port: whether it comes to the host's port 5000. */
+static bool
+comes_in(const struct bench_firewall *bench, const struct names *n, const char *peer,
+	uint16_t from_port, uint16_t to_port)
+{
+	struct make_ends ends = ends_between(OUT, peer, n->outside);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	size_t length = make_udp(frame, &ends, from_port, to_port, "x", 1);
+
+	put(bench, OUT, frame, length);
+	if (weft_nic_receive(bench->nics[IN], got, sizeof(got)) == 0)
+		return false;
+	assert_sound(got + 14, length - 14);
+	assert_address(got, n->family, true, peer);
+	assert_address(got, n->family, false, n->host);
+	assert_int_equal(port_at(got, n->family, 2), 5000);
+	/* and is answered from there */
+	ends = ends_between(IN, n->host, peer);
+	pass(bench, IN, OUT, frame, make_udp(frame, &ends, 5000, from_port, "x", 1), got);
+	assert_int_equal(port_at(got, n->family, 0), to_port);
+	return true;
+}
+
+static void
+check_mapping(const struct names *n, const char *peer, const char *stranger)
+{
+	struct weft_prefix pool = prefix_of(n->outside);
+	struct weft_translation list[] = { cone(&pool, WEFT_FILTER_ADDRESS_AND_PORT) };
+	struct bench_firewall bench = translating(list, 1);
+	uint16_t port = port_outside(&bench, n, n->host, n->server);
+
+	/* REQ-1: whomever it speaks to; another host's is another one */
+	assert_in_range(port, 2000, 3000);
+	assert_int_equal(port_outside(&bench, n, n->host, peer), port);
+	assert_int_not_equal(port_outside(&bench, n, n->other_host, peer), port);
+	assert_int_equal(mappings_of(), 2);
+	/* REQ-8: who may come */
+	assert_true(comes_in(&bench, n, peer, 53, port));
+	assert_false(comes_in(&bench, n, peer, 54, port));
+	list[0].filtering = WEFT_FILTER_ADDRESS;
+	set_translations(&bench, list, 1);
+	assert_true(comes_in(&bench, n, peer, 54, port));
+	assert_false(comes_in(&bench, n, stranger, 53, port));
+	list[0].filtering = WEFT_FILTER_NONE;
+	set_translations(&bench, list, 1);
+	assert_true(comes_in(&bench, n, stranger, 53, port));
+	assert_false(comes_in(&bench, n, stranger, 53, port == 2000 ? 2001 : 2000));
+	/* it lives as long as one of its connections does, of which those from outside are some */
+	lab_wait(100);
+	assert_true(comes_in(&bench, n, stranger, 53, port));
+	lab_wait(100);
+	assert_int_equal(mappings_of(), 1);
+	assert_int_equal(port_outside(&bench, n, n->host, peer), port);
+	lab_wait(400);
+	assert_int_equal(mappings_of(), 0);
+	assert_false(comes_in(&bench, n, stranger, 53, port));
+}
+
+static void
+test_mappings(void **state)
+{
+	check_mapping(&names[0], "10.1.0.5", "10.1.0.6");
+	lab_close_routers(state);
+	lab_open(state);
+	check_mapping(&names[1], "2001:db8:1::5", "2001:db8:1::6");
+}
+
+/* Every port is somebody's: no more come; and what goes gives its port to others. */
+static void
+test_mappings_used_up(void **state)
+{
+	struct weft_prefix pool = prefix_of("10.1.0.100");
+	struct weft_translation list[] = { cone(&pool, WEFT_FILTER_NONE) };
+	struct bench_firewall bench;
+	uint8_t frame[MAKE_SIZE];
+	char host[32];
+
+	(void)state;
+	list[0].ports = (struct weft_port_range){ 2000, 2003 };
+	bench = translating(list, 1);
+	for (unsigned i = 1; i <= 6; i++) {
+		struct make_ends ends;
+
+		snprintf(host, sizeof(host), "10.0.0.%u", i);
+		ends = ends_between(IN, host, "10.1.0.1");
+		put(&bench, IN, frame, make_udp(frame, &ends, 5000, 53, "x", 1));
+		assert_int_equal(lab_drain(bench.nics[OUT]), i <= 4);
+	}
+	assert_int_equal(lab_drops(bench.ports[IN], DROP_NO_TRANSLATION), 2);
+	assert_int_equal(mappings_of(), 4);
+	lab_wait(60);
+	assert_int_equal(mappings_of(), 0);
+	assert_in_range(port_outside(&bench, &names[0], "10.0.0.9", "10.1.0.1"), 2000, 2003);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close_routers)
 
 int
@@ -683,6 +807,9 @@ main(void)
 		TEST(test_error_from_inside),
 		TEST(test_fragments),
 		TEST(test_answers),
+		TEST(test_answers6),
+		TEST(test_mappings),
+		TEST(test_mappings_used_up),
 		TEST(test_changes),
 	};
 
