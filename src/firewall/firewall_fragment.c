@@ -44,7 +44,15 @@ firewall_gather(struct worker *worker, struct firewall_shard *shard, struct pass
 	enum reassembly_result result;
 	struct packet_meta *meta;
 
-	/* a guarded switch may flood it, and each copy is judged by itself */
+	/* a guarded switch may flood it: each copy is judged by itself, and has bytes of its own,
+	 * for how long the pieces are is seen by their buffers */
+	if (passage->egress != NULL)
+		passage->packet = packet_writable(
+			&worker->pools, passage->packet, rte_pktmbuf_pkt_len(passage->packet), 0);
+	if (unlikely(passage->packet == NULL)) {
+		packet_dropped(worker, passage->ingress, DROP_NO_BUFFER, dry_run);
+		return false;
+	}
 	result = reassembly_add_copy(shard->fragments, &worker->pools, passage->firewall->domain.id,
 		passage->egress != NULL ? passage->egress->id : 0, &passage->packet,
 		passage->fields.l3, worker->now);

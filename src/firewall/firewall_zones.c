@@ -80,6 +80,9 @@ zones_release(struct weft_device *device)
 		named |= (uint64_t)(firewall->zones.names[i] != NULL) << i;
 	if (named == 0)
 		return;
+	/* it has ports of its own again, and connections are of those */
+	if (!TAILQ_EMPTY(&device->staged_vports))
+		return;
 	gone = named & ~zones_with_ports(device) & ~zones_of_rules(firewall->rules);
 	if (gone == 0)
 		return;

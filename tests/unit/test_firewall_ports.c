@@ -141,6 +141,7 @@ hosts_move_where_rules_let_them(void **state)
 	};
 	struct bench_sides sides = lab_sides(rules, 1);
 	struct make_ends ends = ends_between(0, 1), back = ends_between(1, 0);
+	uint64_t dropped;
 
 	(void)state;
 	introduce(&sides);
@@ -152,9 +153,10 @@ hosts_move_where_rules_let_them(void **state)
 	send_udp(&sides, 1, &back, 53, 9);
 	assert_int_equal(came_out(&sides), 1);
 	/* b's host is at a: nobody may reach that there, so it is not the other side of anything */
+	dropped = lab_drops(sides.ports[0], DROP_INVALID_STATE);
 	send_udp(&sides, 0, &back, 53, 9);
 	assert_int_equal(came_out(&sides), 0);
-	assert_int_equal(lab_drops(sides.ports[0], DROP_INVALID_STATE), 1);
+	assert_int_equal(lab_drops(sides.ports[0], DROP_INVALID_STATE), dropped + 1);
 }
 
 static void
