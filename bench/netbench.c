@@ -6,7 +6,9 @@
  *	netbench ask ADDRESS PORT SECONDS	one-byte requests, one at a time; prints
  *						"MEDIAN_US P99_US REQUESTS_PER_SECOND"
  *	netbench receive PORT SECONDS		UDP; prints datagrams received per second
- *	netbench send ADDRESS PORT SECONDS BYTES  UDP without pause; prints datagrams per second
+ *	netbench send ADDRESS PORT SECONDS BYTES [RATE]
+ *						UDP, so many a second, or without pause; prints
+ *						datagrams per second
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -193,8 +195,19 @@ receive(const char *port, double seconds)
 	return 0;
 }
 
+/* Sleeps until then, if it is not past; what time it is after that. */
+static uint64_t
+wait_until(uint64_t then)
+{
+	struct timespec at = { (time_t)(then / SECOND), (long)(then % SECOND) };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+		continue;
+	return now_ns();
+}
+
 static int
-send_datagrams(const char *address, const char *port, double seconds, size_t size)
+send_datagrams(const char *address, const char *port, double seconds, size_t size, double rate)
 {
 	static char bytes[DATAGRAM_MAX];
 	struct sockaddr_in to = endpoint(address, port);
@@ -223,6 +236,8 @@ send_datagrams(const char *address, const char *port, double seconds, size_t siz
 		else if (errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED)
 			fail("sendmmsg");
 		now = now_ns();
+		if (rate > 0)
+			now = wait_until(start + (uint64_t)((double)count * SECOND / rate));
 	}
 	printf("%.0f\n", (double)count * SECOND / (double)(now - start));
 	return 0;
@@ -239,9 +254,10 @@ main(int argc, char **argv)
 		return ask(argv[2], argv[3], atof(argv[4]));
 	if (strcmp(what, "receive") == 0 && argc == 4)
 		return receive(argv[2], atof(argv[3]));
-	if (strcmp(what, "send") == 0 && argc == 6)
-		return send_datagrams(argv[2], argv[3], atof(argv[4]), (size_t)atol(argv[5]));
+	if (strcmp(what, "send") == 0 && (argc == 6 || argc == 7))
+		return send_datagrams(argv[2], argv[3], atof(argv[4]), (size_t)atol(argv[5]),
+			argc == 7 ? atof(argv[6]) : 0);
 	fprintf(stderr, "usage: netbench answer PORT | ask ADDRESS PORT SECONDS |"
-			" receive PORT SECONDS | send ADDRESS PORT SECONDS BYTES\n");
+			" receive PORT SECONDS | send ADDRESS PORT SECONDS BYTES [RATE]\n");
 	return 2;
 }

@@ -456,6 +456,13 @@ enum weft_rule_action {
 #define WEFT_RULE_FRAGMENT 0x0080 /* is a fragment: where they are not put together */
 #define WEFT_RULE_IP 0x0100       /* is IPv4 or IPv6 */
 
+/* What reads the connections of a rule, for those that they announce: these are accepted, too. */
+enum weft_helper {
+	WEFT_HELPER_NONE,
+	WEFT_HELPER_FTP,  /* of TCP: RFC 959, 2428 */
+	WEFT_HELPER_TFTP, /* of UDP: RFC 1350 */
+};
+
 struct weft_icmp_type {
 	uint8_t type;
 	int16_t code; /* -1: any */
@@ -489,8 +496,12 @@ struct weft_rule {
 	/* WEFT_RULE_ACCEPT: packet by packet, no connection is made; also what cannot begin one and
 	 * is of none, as if it named WEFT_STATE_INVALID */
 	bool stateless;
-	bool log;          /* tells of what it judges, at most log_rate a second */
-	uint32_t log_rate; /* 0: 10 */
+	/* WEFT_RULE_ACCEPT, of TCP: SYNs are answered in the server's place by cookies (RFC 4987,
+	 * 3.6), and only a client that proves to be there makes a connection */
+	bool syn_proxy;
+	enum weft_helper helper; /* WEFT_RULE_ACCEPT */
+	bool log;                /* tells of what it judges, at most log_rate a second */
+	uint32_t log_rate;       /* 0: 10 */
 	/* WEFT_RULE_ACCEPT, not stateless; NULL: none */
 	const struct weft_rule_limit *limit;
 	/* WEFT_RULE_ACCEPT: how long its silent connections are kept, in seconds: of TCP that is
@@ -564,6 +575,9 @@ struct weft_translation {
 	 * allow. Of UDP, UDP-Lite and TCP. A firewall with such is one worker's as a whole. */
 	bool endpoint_independent;
 	enum weft_filtering filtering;
+	/* SOURCE, MASQUERADE: each host has a block of so many ports of its own, a multiple of 64,
+	 * and more where it uses all; 0: none. Likewise one worker's. */
+	uint16_t port_block;
 	bool answer; /* ARP and ND for the outside addresses get the MAC of who is inside */
 };
 

@@ -439,6 +439,7 @@ const struct kind kinds[] = {
 			{ "FROM", "from", NULL, NULL }, { "TO", "to", NULL, NULL },
 			{ "TRANSLATED", NULL, translated_cell, "reply-from" },
 			{ "STATE", "state", NULL, NULL }, { "RULE", "rule", NULL, NULL },
+			{ "PARENT", "parent", NULL, "parent" },
 			{ "PACKETS", "packets", NULL, NULL },
 			{ "REPLIES", "reply-packets", NULL, NULL },
 			{ "BYTES", "bytes", NULL, NULL },

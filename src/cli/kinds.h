@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-#define KIND_COLUMNS 14
+#define KIND_COLUMNS 16
 #define KIND_FILTERS 6
 
 /* How a leaf's value is written. */

@@ -3,9 +3,11 @@
 
 #include "daemon/events.h"
 #include "firewall/firewall.h"
+#include "firewall/port_block.h"
 #include "graph/engine.h"
 #include "graph/punt.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -144,6 +146,41 @@ take_log(void *context, struct weft *weft, enum punt_reason reason, struct rte_m
 		verbs[log.action], log.packet, log.limit != LIMIT_KEPT ? limits[log.limit] : "");
 }
 
+/* "red/fw"; "": it is gone. */
+static void
+name_of_device(struct weft *weft, uint32_t id, char name[EVENT_OBJECT_SIZE])
+{
+	struct weft_network *network;
+	struct weft_device *device;
+
+	name[0] = '\0';
+	weft_objects_lock(weft);
+	TAILQ_FOREACH(network, &weft->networks, entry)
+	TAILQ_FOREACH(device, &network->devices, entry)
+	if (device->id == id)
+		snprintf(name, EVENT_OBJECT_SIZE, "%s/%s", network->name, device->name);
+	weft_objects_unlock(weft);
+}
+
+static void
+take_block(void *context, struct weft *weft, enum punt_reason reason, struct rte_mbuf *packet)
+{
+	char name[EVENT_OBJECT_SIZE], inside[INET6_ADDRSTRLEN], outside[INET6_ADDRSTRLEN];
+	struct port_block_notice notice;
+	struct daemon *daemon = context;
+	int family;
+
+	(void)reason;
+	memcpy(&notice, rte_pktmbuf_mtod(packet, const void *), sizeof(notice));
+	rte_pktmbuf_free(packet);
+	family = notice.host.family == 4 ? AF_INET : AF_INET6;
+	inet_ntop(family, notice.host.inside, inside, sizeof(inside));
+	inet_ntop(family, notice.host.outside, outside, sizeof(outside));
+	name_of_device(weft, notice.host.domain, name);
+	events_emit(daemon->events, EVENT_INFO, "port-block", name, "%s %s ports %u-%u of %s",
+		inside, notice.given ? "has" : "gives back", notice.first, notice.last, outside);
+}
+
 static void
 take_status(void *context, const struct weft_nic *nic, enum nic_status status, const char *text)
 {
@@ -167,5 +204,6 @@ notices_open(struct daemon *daemon)
 	punt_register(daemon->weft, PUNT_FLOOD, take_notice, daemon);
 	punt_register(daemon->weft, PUNT_ADDRESS_CONFLICT, take_notice, daemon);
 	punt_register(daemon->weft, PUNT_RULE_LOG, take_log, daemon);
+	punt_register(daemon->weft, PUNT_PORT_BLOCK, take_block, daemon);
 	engine_watch_nics(daemon->weft, take_status, daemon);
 }

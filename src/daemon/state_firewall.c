@@ -54,6 +54,14 @@ action_name(unsigned action)
 	return names[action];
 }
 
+static const char *
+helper_name(unsigned helper)
+{
+	if (helper == WEFT_HELPER_NONE)
+		return NULL;
+	return helper == WEFT_HELPER_FTP ? "ftp" : "tftp";
+}
+
 /* ---- firewalls ------------------------------------------------------------------------------- */
 
 /* Whose ports it has: its own, or those of the switch inside it (firewall/firewall.h). */
@@ -142,6 +150,8 @@ add_rule(void *context, const struct firewall_rule *rule)
 	state_set_number(view, object, "number", ++adding->number);
 	state_set_text(view, object, "action", action_name(rule->rule->match.action));
 	state_set_text(view, object, "match", text);
+	state_set(view, object, "syn-proxy", json_boolean(rule->rule->match.syn_proxy));
+	state_set_text(view, object, "helper", helper_name(rule->rule->match.helper));
 	state_set(view, object, "log", json_boolean(rule->rule->match.log));
 	state_set_number(view, object, "matched-packets", rule->count.packets);
 	state_set_number(view, object, "matched-bytes", rule->count.bytes);
@@ -384,6 +394,21 @@ set_translation(
 	state_set_text(view, object, "reply-to", NULL);
 }
 
+/* "192.0.2.1:5000 > 198.51.100.7:21" */
+static void
+set_parent(struct state_view *view, json_t *object, const struct flow *parent)
+{
+	char from[STATE_ADDRESS_SIZE + 8], to[STATE_ADDRESS_SIZE + 8],
+		text[sizeof(from) + sizeof(to) + 3];
+
+	if (parent->family != 0) {
+		end_text(parent, parent->from_ip, parent->from_port, from, sizeof(from));
+		end_text(parent, parent->to_ip, parent->to_port, to, sizeof(to));
+		snprintf(text, sizeof(text), "%s > %s", from, to);
+	}
+	state_set_text(view, object, "parent", parent->family != 0 ? text : NULL);
+}
+
 static void
 add_connection(struct state_view *view, const struct firewall_connection *connection,
 	const struct weft_device *device, uint64_t order)
@@ -400,6 +425,7 @@ add_connection(struct state_view *view, const struct firewall_connection *connec
 	set_translation(view, object, connection);
 	state_set_text(view, object, "state", state_of(connection));
 	state_set_text(view, object, "rule", rule != NULL ? rule->match.name : NULL);
+	set_parent(view, object, &connection->parent);
 	state_set_number(view, object, "packets", connection->packets[0]);
 	state_set_number(view, object, "bytes", connection->bytes[0]);
 	state_set_number(view, object, "reply-packets", connection->packets[1]);

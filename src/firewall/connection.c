@@ -51,7 +51,9 @@ table_open(struct connection_table *table)
 	if (table->cold == NULL || table->wide == NULL ||
 		place_pool_open(&table->plain_pool, table->limit) < 0 ||
 		place_pool_open(&table->wide_pool, table->limit) < 0 ||
-		place_index_open(&table->index, table->limit * 2, hash_of, table) < 0)
+		place_index_open(&table->index, table->limit * 2, hash_of, table) < 0 ||
+		connection_splices_open(&table->splices, 2 * places(table->limit), table->limit) <
+			0)
 		return -1;
 	timing_wheel_open(&table->wheel, table->cold, sizeof(*table->cold), 0);
 	return connection_limits_open(table);
@@ -63,6 +65,7 @@ table_close(struct connection_table *table)
 	uint32_t limit = table->limit;
 
 	connection_limits_close(table);
+	connection_splices_close(&table->splices, limit);
 	place_index_close(&table->index);
 	place_pool_close(&table->wide_pool);
 	place_pool_close(&table->plain_pool);
@@ -122,7 +125,8 @@ connection_table_state(const struct connection_table *table, struct connection_t
 {
 	size_t bytes = sizeof(*table) + place_index_bytes(&table->index) +
 		       place_index_bytes(&table->source_index) +
-		       place_index_bytes(&table->domain_index);
+		       place_index_bytes(&table->domain_index) +
+		       connection_splices_bytes(&table->splices);
 
 	bytes += ((size_t)table->plain_pool.resident + table->wide_pool.resident) * PLACE_CHUNK *
 		 (sizeof(struct connection) + sizeof(struct connection_cold));
@@ -318,6 +322,8 @@ connection_end(
 	index_remove(table, connection, 0);
 	if (connection->flags & CONNECTION_TRANSLATED)
 		index_remove(table, connection, 1);
+	if (connection->flags & CONNECTION_SPLICED)
+		connection_splice_release(table, connection);
 	if (timing_wheel_has(&table->wheel, connection->place))
 		timing_wheel_remove(&table->wheel, connection->place);
 	connection_leave(table, connection);

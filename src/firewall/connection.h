@@ -101,6 +101,7 @@ struct connection {
 #define CONNECTION_ANSWERED 0x1   /* there was a packet of side 1 */
 #define CONNECTION_ENDED 0x2      /* nothing more comes of it but stragglers: TIME_WAIT, reset */
 #define CONNECTION_TRANSLATED 0x4 /* side 1 does not send the reverse of what side 0 does */
+#define CONNECTION_SPLICED 0x40   /* there is more of it: connection_splice.h */
 #define CONNECTION_TOLD 0x80      /* flow_records.c's: it has been told of */
 /* those between are the table's own */
 

@@ -10,6 +10,7 @@
 #include "base/place_pool.h"
 #include "base/timing_wheel.h"
 #include "firewall/connection.h"
+#include "firewall/connection_splice.h"
 
 #include "graph/id.h"
 
@@ -91,6 +92,7 @@ struct connection_table {
 	struct place_pool source_pool;
 	struct place_index source_index;
 	struct connection_source *sources;
+	struct connection_splices splices;
 
 	struct connection_tally *tallies;
 	struct rule_limits *limits; /* to whom charges are given back */

@@ -197,6 +197,7 @@ reclaim(struct connection_table *table, uint64_t now)
 	if (place != PLACE_NONE)
 		reserve_give_back(
 			&table->sources[place], PLACE_CHUNK * sizeof(struct connection_source));
+	connection_splices_reclaim(&table->splices);
 }
 
 bool

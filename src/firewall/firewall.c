@@ -498,10 +498,12 @@ look_at_rules(struct firewall_live *live, const struct rule_list *rules)
 	const struct rule *rule;
 
 	live->flow_tells = true;
-	live->has_stateless = false;
+	live->has_stateless = live->has_syn_proxy = live->has_helper = false;
 	for (unsigned i = 0; (rule = rule_list_at(rules, i)) != NULL; i++) {
 		live->flow_tells &= !(rule->match.fields & more);
 		live->has_stateless |= rule->match.stateless;
+		live->has_syn_proxy |= rule->match.syn_proxy;
+		live->has_helper |= rule->match.helper != WEFT_HELPER_NONE;
 	}
 }
 

@@ -22,7 +22,11 @@
  *	5. Accepted: a connection is made, unless the rule is stateless, the packet has no flow
  *	   (flow.h), or goes to a group. Where a limit is reached, of the rule or of all, it is
  *	   dropped (connection-limit, source-limit, connection-rate, source-rate). It goes out by
- *the other port, unchanged.
+ *	   the other port, unchanged.
+ *	   One that another connection has announced (firewall_helper.c) is accepted as that was,
+ *	   unless a rule names the state RELATED.
+ *	   A rule with the SYN proxy makes one only of a client that has acknowledged a cookie
+ *	   (firewall_proxy.c).
  *	6. Rejected: a TCP segment is answered by a reset, another IP packet by ICMP
  *	   "administratively prohibited", both from whom it was for, at most FIREWALL_REJECT_RATE a
  *	   second of one firewall.
@@ -150,6 +154,8 @@ struct firewall_connection {
 	uint8_t state;    /* enum tcp_state, of TCP */
 	bool answered;    /* a packet came the other way */
 	uint8_t from, to; /* index of the port */
+	/* as side 0 of the one that announced it sends; family 0: nobody did */
+	struct flow parent;
 	uint64_t packets[2], bytes[2];
 	uint64_t age, rest; /* ns: since it began, until it ends if it stays silent */
 };

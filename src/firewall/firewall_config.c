@@ -233,6 +233,14 @@ action_of(const char *text)
 	return strcmp(text, "drop") == 0 ? WEFT_RULE_DROP : WEFT_RULE_REJECT;
 }
 
+static enum weft_helper
+helper_of(const char *text)
+{
+	if (text == NULL)
+		return WEFT_HELPER_NONE;
+	return strcmp(text, "ftp") == 0 ? WEFT_HELPER_FTP : WEFT_HELPER_TFTP;
+}
+
 static void
 read_rule(struct reading *reading, const struct lyd_node *node, struct weft_rule *rule)
 {
@@ -242,6 +250,8 @@ read_rule(struct reading *reading, const struct lyd_node *node, struct weft_rule
 		.name = model_key(node),
 		.action = action_of(action),
 		.stateless = model_flag(node, "stateless", false),
+		.syn_proxy = model_flag(node, "syn-proxy", false),
+		.helper = helper_of(model_text(node, "helper")),
 		.log = model_flag(node, "log", false),
 		.log_rate = (uint32_t)model_number(node, "log-rate", 0),
 	};
@@ -321,6 +331,7 @@ read_translation(
 	translation->addresses = read_prefixes(reading, node, "source", &translation->n_addresses);
 	translation->endpoint_independent =
 		strcmp(model_text(node, "mapping"), "endpoint-independent") == 0;
+	translation->port_block = (uint16_t)model_number(node, "port-block", 0);
 	translation->filtering = filtering_of(model_text(node, "filtering"));
 	translation->match.to = read_names(reading, node, "to", &translation->match.n_to);
 	if (model_flag(node, "masquerade", false)) {

@@ -353,7 +353,26 @@ struct plan {
 	struct fields fields; /* as the rules are to see the packet */
 	struct flow reply;
 	uint64_t reply_hash;
+	const struct proxy_proof *proof; /* of the client, to the SYN proxy; NULL: not asked for */
+	const struct expectation *expected; /* NULL: nobody has announced it */
 };
+
+/* The connection uses a mapping, or ports of a block. */
+static void
+hold_ports(struct firewall_shard *shard, const struct passage *passage,
+	const struct connection_request *request, const struct connection *connection)
+{
+	struct port_block_host host = { .domain = request->flow.domain,
+		.family = request->flow.family };
+
+	if (passage->mapped != 0)
+		mapping_hold(shard->mappings, connection, passage->mapped - 1u);
+	if (!passage->blocked)
+		return;
+	memcpy(host.inside, request->flow.from_ip, sizeof(host.inside));
+	memcpy(host.outside, request->reply.to_ip, sizeof(host.outside));
+	port_block_hold(shard->blocks, &host, connection);
+}
 
 /* False: the packet is gone. */
 static bool
@@ -384,8 +403,14 @@ begin(struct worker *worker, struct firewall_shard *shard, struct passage *passa
 		drop(worker, passage, refusal_reason(why));
 		return false;
 	}
-	if (unlikely(passage->live->whole && passage->mapped != 0))
-		mapping_hold(shard->mappings, connection, passage->mapped - 1u);
+	if (unlikely(passage->live->whole))
+		hold_ports(shard, passage, &request, connection);
+	if (unlikely(plan->proof != NULL))
+		firewall_proxy_begin(worker, shard, passage, connection, plan->proof);
+	if (unlikely(plan->expected != NULL))
+		firewall_helper_adopt(shard, connection, plan->expected);
+	else if (unlikely(rule != NULL && rule->match.helper != WEFT_HELPER_NONE))
+		firewall_helper_begin(worker, shard, passage, connection, rule);
 	connection_pass(shard->connections, connection, 0, segment,
 		rte_pktmbuf_pkt_len(passage->packet), worker->now);
 	return true;
@@ -488,21 +513,93 @@ meet_first(struct worker *worker, struct firewall_shard *shard, struct passage *
 		forward(worker, passage, passage->fields.to);
 }
 
+/* A rule with the SYN proxy accepts it, of a client that has not proved itself. */
+static void
+meet_unproved(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct plan *plan, const struct rule *rule, const struct tcp_segment *segment)
+{
+	/* that it accepts is told when the client has proved itself */
+	note_hit(worker, shard, passage, rule);
+	if (passage_is_traced(passage))
+		firewall_trace_rule(worker, passage, rule);
+	if (may_begin(passage, rule, segment))
+		firewall_proxy_answer(worker, passage, &plan->reply, segment);
+	else
+		drop(worker, passage, DROP_INVALID_STATE);
+}
+
+/* What `weft explain` sends is told, and goes on. */
+static bool
+is_unproved(const struct passage *passage, const struct rule *rule)
+{
+	return unlikely(rule != NULL && rule->match.syn_proxy) && !passage_is_dry_run(passage);
+}
+
+static void
+make_plan(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct plan *plan)
+{
+	passage->mapped = 0;
+	passage->blocked = false;
+	*plan = (struct plan){
+		.fields = passage->fields,
+		.reply = flow_reverse(&passage->flow),
+		.reply_hash = passage->hash,
+	};
+	if (unlikely(passage->live->translations != NULL) && passage->way == WAY_ACROSS)
+		firewall_plan_destination(worker, shard, passage, &plan->fields, &plan->reply);
+}
+
+/* Of a client that has proved itself. */
+static void
+judge_proved(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct plan *plan, const struct rule *rule, const struct tcp_segment *syn)
+{
+	if (rule == NULL || !rule->match.syn_proxy) { /* rules have changed meanwhile */
+		drop(worker, passage, DROP_INVALID_STATE);
+		return;
+	}
+	if (!has_limit(rule))
+		tell(worker, shard, passage, rule);
+	if (passage_is_traced(passage))
+		firewall_trace_rule(worker, passage, rule);
+	meet_first(worker, shard, passage, plan, rule, syn);
+}
+
+static void
+judge_planned(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct plan *plan, const struct tcp_segment *segment)
+{
+	const struct rule *rule =
+		classifier_find(passage->live->view, &plan->fields, WEFT_STATE_NEW);
+
+	if (unlikely(plan->proof != NULL)) {
+		judge_proved(worker, shard, passage, plan, rule, segment);
+		return;
+	}
+	if (is_unproved(passage, rule)) {
+		meet_unproved(worker, shard, passage, plan, rule, segment);
+		return;
+	}
+	note_hit(worker, shard, passage, rule);
+	if (!has_limit(rule) || !may_begin(passage, rule, segment))
+		tell(worker, shard, passage, rule); /* a limit tells of what it judges */
+	if (!obey(worker, passage, rule))
+		return;
+	if (unlikely(rule != NULL && rule->match.syn_proxy) && passage_is_traced(passage))
+		trace_step(worker, passage->packet, passage->ingress,
+			"the SYN proxy answers it; it goes on when its client has proved itself");
+	meet_first(worker, shard, passage, plan, rule, segment);
+}
+
 static void
 meet_new(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	const struct tcp_segment *segment)
 {
-	struct plan plan = { passage->fields, flow_reverse(&passage->flow), passage->hash };
-	const struct rule *rule;
+	struct plan plan;
 
-	passage->mapped = 0;
-	if (unlikely(passage->live->translations != NULL) && passage->way == WAY_ACROSS)
-		firewall_plan_destination(worker, shard, passage, &plan.fields, &plan.reply);
-	rule = find_rule(worker, shard, passage, &plan.fields, WEFT_STATE_NEW);
-	if (!has_limit(rule) || !may_begin(passage, rule, segment))
-		tell(worker, shard, passage, rule); /* a limit tells of what it judges */
-	if (obey(worker, passage, rule))
-		meet_first(worker, shard, passage, &plan, rule, segment);
+	make_plan(worker, shard, passage, &plan);
+	judge_planned(worker, shard, passage, &plan, segment);
 }
 
 static void
@@ -545,6 +642,50 @@ meet_lost(struct worker *worker, struct firewall_shard *shard, struct passage *p
 	obey_invalid(worker, shard, passage, rule, DROP_INVALID_STATE);
 }
 
+/* Announced by a connection: accepted as that was, if no rule names the state. False: it is not. */
+static bool
+meet_expected(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct tcp_segment *segment)
+{
+	struct expectation expected;
+	const struct rule *parents, *rule;
+	struct plan plan;
+
+	if (passage_is_dry_run(passage) || passage->kind != FLOW_OWN ||
+		!expectations_take(passage->firewall->all->expectations, &passage->flow,
+			worker->now, &expected))
+		return false;
+	parents = rule_table_get(&passage->firewall->all->rules, expected.rule);
+	if (parents == NULL || expected.from != passage->fields.from)
+		return false;
+	plan = (struct plan){
+		.fields = passage->fields, .reply = expected.reply, .expected = &expected
+	};
+	passage->mapped = 0;
+	passage->blocked = false;
+	plan.reply.to_port = passage->flow.from_port;
+	plan.fields.to = expected.to;
+	rule = find_rule(worker, shard, passage, &passage->fields, WEFT_STATE_RELATED);
+	tell(worker, shard, passage, rule);
+	if (passage_is_traced(passage))
+		trace_step(worker, passage->packet, passage->ingress,
+			"another connection has announced it");
+	if (rule != NULL && !obey(worker, passage, rule))
+		return true;
+	if (passage->way == WAY_IN) {
+		passage->egress = firewall_way_out(worker, passage, plan.reply.from_ip);
+		if (passage->egress == NULL) {
+			drop(worker, passage, DROP_NO_ROUTE);
+			return true;
+		}
+	}
+	if (!firewall_plan_expected(worker, shard, passage, &plan.reply, &plan.reply_hash))
+		drop(worker, passage, DROP_NO_TRANSLATION);
+	else if (begin(worker, shard, passage, &plan, parents, segment))
+		forward_translated(worker, passage, &plan.reply, expected.to);
+	return true;
+}
+
 static bool
 is_echo_reply(const struct passage *passage)
 {
@@ -557,12 +698,17 @@ is_echo_reply(const struct passage *passage)
  * zone no rule is asked. */
 static void
 meet_arrival(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
-	const struct tcp_segment *segment, bool begins)
+	const struct tcp_segment *segment, bool begins, const struct proxy_proof *proof)
 {
-	struct plan plan = { passage->fields, flow_reverse(&passage->flow), passage->hash };
-	const struct rule *rule = NULL;
+	struct plan plan = {
+		.fields = passage->fields,
+		.reply = flow_reverse(&passage->flow),
+		.reply_hash = passage->hash,
+		.proof = proof,
+	};
 
 	passage->mapped = 0;
+	passage->blocked = false;
 	if (passage->kind != FLOW_OWN || !begins ||
 		!firewall_plan_destination(worker, shard, passage, &plan.fields, &plan.reply)) {
 		give_back(worker, passage);
@@ -574,12 +720,29 @@ meet_arrival(struct worker *worker, struct firewall_shard *shard, struct passage
 		return;
 	}
 	plan.fields.to = passage->fields.to = passage->egress->guard_index;
-	if (plan.fields.to != plan.fields.from) {
-		rule = find_rule(worker, shard, passage, &plan.fields, WEFT_STATE_NEW);
-		if (!obey(worker, passage, rule))
-			return;
+	if (plan.fields.to != plan.fields.from)
+		judge_planned(worker, shard, passage, &plan, segment);
+	else
+		meet_first(worker, shard, passage, &plan, NULL, segment);
+}
+
+/* The client of a SYN that was answered in the server's place is there: as if that SYN came now. */
+static void
+meet_proved(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	const struct proxy_proof *proof)
+{
+	struct tcp_segment syn;
+	struct plan plan;
+
+	if (!firewall_proxy_open(worker, passage, proof, &syn))
+		return;
+	if (unlikely(passage->way == WAY_IN)) {
+		meet_arrival(worker, shard, passage, &syn, true, proof);
+		return;
 	}
-	meet_first(worker, shard, passage, &plan, rule, segment);
+	make_plan(worker, shard, passage, &plan);
+	plan.proof = proof;
+	judge_planned(worker, shard, passage, &plan, &syn);
 }
 
 /* Of no connection. */
@@ -588,10 +751,19 @@ meet_stranger(struct worker *worker, struct firewall_shard *shard, struct passag
 	const struct tcp_segment *segment)
 {
 	bool begins = segment != NULL ? tcp_segment_begins(segment) : !is_echo_reply(passage);
+	struct proxy_proof proof;
 
+	worker->sharing.strangers++; /* see graph/share.h */
+	if (unlikely(passage->live->has_syn_proxy) && segment != NULL &&
+		firewall_proxy_proves(worker, passage, segment, &proof)) {
+		meet_proved(worker, shard, passage, &proof);
+		return;
+	}
+	if (begins && firewall_expects(passage) && meet_expected(worker, shard, passage, segment))
+		return;
 	if (unlikely(passage->way == WAY_IN))
-		meet_arrival(
-			worker, shard, passage, segment, begins || passage->live->accept_invalid);
+		meet_arrival(worker, shard, passage, segment,
+			begins || passage->live->accept_invalid, NULL);
 	else if (unlikely(!begins && !passage->live->accept_invalid))
 		meet_lost(worker, shard, passage);
 	else
@@ -624,10 +796,28 @@ first_fields(struct connection *connection, const struct passage *passage, unsig
 		sizeof(fields->to_mac));
 }
 
+/* One that another has announced is refused with the rule of that. */
+static bool
+refuses_announced(const struct firewall *firewall, const struct connection *connection)
+{
+	const struct rule *rule = rule_table_get(&firewall->all->rules, connection->rule);
+
+	return rule == NULL || rule->match.action != WEFT_RULE_ACCEPT ||
+	       rule->match.helper == WEFT_HELPER_NONE;
+}
+
+static bool
+is_announced(struct connection *connection)
+{
+	return unlikely(connection->flags & CONNECTION_SPLICED) &&
+	       (connection_splice_of(connection_table_of(connection), connection)->flags &
+		       SPLICE_CHILD);
+}
+
 /* The connection is of other rules: what do those of now say? */
 static bool
-refuses(const struct firewall_live *live, struct connection *connection,
-	const struct passage *passage, unsigned side)
+refuses(const struct firewall *firewall, const struct firewall_live *live,
+	struct connection *connection, const struct passage *passage, unsigned side)
 {
 	const struct rule *rule;
 	struct fields fields;
@@ -636,6 +826,10 @@ refuses(const struct firewall_live *live, struct connection *connection,
 	if (live->keep) {
 		connection->judged = live->version;
 		return false;
+	}
+	if (is_announced(connection)) {
+		connection->judged = live->version;
+		return refuses_announced(firewall, connection);
 	}
 	first_fields(connection, passage, side, &fields);
 	if (live->routed && fields.from == fields.to) {
@@ -658,7 +852,7 @@ firewall_refuses(const struct firewall *firewall, struct connection *connection)
 {
 	const struct firewall_live *live = firewall_live_of(firewall);
 
-	return connection->judged != live->version && refuses(live, connection, NULL, 0);
+	return connection->judged != live->version && refuses(firewall, live, connection, NULL, 0);
 }
 
 /* The connection of the passage's flow, as far as the rules of now have it. */
@@ -671,8 +865,8 @@ find_connection(struct firewall_shard *shard, const struct passage *passage, uns
 	if (likely(connection == NULL || connection->judged == passage->live->version))
 		return connection;
 	if (passage_is_dry_run(passage) ||
-		!refuses(passage->live, connection, passage->kind == FLOW_OWN ? passage : NULL,
-			*side))
+		!refuses(passage->firewall, passage->live, connection,
+			passage->kind == FLOW_OWN ? passage : NULL, *side))
 		return connection;
 	connection_end(shard->connections, connection, CONNECTION_REFUSED);
 	return NULL;
@@ -694,10 +888,9 @@ goes_to_its_side(const struct passage *passage, const struct connection *connect
 		      passage->fields.to == (side == 0 ? connection->to : connection->from));
 }
 
-/* To the other side. */
-static void
-forward_known(struct worker *worker, struct passage *passage, const struct connection *connection,
-	unsigned side)
+void
+firewall_forward_known(struct worker *worker, struct passage *passage,
+	const struct connection *connection, unsigned side)
 {
 	unsigned to = side == 0 ? connection->to : connection->from;
 	struct flow reply;
@@ -710,6 +903,22 @@ forward_known(struct worker *worker, struct passage *passage, const struct conne
 	forward_translated(worker, passage, &reply, to);
 }
 
+/* Whose sides do not number its bytes alike. */
+static void
+meet_spliced(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, unsigned side, const struct tcp_segment *segment)
+{
+	enum splice_verdict verdict =
+		firewall_splice_pass(worker, shard, passage, connection, side, segment);
+
+	if (likely(verdict == SPLICE_FORWARD))
+		firewall_forward_known(worker, passage, connection, side);
+	else if (verdict == SPLICE_OVER)
+		meet_stranger(worker, shard, passage, segment);
+	else if (verdict == SPLICE_INVALID)
+		meet_invalid(worker, shard, passage, DROP_OUT_OF_WINDOW);
+}
+
 static void
 meet_known(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	struct connection *connection, unsigned side, const struct tcp_segment *segment)
@@ -718,17 +927,21 @@ meet_known(struct worker *worker, struct firewall_shard *shard, struct passage *
 
 	if (unlikely(passage_is_traced(passage)))
 		firewall_trace_connection(worker, passage, connection, side);
+	if (unlikely(connection->flags & CONNECTION_SPLICED)) {
+		meet_spliced(worker, shard, passage, connection, side, segment);
+		return;
+	}
 	if (likely(!passage_is_dry_run(passage)))
 		verdict = connection_fast_pass(shard->connections, connection, side, segment,
 			rte_pktmbuf_pkt_len(passage->packet), worker->now);
 	if (likely(verdict == TCP_PASS)) {
-		forward_known(worker, passage, connection, side);
+		firewall_forward_known(worker, passage, connection, side);
 		return;
 	}
 	if (passage_is_traced(passage))
 		firewall_trace_verdict(worker, passage, verdict);
 	if (verdict == TCP_BAD_SYN) {
-		forward_known(worker, passage, connection, side);
+		firewall_forward_known(worker, passage, connection, side);
 	} else if (verdict == TCP_RESTART) {
 		connection_end(shard->connections, connection, CONNECTION_REPLACED);
 		meet_stranger(worker, shard, passage, segment);
@@ -752,8 +965,11 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 	tell(worker, shard, passage, rule);
 	if (rule == NULL && passage_is_traced(passage))
 		firewall_trace_connection(worker, passage, connection, side);
-	if (rule == NULL || obey(worker, passage, rule))
-		forward_known(worker, passage, connection, side);
+	if (rule != NULL && !obey(worker, passage, rule))
+		return;
+	if (likely(!(connection->flags & CONNECTION_SPLICED)) ||
+		firewall_splice_quote(worker, shard, passage, connection, side))
+		firewall_forward_known(worker, passage, connection, side);
 }
 
 /*
@@ -812,10 +1028,11 @@ meet_said(struct worker *worker, struct firewall_shard *shard, struct passage *p
 
 	if (passage->kind == FLOW_QUOTED)
 		connection = find_connection(shard, passage, &side);
-	if (is_translated(connection))
-		forward_known(worker, passage, connection, side);
-	else
+	if (!is_translated(connection))
 		forward(worker, passage, 0);
+	else if (likely(!(connection->flags & CONNECTION_SPLICED)) ||
+		 firewall_splice_quote(worker, shard, passage, connection, side))
+		firewall_forward_known(worker, passage, connection, side);
 }
 
 /* Of TCP *tcp: its segment, which is read into `segment`; else NULL. False: the packet is gone. */
@@ -958,5 +1175,6 @@ firewall_input(struct worker *worker, struct rte_mbuf **packets, unsigned count)
 		judge_all(worker, shard, passages, n);
 	}
 	firewall_expire_fragments(worker, shard);
+	firewall_proxy_poll(worker, shard);
 	connections_expire(shard->connections, worker->now, EXPIRE_PER_PACKET * count);
 }

@@ -7,17 +7,23 @@
 #define WEFT_FIREWALL_FIREWALL_OBJECTS_H
 
 #include "base/rate.h"
+#include "firewall/connection_splice.h"
+#include "firewall/expectation.h"
 #include "firewall/firewall.h"
 #include "firewall/flow_records_private.h"
 #include "firewall/mapping.h"
+#include "firewall/port_block.h"
+#include "firewall/syn_cookie.h"
 #include "firewall/translation.h"
 #include "graph/engine.h"
+#include "packet/edit.h"
 #include "packet/reassemble.h"
 
 /* One worker's. */
 struct firewall_shard {
 	struct connection_table *connections;
 	struct mapping_table *mappings;
+	struct port_block_table *blocks;
 	struct reassembly *fragments; /* a firewall is a domain */
 	struct rule_counters *counters;
 	struct rate log_rate;
@@ -27,9 +33,15 @@ struct firewall_shard {
 	uint8_t node; /* the firewalls' */
 } __attribute__((aligned(64)));
 
+#define FIREWALL_SERVERS 1024
+
 /* Of all firewalls; weft->class_data. */
 struct firewalls {
 	struct hash_key key; /* of flows */
+	struct hash_key cookie_key;
+	/* What servers behind SYN proxies were last seen to answer: firewall_proxy.c */
+	_Atomic uint64_t servers[FIREWALL_SERVERS];
+	struct expectations *expectations;
 	struct rule_table rules;
 	struct rule_limits *limits;
 	/* By index of the device's id: whose a connection is. RCU. */
@@ -52,6 +64,8 @@ struct firewall_live {
 	bool keep, accept_invalid;
 	bool flow_tells;    /* no rule looks at what a flow does not tell of its first packet */
 	bool has_stateless; /* a rule is */
+	bool has_syn_proxy; /* likewise */
+	bool has_helper;    /* likewise */
 	bool routed;        /* it is a guard: within a zone no rule is asked */
 	bool whole;         /* all its packets are one worker's: mapping.h */
 	/* NULL: nothing is translated */
@@ -77,6 +91,7 @@ struct firewall {
 	struct firewalls *all;
 	struct connection_domain domain;
 	struct rate reject_rate, denied_rate;
+	_Atomic unsigned expected; /* connections: expectation.h */
 	/* Bytes of the MAC of whoever was last heard on the inside port, translations->answers: as
 	 * edit_mac_word() has them. */
 	_Atomic uint64_t inside_mac;
@@ -212,6 +227,7 @@ struct passage {
 	uint8_t way;             /* enum way */
 	uint8_t mapped;          /* while planning: 0, or 1 + the side that is behind a mapping */
 	uint8_t kind;            /* enum flow_kind: of `flow` */
+	bool blocked;            /* likewise: its port is of a block */
 	uint16_t quoted_l4;      /* FLOW_QUOTED: where the quoted transport header is */
 	enum drop_reason reason; /* of what is refused */
 };
@@ -258,6 +274,87 @@ passage_is_traced(const struct passage *passage)
 	return unlikely(packet_meta(passage->packet)->trace != 0);
 }
 
+/* To the other side of its connection (firewall_input.c). */
+void firewall_forward_known(struct worker *worker, struct passage *passage,
+	const struct connection *connection, unsigned side);
+
+/* ---- the SYN proxy, and connections that are spliced (firewall_proxy.c) ---------------------- */
+
+/* What the acknowledgment of a cookie proves. */
+struct proxy_proof {
+	uint32_t sequence, cookie; /* initial sequence numbers: the client's, ours */
+	struct syn_offer offer;    /* what the client's SYN asked for */
+	uint16_t window;           /* the client's, as in the header */
+	uint32_t times[2];         /* offer.has_times: the client's, and ours that it echoes */
+};
+
+/* Answers a SYN that may begin a connection, in the place of whom `reply` will come from. The
+ * packet is gone. */
+void firewall_proxy_answer(struct worker *worker, struct passage *passage, const struct flow *reply,
+	const struct tcp_segment *syn);
+/* Whether the segment acknowledges such an answer. */
+bool firewall_proxy_proves(struct worker *worker, const struct passage *passage,
+	const struct tcp_segment *segment, struct proxy_proof *proof);
+/* Puts the SYN, which the client has sent once, in the place of the packet that proves it. False:
+ * the packet is gone. */
+bool firewall_proxy_open(struct worker *worker, struct passage *passage,
+	const struct proxy_proof *proof, struct tcp_segment *syn);
+/* The connection of that SYN, of which nothing has passed yet: the server is to be asked. */
+void firewall_proxy_begin(struct worker *worker, struct firewall_shard *shard,
+	const struct passage *passage, struct connection *connection,
+	const struct proxy_proof *proof);
+
+enum splice_verdict {
+	SPLICE_FORWARD, /* the packet is as the other side is to see it */
+	SPLICE_GONE,
+	SPLICE_INVALID, /* out of window */
+	SPLICE_OVER,    /* the connection has ended; the packet may be of another */
+};
+
+/* A segment of a connection with CONNECTION_SPLICED. */
+enum splice_verdict firewall_splice_pass(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct connection *connection, unsigned side,
+	const struct tcp_segment *segment);
+/* `packet`'s numbers become those of `shift`. False: it is gone. */
+bool firewall_shift(
+	struct worker *worker, struct passage *passage, const struct edit_tcp_shift *shift);
+/* An error about what was sent to `side` of such a one. False: it is gone. */
+bool firewall_splice_quote(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, const struct connection *connection, unsigned side);
+/* Asks servers again that have not answered. */
+void firewall_proxy_poll_slow(struct worker *worker, struct firewall_shard *shard);
+
+static inline void
+firewall_proxy_poll(struct worker *worker, struct firewall_shard *shard)
+{
+	if (unlikely(connection_splices_wait(shard->connections)))
+		firewall_proxy_poll_slow(worker, shard);
+}
+
+/* ---- connections that announce others (firewall_helper.c) ------------------------------------ */
+
+/* One that a rule with a helper has accepted; none of its packets has passed yet. */
+void firewall_helper_begin(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct connection *connection, const struct rule *rule);
+/* One that was expected. */
+void firewall_helper_adopt(struct firewall_shard *shard, struct connection *connection,
+	const struct expectation *expectation);
+/* A segment of such a one has passed: reads it, and forwards what the other side is to see.
+ * `shift`: of its numbers. False: it is gone. */
+bool firewall_helper_pass(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct connection *connection, struct connection_splice *splice,
+	unsigned side, const struct tcp_segment *segment, struct edit_tcp_shift *shift);
+/* A request of TFTP. */
+void firewall_helper_pass_tftp(
+	struct worker *worker, const struct passage *passage, const struct connection *connection);
+
+static inline bool
+firewall_expects(const struct passage *passage)
+{
+	return unlikely(passage->live->has_helper) &&
+	       expectations_any(passage->firewall->all->expectations);
+}
+
 /* ---- translation (firewall_translate.c) ------------------------------------------------------ */
 
 /* Both note in passage->mapped what the connection will have to do with a mapping.
@@ -271,6 +368,9 @@ bool firewall_plan_destination(struct worker *worker, struct firewall_shard *sha
 bool firewall_plan_source(struct worker *worker, struct firewall_shard *shard,
 	struct passage *passage, const struct fields *fields, struct flow *reply,
 	uint64_t *reply_hash);
+/* The same where it is known whom the reply is for, but for its port. */
+bool firewall_plan_expected(struct worker *worker, struct firewall_shard *shard,
+	const struct passage *passage, struct flow *reply, uint64_t *reply_hash);
 /* WAY_IN: where it would leave if it were for the address; NULL: nowhere that this guards. */
 struct vport *firewall_way_out(
 	struct worker *worker, const struct passage *passage, const uint8_t *address);
@@ -282,6 +382,9 @@ bool firewall_turn(struct worker *worker, struct passage *passage);
 void firewall_hear(const struct passage *passage);
 /* True: it was ARP for an outside address, which has been answered. */
 bool firewall_answer(struct worker *worker, struct passage *passage);
+
+/* port_block_tell; `context`: the worker. */
+bool firewall_tell_block(void *context, const struct port_block_notice *notice);
 
 /* ---- limits (firewall_limit.c) --------------------------------------------------------------- */
 
@@ -307,6 +410,12 @@ void firewall_expire_fragments(struct worker *worker, struct firewall_shard *sha
 
 /* Tells the sender, and drops with passage->reason. */
 void firewall_reject(struct worker *worker, struct passage *passage);
+/* Gives an untagged frame of weft's own the tags and MACs of the passage's packet; `turned`: it
+ * goes back. False: there is no room. */
+bool firewall_frame(struct rte_mbuf *packet, const struct passage *passage, bool turned);
+/* Back to where the passage's packet came from. */
+void firewall_send_back(
+	struct worker *worker, const struct passage *passage, struct rte_mbuf *answer);
 /* A packet to many: nobody who has its address answers, and no error is due. */
 bool firewall_is_to_group(const struct fields *fields);
 

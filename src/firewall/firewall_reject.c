@@ -38,22 +38,22 @@ make_answer(struct worker *worker, const struct passage *passage)
 		       : NULL;
 }
 
-/* Gives it the other's MACs, turned round, and the same tags. */
-static bool
-address_answer(struct rte_mbuf *answer, const struct passage *passage)
+bool
+firewall_frame(struct rte_mbuf *packet, const struct passage *passage, bool turned)
 {
 	const struct fields *fields = &passage->fields;
-	uint16_t ether = packet_meta(answer)->l3;
 	uint8_t *frame;
 
-	rte_pktmbuf_adj(answer, ether);
-	frame = (uint8_t *)rte_pktmbuf_prepend(answer, fields->l3);
+	rte_pktmbuf_adj(packet, RTE_ETHER_HDR_LEN);
+	frame = (uint8_t *)rte_pktmbuf_prepend(packet, fields->l3);
 	if (frame == NULL)
 		return false;
 	packet_copy_bytes(frame, passage->packet, fields->l3);
-	memcpy(frame, fields->from_mac, RTE_ETHER_ADDR_LEN);
-	memcpy(frame + RTE_ETHER_ADDR_LEN, fields->to_mac, RTE_ETHER_ADDR_LEN);
-	return packet_parse(answer) == PARSE_OK;
+	if (turned) {
+		memcpy(frame, fields->from_mac, RTE_ETHER_ADDR_LEN);
+		memcpy(frame + RTE_ETHER_ADDR_LEN, fields->to_mac, RTE_ETHER_ADDR_LEN);
+	}
+	return packet_parse(packet) == PARSE_OK;
 }
 
 /* Into the router, as if from whoever the packet was going to. */
@@ -75,6 +75,15 @@ send_back(struct worker *worker, const struct passage *passage, struct rte_mbuf 
 	vport_send(worker, passage->ingress, answer);
 }
 
+void
+firewall_send_back(struct worker *worker, const struct passage *passage, struct rte_mbuf *answer)
+{
+	if (passage->way == WAY_OUT)
+		send_as_next_hop(worker, passage, answer);
+	else
+		send_back(worker, passage, answer);
+}
+
 static void
 answer(struct worker *worker, const struct passage *passage)
 {
@@ -83,12 +92,10 @@ answer(struct worker *worker, const struct passage *passage)
 	if (answer == NULL)
 		return;
 	packet_meta(answer)->trace = 0;
-	if (!address_answer(answer, passage))
-		rte_pktmbuf_free(answer);
-	else if (passage->way == WAY_OUT)
-		send_as_next_hop(worker, passage, answer);
+	if (firewall_frame(answer, passage, true))
+		firewall_send_back(worker, passage, answer);
 	else
-		send_back(worker, passage, answer);
+		rte_pktmbuf_free(answer);
 }
 
 void

@@ -166,6 +166,24 @@ struct telling {
 	struct firewall_connection copies[BATCH];
 };
 
+/* Between the same addresses, perhaps the other way round. */
+static struct flow
+parent_of(struct connection_table *table, const struct connection *connection)
+{
+	const struct connection_splice *splice;
+	struct flow parent = { 0 };
+
+	if (!(connection->flags & CONNECTION_SPLICED))
+		return parent;
+	splice = connection_splice_of(table, connection);
+	if (!(splice->flags & SPLICE_CHILD))
+		return parent;
+	parent = connection_flow(connection, splice->flags & SPLICE_BACKWARDS ? 1 : 0);
+	parent.from_port = splice->parent_ports[0];
+	parent.to_port = splice->parent_ports[1];
+	return parent;
+}
+
 static void
 copy(void *context, struct connection_table *table, struct connection *connection)
 {
@@ -187,6 +205,7 @@ copy(void *context, struct connection_table *table, struct connection *connectio
 		.answered = connection->flags & CONNECTION_ANSWERED,
 		.from = connection->from,
 		.to = connection->to,
+		.parent = parent_of(table, connection),
 		.packets = { connection->packets[0], connection->packets[1] },
 		.bytes = { connection->bytes[0], connection->bytes[1] },
 		.age = now > connection->began ? now - connection->began : 0,

@@ -171,6 +171,20 @@ may_log(struct worker *worker, struct firewall_shard *shard, const struct rule *
 		       FIREWALL_LOG_RATE_MOST / 10);
 }
 
+bool
+firewall_tell_block(void *context, const struct port_block_notice *notice)
+{
+	struct worker *worker = context;
+	struct rte_mbuf *carrier;
+
+	if (rte_ring_full(worker->punt))
+		return false;
+	carrier = packet_from_bytes(&worker->pools, notice, sizeof(*notice));
+	if (carrier != NULL)
+		worker_punt(worker, PUNT_PORT_BLOCK, carrier);
+	return carrier != NULL;
+}
+
 void
 firewall_log(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
 	const struct rule *rule, enum rule_limit_result result)

@@ -20,7 +20,8 @@
 static bool
 has_ports(uint8_t protocol)
 {
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
+	       protocol == IPPROTO_DCCP; /* SCTP has hosts' addresses in it: RFC 9260, 5.1.2 */
 }
 
 static bool
@@ -234,6 +235,33 @@ own_address(const struct passage *passage, const struct fields *fields, uint8_t 
 	return own != NULL;
 }
 
+/* A port of a block that the host has, or gets. */
+static bool
+pick_in_blocks(struct worker *worker, struct firewall_shard *shard, const struct passage *passage,
+	const struct translation *translation, struct flow *reply, uint64_t *hash)
+{
+	struct port_block_host host = { .domain = reply->domain, .family = reply->family };
+	uint16_t own = reply->to_port, first, last;
+	unsigned number = 0;
+
+	memcpy(host.inside, passage->flow.from_ip, sizeof(host.inside));
+	memcpy(host.outside, reply->to_ip, sizeof(host.outside));
+	for (; port_block_of(shard->blocks, &host, number, &first, &last); number++) {
+		reply->to_port = own;
+		if (pick_port(worker, shard, passage, first, last, reply, hash))
+			return true;
+	}
+	reply->to_port = own;
+	if (passage_is_dry_run(passage)) /* of one that it would get */
+		return pick_port(worker, shard, passage, translation->first_port,
+			translation->last_port, reply, hash);
+	return port_block_give(shard->blocks, &host, translation->first_port,
+		       translation->last_port, translation->block, worker_random(worker),
+		       firewall_tell_block, worker) &&
+	       port_block_of(shard->blocks, &host, number, &first, &last) &&
+	       pick_port(worker, shard, passage, first, last, reply, hash);
+}
+
 /* The reply goes to the mapping that the sender has; what masquerades has none at another port's
  * address. False: it has none. */
 static bool
@@ -268,11 +296,15 @@ firewall_plan_source(struct worker *worker, struct firewall_shard *shard, struct
 				fields->from_ip, true, reply->to_ip);
 		else if (!own_address(passage, fields, reply->to_ip))
 			return false;
+		passage->blocked = translation->block != 0 && own_port(reply) != NULL;
 		if (unlikely(translation->independent) && has_ports(reply->protocol)) {
 			passage->mapped = 1;
 			if (take_mapping(shard, passage, translation, reply))
 				return is_free(worker, shard, passage, reply, reply_hash);
 		}
+		if (unlikely(passage->blocked))
+			return pick_in_blocks(
+				worker, shard, passage, translation, reply, reply_hash);
 		if (translation->kind != WEFT_TRANSLATE_PREFIX) {
 			first = translation->first_port;
 			last = translation->last_port;
@@ -285,6 +317,14 @@ firewall_plan_source(struct worker *worker, struct firewall_shard *shard, struct
 	if (is_echo(reply) && first == PORTS_LEAST) /* ids are not ports: none is well-known */
 		first = 0;
 	return pick_port(worker, shard, passage, first, last, reply, reply_hash);
+}
+
+bool
+firewall_plan_expected(struct worker *worker, struct firewall_shard *shard,
+	const struct passage *passage, struct flow *reply, uint64_t *reply_hash)
+{
+	return is_free(worker, shard, passage, reply, reply_hash) ||
+	       pick_port(worker, shard, passage, PORTS_LEAST, UINT16_MAX, reply, reply_hash);
 }
 
 /* ---- rewriting ---------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ zones_with_ports(const struct weft_device *firewall)
 	return zones;
 }
 
-/* Which rules name. */
+/* Which rules, or translations, name. */
 static uint64_t
 zones_of_rules(const struct rule_list *rules)
 {
@@ -83,7 +83,8 @@ zones_release(struct weft_device *device)
 	/* it has ports of its own again, and connections are of those */
 	if (!TAILQ_EMPTY(&device->staged_vports))
 		return;
-	gone = named & ~zones_with_ports(device) & ~zones_of_rules(firewall->rules);
+	gone = named & ~zones_with_ports(device) & ~zones_of_rules(firewall->rules) &
+	       ~zones_of_rules(firewall->sources) & ~zones_of_rules(firewall->destinations);
 	if (gone == 0)
 		return;
 	firewalls_forget_places(device->network->weft, device->id, gone);

@@ -42,6 +42,7 @@ shard_close(struct firewall_shard *shard)
 {
 	connection_table_free(shard->connections);
 	mapping_table_free(shard->mappings);
+	port_block_table_free(shard->blocks);
 	flow_recorder_close(&shard->recorder, SHARD_LIMIT);
 	reassembly_free(shard->fragments);
 	rule_counters_close(shard->counters);
@@ -55,6 +56,7 @@ connection_has_ended(void *context, struct connection_table *table,
 	struct firewall_shard *shard = context;
 
 	mapping_release(shard->mappings, connection);
+	port_block_release(shard->blocks, connection);
 	flow_record_ended(&shard->recorder, table, connection, why);
 }
 
@@ -68,7 +70,8 @@ shard_open(struct firewalls *all, unsigned worker)
 	if (flow_recorder_open(recorder, worker, SHARD_LIMIT) < 0)
 		return -1;
 	shard->mappings = mapping_table_create(&all->key, SHARD_LIMIT);
-	if (shard->mappings == NULL)
+	shard->blocks = port_block_table_create(&all->key, SHARD_LIMIT);
+	if (shard->mappings == NULL || shard->blocks == NULL)
 		return -1;
 	shard->connections =
 		connection_table_create(&all->key, SHARD_LIMIT, connection_has_ended, shard);
@@ -90,6 +93,8 @@ close_all(struct firewalls *all)
 	rule_limits_close(all->limits);
 	all->limits = NULL;
 	rule_table_close(&all->rules);
+	expectations_free(all->expectations);
+	all->expectations = NULL;
 	if (all->by_device != NULL)
 		reserve_close(all->by_device, BY_DEVICE_BYTES);
 	all->by_device = NULL;
@@ -104,9 +109,13 @@ firewalls_ready(struct weft *weft, struct weft_error *error)
 	if (all->ready)
 		return all;
 	hash_key_random(&all->key);
+	hash_key_random(&all->cookie_key);
 	all->by_device = reserve_open(BY_DEVICE_BYTES);
+	all->expectations = expectations_create(&all->key);
 	all->limits = rule_limits_open(&all->key);
-	result = all->by_device != NULL && all->limits != NULL ? rule_table_open(&all->rules) : -1;
+	result = all->by_device != NULL && all->limits != NULL && all->expectations != NULL
+			 ? rule_table_open(&all->rules)
+			 : -1;
 	for (unsigned i = 0; i < weft->n_workers && result == 0; i++)
 		result = shard_open(all, i);
 	if (result < 0) {
@@ -201,6 +210,7 @@ firewalls_forget(struct weft *weft, const struct connection_domain *domain)
 	uint32_t device = domain->id;
 
 	firewalls_walk(weft, forget, &device);
+	expectations_expire(firewalls_of(weft)->expectations, 0, domain->id);
 	rule_limits_forget(firewalls_of(weft)->limits, domain->network);
 }
 
@@ -286,6 +296,8 @@ expire_slice(struct worker *worker, void *argument)
 
 	shard->expiring = connections_expire(shard->connections, worker->now, EXPIRE_SLICE);
 	firewall_expire_fragments(worker, shard);
+	firewall_proxy_poll(worker, shard);
+	port_blocks_expire(shard->blocks, worker->now, firewall_tell_block, worker);
 }
 
 void
@@ -293,6 +305,8 @@ firewalls_tick(struct weft *weft, uint64_t now)
 {
 	struct firewalls *all = firewalls_of(weft);
 
+	if (all->ready)
+		expectations_expire(all->expectations, now, 0);
 	for (unsigned i = 0; all->ready && i < weft->n_workers; i++) {
 		unsigned slices = 0;
 

@@ -301,9 +301,10 @@ bool
 rule_same(const struct weft_rule *a, const struct weft_rule *b)
 {
 	return a->mark == b->mark && a->timeout == b->timeout && same_limit(a->limit, b->limit) &&
-	       a->action == b->action && a->stateless == b->stateless && a->log == b->log &&
-	       a->log_rate == b->log_rate && a->family == b->family && a->states == b->states &&
-	       same_fields(a, b) && same_lists(a, b);
+	       a->syn_proxy == b->syn_proxy && a->helper == b->helper && a->action == b->action &&
+	       a->stateless == b->stateless && a->log == b->log && a->log_rate == b->log_rate &&
+	       a->family == b->family && a->states == b->states && same_fields(a, b) &&
+	       same_lists(a, b);
 }
 
 /* ---- matching ---------------------------------------------------------------------------------

@@ -238,4 +238,8 @@ rule_describe(const struct rule *rule, char *text, size_t size)
 	say_states(&words, match->states);
 	if (words.length == 0)
 		say(&words, "any");
+	if (match->syn_proxy)
+		say(&words, ", syn-proxy");
+	if (match->helper != WEFT_HELPER_NONE)
+		say(&words, ", helper %s", match->helper == WEFT_HELPER_FTP ? "ftp" : "tftp");
 }

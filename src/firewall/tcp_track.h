@@ -181,4 +181,9 @@ const char *tcp_state_name(uint8_t state);
  * bytes, the data offset's; malformed options end the reading. */
 void tcp_segment_options(struct tcp_segment *segment, const uint8_t *header, unsigned length);
 
+/* The timestamps of a segment that was read: TSval and TSecr, host order (RFC 7323, 3.2). False: it
+ * has none. */
+bool tcp_segment_times(const struct tcp_segment *segment, const struct rte_mbuf *packet,
+	const struct fields *fields, uint32_t times[2]);
+
 #endif

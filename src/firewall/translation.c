@@ -2,6 +2,7 @@
 #include "firewall/translation.h"
 
 #include "base/error.h"
+#include "firewall/port_block.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -55,6 +56,12 @@ check(const struct weft_translation *wanted, bool routed, struct weft_error *err
 	if (wanted->ports.first > wanted->ports.last)
 		return error_set(
 			error, EINVAL, "translation \"%s\" has a range of ports backwards", name);
+	if (wanted->port_block % PORT_BLOCK_UNIT != 0 ||
+		(wanted->port_block != 0 && wanted->kind != WEFT_TRANSLATE_SOURCE &&
+			wanted->kind != WEFT_TRANSLATE_MASQUERADE))
+		return error_set(error, EINVAL,
+			"translation \"%s\": blocks are of sources, and multiples of %u ports",
+			name, PORT_BLOCK_UNIT);
 	if (wanted->endpoint_independent && wanted->kind != WEFT_TRANSLATE_SOURCE &&
 		wanted->kind != WEFT_TRANSLATE_MASQUERADE)
 		return error_set(error, EINVAL,
@@ -100,6 +107,7 @@ fill(struct translation *translation, const struct weft_translation *wanted)
 		.answer = wanted->answer,
 		.independent = wanted->endpoint_independent,
 		.filtering = (uint8_t)wanted->filtering,
+		.block = wanted->port_block,
 		.length = wanted->n_addresses != 0 ? wanted->addresses[0].length : 0,
 		.first_port = wanted->ports.first,
 		.last_port = wanted->ports.last,
@@ -155,8 +163,11 @@ base_rule(const struct weft_translation *wanted, uint32_t mark)
 	struct weft_rule rule = wanted->match;
 
 	rule.action = WEFT_RULE_ACCEPT;
-	rule.stateless = rule.log = false;
+	rule.stateless = rule.syn_proxy = rule.log = false;
 	rule.log_rate = 0;
+	rule.limit = NULL;
+	rule.timeout = 0;
+	rule.helper = WEFT_HELPER_NONE;
 	rule.states = WEFT_STATE_NEW;
 	rule.family = family_of(wanted);
 	rule.fields &= WEFT_RULE_PROTOCOL | WEFT_RULE_DSCP | WEFT_RULE_VLAN | WEFT_RULE_FROM_MAC;
@@ -244,7 +255,7 @@ translations_create(const char *inside, const struct weft_translation *wanted, u
 
 		/* for a guard its router answers */
 		made->answers |= wanted[i].answer && inside != NULL;
-		made->maps |= wanted[i].endpoint_independent;
+		made->maps |= wanted[i].endpoint_independent || wanted[i].port_block != 0;
 		if (fill(&made->list[i], &wanted[i]) == 0)
 			continue;
 		error_memory(error);

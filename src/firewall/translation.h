@@ -24,6 +24,7 @@ struct translation {
 	uint8_t family;
 	bool answer, independent;
 	uint8_t filtering;              /* enum weft_filtering */
+	uint16_t block;                 /* ports; 0: no blocks */
 	uint8_t length;                 /* PREFIX: of both */
 	uint16_t first_port, last_port; /* DESTINATION: both 0: as it was */
 	unsigned n_ranges;
@@ -39,7 +40,7 @@ struct translations {
 	unsigned count;
 	unsigned inside; /* index of the port; TRANSLATIONS_ROUTED */
 	bool answers;    /* some are to be answered for */
-	bool maps;       /* some are endpoint-independent */
+	bool maps;       /* some are endpoint-independent, or have blocks */
 	struct translation list[];
 };
 

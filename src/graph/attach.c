@@ -191,14 +191,25 @@ weft_link(struct weft_change *change, struct weft_vport *a, struct weft_vport *b
 		change_fail(change, EINVAL, "a link joins two vports of one network");
 }
 
+/* What comes into the one's network by an uplink may be the other's. */
+static void
+note_carrier(const struct weft_vport *carried, const struct weft_vport *carrier)
+{
+	if (carried->device->class->tells_whose)
+		atomic_store(&carrier->device->network->carries, true);
+}
+
 void
 weft_peer(struct weft_change *change, struct weft_vport *a, struct weft_vport *b)
 {
 	if (weft_change_failed(change, NULL) || a == NULL || b == NULL || !is_free(change, a) ||
 		!is_free(change, b))
 		return;
-	if (a->device->network != b->device->network)
-		join(change, a, b);
-	else
+	if (a->device->network == b->device->network) {
 		change_fail(change, EINVAL, "a peering joins two vports of different networks");
+		return;
+	}
+	note_carrier(a, b);
+	note_carrier(b, a);
+	join(change, a, b);
 }

@@ -10,6 +10,7 @@
 #define WEFT_GRAPH_DEVICE_H
 
 #include "base/name_map.h"
+#include "base/rate.h"
 #include "graph/change.h"
 #include "graph/vport.h"
 
@@ -18,6 +19,9 @@
 struct device_class {
 	const char *name;     /* "switch" */
 	node_process process; /* its node */
+	/* It says by share_note() whose what it brings in is: of its own network, not of the one
+	 * that it is linked to. */
+	bool tells_whose;
 
 	/* Once per engine, before any device, on the control thread; 0 or -1. */
 	int (*open)(struct weft *weft, struct weft_error *error);
@@ -85,9 +89,13 @@ struct weft_network {
 	struct name_map device_names, nic_names;
 	struct device_list devices;
 	struct nic_list nics;
-	_Atomic uint32_t macs;        /* learned, counted against config.mac_limit */
-	_Atomic uint32_t neighbours;  /* of routers, counted against config.neighbor_limit */
-	_Atomic uint32_t queued;      /* packets that wait for a neighbour's answer */
+	struct worker_share *shares; /* by worker: see share.h */
+	_Atomic bool carries;        /* what others bring in (tells_whose); once so, always */
+	_Atomic uint32_t macs;       /* learned, counted against config.mac_limit */
+	_Atomic uint32_t neighbours; /* of routers, counted against config.neighbor_limit */
+	/* packets that wait for a neighbour's answer; large ones more */
+	_Atomic uint32_t queued;
+	struct rate asked_again;      /* neighbours that did not answer at once: see neighbour.h */
 	_Atomic uint32_t connections; /* of firewalls, counted against config.connection_limit */
 	_Atomic uint32_t
 		limited_sources;     /* that limits of rules remember, no more than connections */

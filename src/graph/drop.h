@@ -89,7 +89,9 @@
 	X(DROP_CONNECTION_RATE, "connection-rate", \
 		"more connections a second than the rule lets begin") \
 	X(DROP_SOURCE_RATE, "source-rate", \
-		"more connections a second than the rule lets one source begin")
+		"more connections a second than the rule lets one source begin") \
+	X(DROP_HELPER_ORDER, "helper-order", \
+		"came early, or cannot be changed: a helper reads its connection in order")
 
 enum drop_reason {
 #define DROP_CONSTANT(constant, name, text) constant,

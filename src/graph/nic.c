@@ -21,11 +21,7 @@
 void
 nic_queue_ready(struct worker *worker, struct nic_queue *queue)
 {
-	if (queue->receiving)
-		return;
-	queue->receiving = true;
-	queue->next = worker->receiving;
-	worker->receiving = queue;
+	share_enter(worker, queue);
 }
 
 void
@@ -77,6 +73,16 @@ nic_read_drops(const struct weft_nic *nic, struct vport_drops *drops)
 /* ---- in ----------------------------------------------------------------------------------------
  */
 
+/* Whose the packet is that came by an uplink; what is carried for others says it later. */
+static void
+note_whose(struct worker *worker, const struct vport *vport)
+{
+	const struct weft_network *network = vport->object->device->network;
+
+	if (likely(!atomic_load_explicit(&network->carries, memory_order_relaxed)))
+		share_note(&worker->sharing, network);
+}
+
 /*
  * A shared uplink: the outermost 802.1Q tag says whose frame it is, and is taken away. A
  * priority tag (VID 0) is as good as none.
@@ -109,6 +115,7 @@ uplink_input(struct worker *worker, struct weft_nic *nic, struct rte_mbuf *packe
 			return;
 		}
 	}
+	note_whose(worker, vport);
 	vport_receive(worker, vport, packet);
 }
 
@@ -211,10 +218,13 @@ nic_take_handoff(struct worker *worker, struct rte_mbuf *packet)
 	uint32_t id = packet_meta(packet)->vport;
 	struct weft_nic *nic = __atomic_load_n(&worker->weft->nics[id_index(id)], __ATOMIC_ACQUIRE);
 
-	if (nic == NULL || nic->id != id)
+	if (nic == NULL || nic->id != id) {
 		packet_drop(worker, NULL, DROP_NIC_DOWN, packet);
-	else
-		nic_enqueue(worker, nic, packet);
+		return;
+	}
+	if (nic->network != NULL)
+		share_note(&worker->sharing, nic->network);
+	nic_enqueue(worker, nic, packet);
 }
 
 /* What the vnic must be able to take for this packet to go out as it is. */

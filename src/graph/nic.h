@@ -84,7 +84,7 @@ struct nic_driver {
 	 * called on every worker, after stop, until then. NULL: transmit() leaves nothing behind.
 	 */
 	bool (*drain)(struct weft_nic *nic, struct worker *worker);
-	/* At most `count` packets. Fewer than `count`: it is empty for now. */
+	/* At most `count` packets, 1 to NIC_BURST. Fewer than `count`: it is empty for now. */
 	unsigned (*receive)(struct nic_queue *queue, struct worker *worker,
 		struct rte_mbuf **packets, unsigned count);
 	/* Sends or queues all; what cannot be sent is dropped by nic_transmit_drop. */
@@ -99,13 +99,18 @@ struct nic_driver {
 struct nic_queue {
 	struct weft_nic *nic;
 	unsigned index;
-	unsigned worker;        /* index of the owner */
-	struct nic_queue *next; /* in worker->receiving */
-	bool receiving;         /* is in that list */
-	bool polled;            /* stays in that list: no wait_source tells when packets arrive */
-	bool wakes;             /* polled, but whoever brings packets calls worker_wake() */
-	bool running;           /* between start and stop */
-	void *driver_state;     /* the driver's, per queue */
+	unsigned worker;              /* index of the owner */
+	struct worker_share *share;   /* its network's, of that worker; an uplink's own */
+	int64_t credit;               /* ns that it may use, while its share is flooded */
+	uint32_t cost;                /* ns a packet, of then; 0: not known */
+	uint64_t empty;               /* the turn that found it so, then */
+	TAILQ_ENTRY(nic_queue) entry; /* in share->queues */
+	bool receiving;               /* is in that list */
+	bool polled;         /* stays in that list: no wait_source tells when packets arrive */
+	bool wakes;          /* polled, but whoever brings packets calls worker_wake() */
+	bool running;        /* between start and stop */
+	uint8_t burst_least; /* what receive() must be asked for at least; open, start set it */
+	void *driver_state;  /* the driver's, per queue */
 };
 
 /* What one worker has of a vnic: packets to send, flushed once a turn, and its counts. */
@@ -133,6 +138,7 @@ struct weft_nic {
 	void *driver_state;
 	unsigned n_queues;
 	struct nic_queue *queues[NIC_QUEUE_LIMIT];
+	struct worker_share *shares;    /* by worker; uplinks: see share.h */
 	struct nic_transmit **transmit; /* by worker */
 
 	/* control side */

@@ -106,7 +106,9 @@ nic_make(struct weft_change *change, struct weft_network *network, const char *n
 	if (nic->uplink) {
 		nic->vlans = calloc(4096, sizeof(*nic->vlans));
 		nic->staged_vlans = calloc(4096, sizeof(*nic->staged_vlans));
-		made = made && nic->vlans != NULL && nic->staged_vlans != NULL;
+		nic->shares = share_make(weft->n_workers, NULL);
+		made = made && nic->vlans != NULL && nic->staged_vlans != NULL &&
+		       nic->shares != NULL;
 	}
 	if (!made || nic->id == 0 || nic->name == NULL || nic->config == NULL ||
 		nic->transmit == NULL || nic_make_queues(nic) < 0) {

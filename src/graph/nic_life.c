@@ -68,27 +68,15 @@ start_on_worker(struct worker *worker, void *argument)
 }
 
 static void
-leave_receiving(struct worker *worker, struct nic_queue *queue)
-{
-	struct nic_queue **at = &worker->receiving;
-
-	while (*at != NULL && *at != queue)
-		at = &(*at)->next;
-	if (*at != NULL)
-		*at = queue->next;
-	queue->receiving = false;
-}
-
-static void
 stop_on_worker(struct worker *worker, void *argument)
 {
 	struct nic_queue *queue = argument;
 
 	if (!queue->running)
 		return;
-	leave_receiving(worker, queue);
+	share_leave(worker, queue);
 	if (queue->nic->driver->stop(queue, worker)) {
-		leave_receiving(worker, queue);
+		share_leave(worker, queue);
 		queue->running = false;
 	}
 }
@@ -168,6 +156,7 @@ nic_make_queues(struct weft_nic *nic)
 {
 	/* vnics with one queue are spread over the workers by their ids */
 	unsigned first = id_index(nic->id) % nic->weft->n_workers;
+	struct worker_share *shares = nic->uplink ? nic->shares : nic->network->shares;
 
 	for (unsigned i = 0; i < NIC_QUEUE_LIMIT; i++) {
 		nic->queues[i] = calloc(1, sizeof(struct nic_queue));
@@ -176,6 +165,7 @@ nic_make_queues(struct weft_nic *nic)
 		nic->queues[i]->nic = nic;
 		nic->queues[i]->index = i;
 		nic->queues[i]->worker = (first + i) % nic->weft->n_workers;
+		nic->queues[i]->share = &shares[nic->queues[i]->worker];
 	}
 	return 0;
 }
@@ -189,8 +179,10 @@ nic_open_driver(struct weft_nic *nic, struct weft_error *error)
 	nic->offloads = 0;
 	nic->mtu = nic->config->mtu != 0 ? nic->config->mtu : NIC_MTU;
 	atomic_store(&nic->lost, false);
-	for (unsigned i = 0; i < NIC_QUEUE_LIMIT; i++)
+	for (unsigned i = 0; i < NIC_QUEUE_LIMIT; i++) {
 		nic->queues[i]->polled = nic->queues[i]->wakes = false;
+		nic->queues[i]->burst_least = 0;
+	}
 	result = nic->driver->open(nic, error);
 	nic->opened = result == NIC_OK;
 	/* of one that is only staged nobody is told: the commit tries it again */
@@ -269,6 +261,7 @@ nic_free(struct weft_nic *nic)
 		id_pool_give(&nic->weft->nic_ids, nic->id);
 	nic_free_config(nic->config);
 	free((void *)nic->vlans);
+	free(nic->shares);
 	free(nic->staged_vlans);
 	free(nic->name);
 	free(nic);

@@ -65,6 +65,7 @@ network_free(struct weft_network *network)
 		id_pool_give(&network->weft->network_ids, network->id);
 	name_map_free(&network->device_names);
 	name_map_free(&network->nic_names);
+	free(network->shares);
 	free(network->name);
 	free(network);
 }
@@ -127,6 +128,9 @@ weft_network_add(
 	TAILQ_INIT(&network->devices);
 	TAILQ_INIT(&network->nics);
 	network->name = copy_name(change, "network", name);
+	network->shares = share_make(weft->n_workers, network);
+	if (network->shares == NULL)
+		change_fail(change, ENOMEM, "out of memory");
 	network->id = id_pool_take(&weft->network_ids);
 	if (network->id == 0)
 		change_fail(change, ENOMEM, "too many networks");

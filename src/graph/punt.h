@@ -20,6 +20,7 @@ enum punt_reason {
 	PUNT_ROUTER,           /* packet: for a router itself, beyond what workers do */
 	PUNT_ADDRESS_CONFLICT, /* notice: another station has a router port's address */
 	PUNT_RULE_LOG,         /* what a firewall's rule tells: firewall/firewall.h */
+	PUNT_PORT_BLOCK,       /* given or taken back by a firewall: firewall/port_block.h */
 	PUNT_REASON_COUNT
 };
 

@@ -9,6 +9,7 @@ worker_queue_overflow(struct worker *worker, struct rte_mbuf *packet)
 {
 	struct vport *vport = vport_get(worker, packet_meta(packet)->vport);
 
+	worker->sharing.overflowed = true;
 	packet_drop(worker, vport, DROP_GRAPH_FULL, packet);
 }
 

@@ -53,39 +53,6 @@ struct worker_control {
 /* ---- one turn ---------------------------------------------------------------------------------
  */
 
-static unsigned
-receive(struct worker *worker, struct nic_queue *queue)
-{
-	struct rte_mbuf *packets[NIC_BURST];
-	unsigned count = queue->nic->driver->receive(queue, worker, packets, NIC_BURST);
-
-	if (count > 0)
-		nic_input(worker, queue, packets, count);
-	return count;
-}
-
-/* A burst from every queue that has packets; one that had fewer leaves the list. */
-static unsigned
-receive_all(struct worker *worker)
-{
-	struct nic_queue **at = &worker->receiving;
-	unsigned moved = 0;
-
-	while (*at != NULL) {
-		struct nic_queue *queue = *at;
-		unsigned count = receive(worker, queue);
-
-		moved += count;
-		if (count == NIC_BURST || queue->polled) {
-			at = &queue->next;
-			continue;
-		}
-		*at = queue->next;
-		queue->receiving = false;
-	}
-	return moved;
-}
-
 void
 worker_hand_over(struct worker *worker, unsigned to, unsigned node, struct rte_mbuf *packet)
 {
@@ -104,12 +71,16 @@ take_handoff(struct worker *worker, struct rte_mbuf *packet)
 {
 	struct packet_meta *meta = packet_meta(packet);
 	unsigned node = meta->reserved;
+	const struct vport *vport;
 
 	if (node == 0) {
 		nic_take_handoff(worker, packet);
 		return;
 	}
 	meta->reserved = 0;
+	vport = vport_get(worker, meta->vport);
+	if (likely(vport != NULL))
+		share_note(&worker->sharing, vport->object->device->network);
 	worker_enqueue(worker, node - 1, packet);
 }
 
@@ -133,6 +104,12 @@ take_handoffs(struct worker *worker)
 		moved += count;
 	}
 	return moved;
+}
+
+unsigned
+worker_take_others(struct worker *worker)
+{
+	return take_handoffs(worker) + punt_take_injected(worker);
 }
 
 static void
@@ -187,13 +164,12 @@ worker_turn(struct worker *worker)
 
 	worker->now = engine_now(worker->weft);
 	events = waiter_reap(worker->waiter);
-	moved = receive_all(worker);
-	moved += take_handoffs(worker);
-	moved += punt_take_injected(worker);
+	moved = share_receive(worker);
 	if (worker->ready != 0)
 		moved += worker_run_nodes(worker, VISITS_PER_TURN);
 	flush_all(worker);
 	waiter_submit(worker->waiter);
+	share_charge(worker);
 	run_calls(worker);
 	worker->turns++;
 	worker->packets += moved;
@@ -202,16 +178,6 @@ worker_turn(struct worker *worker)
 
 /* ---- the thread --------------------------------------------------------------------------------
  */
-
-/* Whether some queue has to be looked at because nothing announces its packets. */
-static bool
-must_poll(const struct worker *worker)
-{
-	for (const struct nic_queue *queue = worker->receiving; queue != NULL; queue = queue->next)
-		if (!queue->wakes)
-			return true;
-	return false;
-}
 
 /* Sleeps until woken, or for a nap if a queue must be polled. Offline for RCU meanwhile. */
 static void
@@ -227,7 +193,7 @@ fall_asleep(struct worker *worker, uint64_t nap)
 		before = engine_now(worker->weft);
 		__atomic_store_n(&worker->asleep_since, before, __ATOMIC_RELEASE);
 		rte_rcu_qsbr_thread_offline(worker->weft->rcu, worker->rcu_thread);
-		waiter_sleep(worker->waiter, must_poll(worker) ? nap : SLEEP_LONGEST_NS);
+		waiter_sleep(worker->waiter, share_must_poll(worker) ? nap : SLEEP_LONGEST_NS);
 		rte_rcu_qsbr_thread_online(worker->weft->rcu, worker->rcu_thread);
 		worker->sleeps++;
 		/* in this order for worker_slept() */
@@ -477,6 +443,7 @@ worker_open(struct weft *weft, unsigned index, bool start, struct weft_error *er
 	worker->pools = weft->pools;
 	worker->flow_key = weft->flow_key;
 	worker->started = engine_now(weft);
+	share_open(worker);
 	worker->random_state[0] = weft->options.random(weft->options.context) | 1;
 	worker->random_state[1] = weft->options.random(weft->options.context);
 	worker->control = calloc(1, sizeof(*worker->control));

@@ -6,7 +6,8 @@
  * One turn of the loop: reap what the waiter has (completions, ready fds), receive from the
  * ready vnic queues, run the nodes until no packet waits, flush the vnics, submit, run what
  * the control side asked for, report the quiescent state. A turn that moved nothing leads
- * to sleep in the waiter, unless some queue has to be polled.
+ * to sleep in the waiter, unless some queue has to be polled. Which queues a turn receives
+ * from, and how much, when tenants ask for more than there is: share.h.
  *
  * All functions here run on the worker's own thread, except where they say otherwise.
  */
@@ -16,6 +17,7 @@
 #include "base/hash.h"
 #include "graph/counters.h"
 #include "graph/node.h"
+#include "graph/share.h"
 #include "packet/packet.h"
 
 #include <rte_branch_prediction.h>
@@ -42,7 +44,6 @@ struct worker {
 	struct vport_counters *counters; /* by vport index */
 	struct vport_drops *drops;       /* by vport index */
 	struct nic_transmit *dirty;      /* vnics with packets to flush */
-	struct nic_queue *receiving;     /* queues to receive from in this turn */
 	struct node_queue *queues[NODE_LIMIT];
 	struct packet_pools pools;
 	struct waiter *waiter;
@@ -68,6 +69,7 @@ struct worker {
 	struct counters counters_memory;
 	struct vport_drops lost; /* packets whose vport or vnic is gone: nowhere to count them */
 	struct worker_control *control; /* what other threads touch */
+	struct sharing sharing;         /* whose packets come next */
 };
 
 /* Puts a packet before a node. meta->vport says where it came in. */
@@ -119,6 +121,9 @@ uint64_t worker_random(struct worker *worker);
 
 /* Runs until no packet waits before any node, or `visits` node visits; returns visits made. */
 unsigned worker_run_nodes(struct worker *worker, unsigned visits);
+
+/* For share_receive: a burst of what other workers hand over and the control side injects. */
+unsigned worker_take_others(struct worker *worker);
 
 /* One turn of the loop; returns how many packets and events it moved. */
 unsigned worker_turn(struct worker *worker);

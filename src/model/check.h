@@ -135,6 +135,8 @@ void check_routed_translation(
 	struct checker *checker, const struct lyd_node *translation, const char *kind);
 void check_transparent_translation(struct checker *checker, const struct lyd_node *translation);
 void check_inside(struct checker *checker, const struct lyd_node *firewall);
+void check_port_block(
+	struct checker *checker, const struct lyd_node *translation, const char *kind);
 void check_mapping(struct checker *checker, const struct lyd_node *translation, const char *kind);
 
 /* A link; all devices and ports are known. */

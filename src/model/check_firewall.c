@@ -381,6 +381,48 @@ check_limit(struct checker *checker, const struct lyd_node *rule)
 }
 
 static void
+check_syn_proxy(struct checker *checker, const struct lyd_node *rule,
+	const struct lyd_node *verdict, const struct model_subject *subject)
+{
+	const struct lyd_node *leaf = model_child(rule, "syn-proxy");
+	const struct lyd_node *stateless = model_child(rule, "stateless");
+
+	if (leaf == NULL || !model_flag(rule, "syn-proxy", false))
+		return;
+	if (strcmp(verdict->schema->name, "accept") != 0 || !subject->has_protocol ||
+		subject->protocol != IPPROTO_TCP)
+		check_wrong(checker, leaf, NULL, "write accept: tcp, or remove it",
+			"syn-proxy cannot stand beside %s: %s", verdict->schema->name,
+			model_value(verdict));
+	else if (model_flag(rule, "stateless", false))
+		check_wrong(checker, leaf, NULL, "remove one",
+			"syn-proxy makes connections, stateless does not: %s",
+			check_where(checker, stateless));
+}
+
+static void
+check_helper(struct checker *checker, const struct lyd_node *rule, const struct lyd_node *verdict,
+	const struct model_subject *subject)
+{
+	const struct lyd_node *leaf = model_child(rule, "helper");
+	const struct lyd_node *stateless = model_child(rule, "stateless");
+	bool ftp;
+
+	if (leaf == NULL)
+		return;
+	ftp = strcmp(model_value(leaf), "ftp") == 0;
+	if (strcmp(verdict->schema->name, "accept") != 0 || !subject->has_protocol ||
+		subject->protocol != (ftp ? IPPROTO_TCP : IPPROTO_UDP))
+		check_wrong(checker, leaf, NULL, ftp ? "write accept: tcp" : "write accept: udp",
+			"helper: %s cannot stand beside %s: %s", model_value(leaf),
+			verdict->schema->name, model_value(verdict));
+	else if (model_flag(rule, "stateless", false))
+		check_wrong(checker, leaf, NULL, "remove one",
+			"helpers read connections, stateless makes none: %s",
+			check_where(checker, stateless));
+}
+
+static void
 check_ethertype(
 	struct checker *checker, const struct lyd_node *rule, const struct model_subject *subject)
 {
@@ -413,6 +455,8 @@ check_rule(struct checker *checker, const struct lyd_node *firewall, const struc
 	check_flags(checker, rule, &subject, about);
 	check_ethertype(checker, rule, &subject);
 	check_stateless(checker, rule, verdict);
+	check_syn_proxy(checker, rule, verdict, &subject);
+	check_helper(checker, rule, verdict, &subject);
 	check_connections(checker, rule, verdict, &subject);
 	check_limit(checker, rule);
 }
@@ -528,6 +572,7 @@ check_translation(struct checker *checker, const struct lyd_node *firewall,
 		return;
 	check_foreign_leaves(checker, translation, kind);
 	check_mapping(checker, translation, kinds[kind][0]);
+	check_port_block(checker, translation, kinds[kind][0]);
 	if (checker->is_routed)
 		check_routed_translation(checker, translation, kinds[kind][0]);
 	else

@@ -96,6 +96,30 @@ check_transparent_translation(struct checker *checker, const struct lyd_node *tr
 }
 
 void
+check_port_block(struct checker *checker, const struct lyd_node *translation, const char *kind)
+{
+	const struct lyd_node *leaf = model_child(translation, "port-block");
+	struct weft_port_range ports = { 1024, 65535 };
+	uint64_t size = model_number(translation, "port-block", 64);
+
+	if (leaf == NULL)
+		return;
+	if (strcmp(kind, "source") != 0 && strcmp(kind, "masquerade") != 0)
+		check_wrong(checker, leaf, NULL, "remove it",
+			"port-block goes with source and masquerade, not %s", kind);
+	if (size % 64 != 0)
+		check_wrong(checker, leaf, NULL,
+			check_key(checker, "write %u", (unsigned)(size / 64 * 64)),
+			"port-block: expected a multiple of 64");
+	else if (model_text(translation, "ports") != NULL &&
+		 value_ports(model_text(translation, "ports"), &ports) &&
+		 (ports.first + 63u) / 64 * 64 + size > ports.last + 1u)
+		check_wrong(checker, leaf, NULL, "write more ports, or a smaller block",
+			"ports %s hold no block of %u", model_text(translation, "ports"),
+			(unsigned)size);
+}
+
+void
 check_mapping(struct checker *checker, const struct lyd_node *translation, const char *kind)
 {
 	const struct lyd_node *mapping = model_child(translation, "mapping");

@@ -36,6 +36,7 @@
 #define MTU_DEFAULT 1500
 #define DESCRIPTORS 512 /* a queue, each way, unless the driver likes more */
 #define POLLS_BEFORE_SLEEP 64
+#define BURST_LEAST 8 /* drivers that work on vectors give nothing to those who ask for less */
 /* What is thrown away at most when a queue stops; a device may have packets without end. */
 #define DRAIN_LIMIT 16384
 
@@ -162,6 +163,7 @@ dpdk_start(struct nic_queue *queue, struct worker *worker)
 	queue->driver_state = dpdk;
 	dpdk->interrupts = set_up_interrupt(dpdk, worker);
 	queue->polled = true;
+	queue->burst_least = BURST_LEAST;
 	nic_queue_ready(worker, queue);
 	return 0;
 }

@@ -116,8 +116,8 @@ is_lost(int code)
 	return code == EBADFD || code == EBADF || code == ENODEV;
 }
 
-static unsigned
-plain_receive(
+unsigned
+tap_plain_receive(
 	struct tap_worker *io, struct tap_queue *queue, struct rte_mbuf **packets, unsigned count)
 {
 	struct weft_nic *nic = queue->queue->nic;
@@ -209,7 +209,7 @@ tap_receive(struct nic_queue *nic_queue, struct worker *worker, struct rte_mbuf 
 	struct tap_queue *queue = nic_queue->driver_state;
 	struct tap_worker *io = workers[worker->index];
 
-	return queue->plain ? plain_receive(io, queue, packets, count)
+	return queue->plain ? tap_plain_receive(io, queue, packets, count)
 			    : tap_ring_receive(io, queue, packets, count);
 }
 

@@ -8,7 +8,10 @@
  * goes on as it is, and another takes its place. With io_uring one standing request per
  * queue (multishot) takes buffers out of a ring that all taps of the worker share; filled
  * ones wait in lists by queue, threaded through the slots, until receive() takes them: what
- * can wait is bounded by the number of slots, and then the kernel's own queue fills.
+ * can wait is bounded by the number of slots, and then the kernel's own queue fills. While
+ * the worker is contended (graph/share.h) one tenant's flood would take all of them, again
+ * and again: then a queue that finds none is read by plain calls when its share's turn comes,
+ * until it is empty.
  *
  * Writing. A request per frame, submitted together once a turn. The kernel takes the frame
  * while it looks at the request, so that the completions come with the submission. A packet
@@ -55,6 +58,7 @@ struct tap_worker {
 	/* reading: ring */
 	struct io_uring_buf_ring *buffers; /* NULL: plain reads */
 	unsigned given;                    /* slots that the kernel does not have */
+	bool no_batches;                   /* no RWF_NOWAIT for taps in this kernel */
 	struct tap_queue *starving, **starving_end;
 	struct tap_slot slots[TAP_SLOTS];
 	struct tap_slot plain; /* plain reads need one */
@@ -79,6 +83,10 @@ tap_slot_header(const struct tap_slot *slot)
 }
 
 #define TAP_READ_SIZE (OFFLOAD_HEADER_SIZE + PACKET_LARGE_ROOM)
+
+/* Reads by plain calls, at most `count` times. queue->queue->polled: there may be more. */
+unsigned tap_plain_receive(
+	struct tap_worker *io, struct tap_queue *queue, struct rte_mbuf **packets, unsigned count);
 
 /* What became of a write, when it was no success. Takes the packet. code: errno, positive. */
 void tap_write_failed(struct worker *worker, struct tap *tap, struct rte_mbuf *packet, int code);

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #define OP_READ_MULTISHOT 49 /* IORING_OP_READ_MULTISHOT; liburing 2.3 does not name it */
 #define PAGE_SIZE 4096
@@ -104,6 +106,23 @@ arm(struct tap_worker *io, struct tap_queue *queue)
 	queue->armed = true;
 }
 
+/* Whether a queue that finds no buffer is read when its turn comes, and not by whoever is first
+ * when there are some again: the kernel gives them to those that flood. */
+static bool
+reads_directly(const struct tap_worker *io)
+{
+	return io->worker->sharing.apart || !io->no_batches;
+}
+
+/* It is read when its share's turn comes, until it is empty. */
+static void
+read_directly(struct tap_worker *io, struct tap_queue *queue)
+{
+	queue->direct = true;
+	queue->queue->polled = true;
+	nic_queue_ready(io->worker, queue->queue);
+}
+
 /* In the order in which they ran dry: so that none takes all buffers for good. */
 static void
 arm_starving(struct tap_worker *io)
@@ -117,8 +136,12 @@ arm_starving(struct tap_worker *io)
 
 		queue->starving = false;
 		queue->next_starving = NULL;
-		if (!queue->stopping && !queue->failed)
-			arm(io, queue);
+		if (!queue->stopping && !queue->failed) {
+			if (reads_directly(io))
+				read_directly(io, queue);
+			else
+				arm(io, queue);
+		}
 		queue = next;
 	}
 }
@@ -129,6 +152,10 @@ starve(struct tap_worker *io, struct tap_queue *queue)
 {
 	if (queue->starving || queue->stopping || queue->failed)
 		return;
+	if (reads_directly(io)) {
+		read_directly(io, queue);
+		return;
+	}
 	queue->starving = true;
 	*io->starving_end = queue;
 	io->starving_end = &queue->next_starving;
@@ -225,7 +252,7 @@ tap_ring_start(struct tap_worker *io, struct tap_queue *queue)
 	queue->source.ready = read_ready;
 	queue->io = io;
 	queue->plain = false;
-	queue->stopping = queue->failed = false;
+	queue->stopping = queue->failed = queue->direct = false;
 	queue->first = queue->last = TAP_NO_SLOT;
 	arm(io, queue);
 	waiter_submit(io->worker->waiter);
@@ -236,6 +263,7 @@ tap_ring_stop(struct tap_worker *io, struct tap_queue *queue)
 {
 	if (!queue->stopping) {
 		queue->stopping = true;
+		queue->direct = queue->queue->polled = false;
 		leave_starving(io, queue);
 		discard_slots(io, queue);
 		if (queue->armed) {
@@ -248,11 +276,12 @@ tap_ring_stop(struct tap_worker *io, struct tap_queue *queue)
 	waiter_submit(io->worker->waiter);
 	if (io->given == 0)
 		arm_starving(io);
-	return !queue->armed;
+	return !queue->armed && queue->under_way == 0;
 }
 
-unsigned
-tap_ring_receive(
+/* What the kernel has read for the queue so far. */
+static unsigned
+take_slots(
 	struct tap_worker *io, struct tap_queue *queue, struct rte_mbuf **packets, unsigned count)
 {
 	struct weft_nic *nic = queue->queue->nic;
@@ -269,8 +298,89 @@ tap_ring_receive(
 	}
 	if (taken > 0)
 		buffers_publish(io, taken);
+	return n;
+}
+
+static void
+direct_ready(struct wait_source *source, struct worker *worker, int32_t result, uint32_t flags)
+{
+	struct tap_queue *queue =
+		(struct tap_queue *)((char *)source - offsetof(struct tap_queue, direct_source));
+
+	(void)worker;
+	queue->under_way--;
+	if (flags & IORING_CQE_F_BUFFER) {
+		queue->io->given++;
+		append_slot(queue->io, queue, (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT),
+			result > 0 ? result : 0);
+		if (queue->stopping)
+			discard_slots(queue->io, queue);
+	} else if (result == -EAGAIN) {
+		queue->empty = true;
+	} else if (result == -EOPNOTSUPP || result == -EINVAL) {
+		queue->io->no_batches = true; /* a kernel that cannot read without waiting */
+	} else if (result < 0) {
+		read_failed(queue, -result);
+	}
+}
+
+/* So many reads in one system call: with RWF_NOWAIT they are done when it returns. */
+static void
+read_batch(struct tap_worker *io, struct tap_queue *queue, unsigned count)
+{
+	queue->empty = false;
+	queue->direct_source.ready = direct_ready;
+	for (unsigned i = 0; i < count; i++) {
+		struct io_uring_sqe *sqe = waiter_sqe(io->worker->waiter);
+
+		io_uring_prep_read(sqe, queue->fd, NULL, 0, (uint64_t)-1);
+		sqe->rw_flags = RWF_NOWAIT;
+		sqe->buf_group = TAP_BUFFER_GROUP;
+		sqe->flags |= IOSQE_BUFFER_SELECT;
+		io_uring_sqe_set_data(sqe, &queue->direct_source);
+	}
+	queue->under_way += count;
+	waiter_submit(io->worker->waiter);
+	waiter_reap(io->worker->waiter);
+}
+
+static unsigned
+receive_directly(
+	struct tap_worker *io, struct tap_queue *queue, struct rte_mbuf **packets, unsigned count)
+{
+	unsigned room = TAP_SLOTS - io->given, n = 0;
+	bool *more = &queue->queue->polled;
+
+	if (queue->under_way > 0)
+		return 0;
+	if (!reads_directly(io)) {
+		*more = false;
+	} else if (io->no_batches || room == 0) {
+		n = tap_plain_receive(io, queue, packets, count);
+	} else {
+		read_batch(io, queue, RTE_MIN(count, room));
+		n = take_slots(io, queue, packets, count);
+		*more = !queue->empty && !queue->failed;
+	}
+	if (!*more && queue->under_way == 0) {
+		queue->direct = false;
+		if (!queue->failed)
+			arm(io, queue);
+	}
+	return n;
+}
+
+unsigned
+tap_ring_receive(
+	struct tap_worker *io, struct tap_queue *queue, struct rte_mbuf **packets, unsigned count)
+{
+	unsigned n = take_slots(io, queue, packets, count);
+
 	if (io->starving != NULL)
 		arm_starving(io);
+	/* what the slots had was first */
+	if (unlikely(queue->direct && n < count))
+		n += receive_directly(io, queue, &packets[n], count - n);
 	return n;
 }
 

@@ -23,6 +23,10 @@ struct tap_queue {
 	bool armed;            /* a multishot read is under way */
 	bool stopping, failed; /* not to be armed again */
 	bool starving;         /* in tap_worker->starving */
+	bool direct;           /* read when its share's turn comes, until it is empty */
+	bool empty;            /* as the last batch of reads found it */
+	unsigned under_way;    /* reads of that batch */
+	struct wait_source direct_source; /* of that batch */
 	struct tap_queue *next_starving;
 	uint16_t first, last; /* filled buffers, by slot; TAP_NO_SLOT: none */
 };

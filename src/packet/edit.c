@@ -15,6 +15,7 @@
 #define VID_MASK 0x0fff
 #define ICMP_ID_OFFSET 4
 #define ICMP6_CHECKSUM_OFFSET 2
+#define DCCP_CHECKSUM_OFFSET 6
 #define TCP_HEADER_LIMIT 60 /* with options */
 #define TCP_OPTION_END 0
 #define TCP_OPTION_NONE 1
@@ -213,7 +214,10 @@ transport_checksum(struct rte_mbuf *packet)
 	case IPPROTO_ICMPV6:
 		offset = ICMP6_CHECKSUM_OFFSET;
 		break;
-	default:
+	case IPPROTO_DCCP: /* RFC 4340, 5.1 */
+		offset = DCCP_CHECKSUM_OFFSET;
+		break;
+	default: /* SCTP's does not cover addresses (RFC 9260, 6.8) */
 		return NULL;
 	}
 	offset += meta->l4;
@@ -440,6 +444,7 @@ set_port(struct rte_mbuf *packet, size_t offset, uint16_t port)
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
+	case IPPROTO_DCCP:
 		break;
 	default:
 		if (!is_icmp_echo(meta->protocol, header[0]))

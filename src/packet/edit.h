@@ -130,6 +130,29 @@ void edit_set_ecn(struct rte_mbuf *packet, uint8_t ecn);
 void edit_set_l4_source(struct rte_mbuf *packet, uint16_t port);
 void edit_set_l4_destination(struct rte_mbuf *packet, uint16_t port);
 
+/* What a TCP segment's header becomes where it goes from one connection into another that it was
+ * joined with. What is added is so modulo 2^32. */
+struct edit_tcp_shift {
+	uint32_t sequence, acknowledgment; /* added; the latter to the edges of SACK blocks, too */
+	uint32_t time, echo;               /* added to the timestamps (RFC 7323, 3.2) */
+	uint16_t window;                   /* set; host order */
+	bool no_sack; /* SACK blocks are taken out: what they name cannot be said */
+};
+
+/* Of a parsed TCP packet that is no fragment; it need not be writable before. The acknowledgment
+ * and the echo of a segment without ACK stay. NULL: no buffer, or the header is cut off: freed. */
+struct rte_mbuf *edit_shift_tcp(
+	struct packet_pools *pools, struct rte_mbuf *packet, const struct edit_tcp_shift *shift);
+
+/*
+ * Puts `bytes` in the place of `before` bytes of a TCP segment's payload, which begin at an offset
+ * in the frame and are all there, of a parsed packet that is no super-packet. Lengths and checksums
+ * are made right; the transport's is made anew: that it was right is the caller's to see. NULL: no
+ * buffer: freed.
+ */
+struct rte_mbuf *edit_replace_payload(struct packet_pools *pools, struct rte_mbuf *packet,
+	unsigned offset, unsigned before, const void *bytes, unsigned length);
+
 /* The packet that an ICMP error quotes. Addresses as its family has them; ports, or for ICMP echo
  * the id as `source_port`, in network byte order, of what has them. */
 struct edit_quote {
@@ -147,6 +170,9 @@ unsigned edit_quote_bytes(const struct rte_mbuf *packet, const struct edit_quote
  * ports, its own checksums as far as they are quoted, and the error's.
  */
 void edit_set_quote(struct rte_mbuf *packet, const struct edit_quote *quote);
+/* Adds to the sequence number of a quoted TCP segment; only l3, l4, family and protocol of the
+ * quote are looked at. */
+void edit_shift_quote(struct rte_mbuf *packet, const struct edit_quote *quote, uint32_t sequence);
 
 /*
  * Lowers the MSS option of a TCP SYN (RFC 9293, 3.7.1) to `mss`, host order, if it is larger.

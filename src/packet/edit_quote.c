@@ -147,3 +147,22 @@ edit_set_quote(struct rte_mbuf *packet, const struct edit_quote *quote)
 	if (unlikely(meta->log != NULL))
 		meta->log->what |= EDIT_OVERFLOW;
 }
+
+void
+edit_shift_quote(struct rte_mbuf *packet, const struct edit_quote *quote, uint32_t sequence)
+{
+	struct packet_meta *meta = packet_meta(packet);
+	struct quote_edit edit = {
+		.outer = rte_pktmbuf_mtod_offset(packet, uint8_t *, meta->l4 + ICMP_CHECKSUM),
+		.transport = quoted_checksum(packet, quote),
+	};
+	uint8_t *field = rte_pktmbuf_mtod_offset(
+		packet, uint8_t *, quote->l4 + offsetof(struct rte_tcp_hdr, sent_seq));
+	uint32_t number;
+
+	memcpy(&number, field, sizeof(number));
+	number = rte_cpu_to_be_32(rte_be_to_cpu_32(number) + sequence);
+	replace(&edit, field, &number, sizeof(number), false, false);
+	if (unlikely(meta->log != NULL))
+		meta->log->what |= EDIT_OVERFLOW;
+}

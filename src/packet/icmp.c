@@ -381,6 +381,17 @@ icmp6_checksum_holds(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4, un
 }
 
 bool
+tcp_checksum_holds(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4, unsigned length)
+{
+	unsigned size = meta_of(packet)->ethertype == RTE_ETHER_TYPE_IPV4 ? 4 : 16;
+	uint8_t ends[32];
+
+	packet_copy_range(ends, packet, l3 + (size == 4 ? 12 : 8), 2 * size);
+	return checksum_holds(packet, l4, length, offsetof(struct rte_tcp_hdr, cksum),
+		pseudo_sum(ends, 2 * size, IPPROTO_TCP, length));
+}
+
+bool
 udp_is_sound(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4)
 {
 	uint8_t copy[LAYOUT_UDP_LENGTH], ends[32], version;

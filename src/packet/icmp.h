@@ -93,6 +93,9 @@ bool udp_is_sound(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4);
  * metadata vouches for it (RFC 4443, 2.3). */
 bool icmp6_checksum_holds(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4, unsigned length);
 
+/* The same of the TCP segment of `length` bytes, header included, at l4 (RFC 9293, 3.1). */
+bool tcp_checksum_holds(const struct rte_mbuf *packet, uint16_t l3, uint16_t l4, unsigned length);
+
 enum icmp_echo {
 	ICMP_ECHO_REPLIED,
 	ICMP_ECHO_NOT,          /* no echo request, or none that is answered; unchanged */

@@ -13,7 +13,8 @@
 #include <string.h>
 
 #define HOPS 64
-#define ND_SOLICITATION 135 /* RFC 4861, 4.3, 4.4 */
+#define MAKE_OPTIONS_LIMIT 40 /* of TCP */
+#define ND_SOLICITATION 135   /* RFC 4861, 4.3, 4.4 */
 #define ND_ADVERTISEMENT 136
 
 static size_t
@@ -216,6 +217,63 @@ make_tcp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
 		pseudo_header(ends, IPPROTO_TCP, sizeof(tcp)), (const uint8_t *)&tcp, sizeof(tcp));
 	memcpy(frame + offset, &tcp, sizeof(tcp));
 	return offset + sizeof(tcp);
+}
+
+/* Each padded to words; returns their length. */
+static size_t
+put_options(uint8_t *options, const struct make_segment *segment)
+{
+	uint32_t times[2] = { rte_cpu_to_be_32(segment->time), rte_cpu_to_be_32(segment->echo) };
+	size_t at = 0;
+
+	if (segment->mss != 0) {
+		const uint8_t mss[4] = { 2, 4, (uint8_t)(segment->mss >> 8),
+			(uint8_t)segment->mss };
+
+		memcpy(options, mss, sizeof(mss));
+		at += sizeof(mss);
+	}
+	if (segment->has_sack || segment->has_times) {
+		const uint8_t words[4] = { segment->has_sack ? 4 : 1, segment->has_sack ? 2 : 1,
+			segment->has_times ? 8 : 1, segment->has_times ? 10 : 1 };
+
+		memcpy(options + at, words, sizeof(words));
+		at += sizeof(words);
+	}
+	if (segment->has_times) {
+		memcpy(options + at, times, sizeof(times));
+		at += sizeof(times);
+	}
+	if (segment->has_scale) {
+		const uint8_t scale[4] = { 1, 3, 3, segment->scale };
+
+		memcpy(options + at, scale, sizeof(scale));
+		at += sizeof(scale);
+	}
+	return at;
+}
+
+size_t
+make_tcp_segment(uint8_t *frame, const struct make_ends *ends, const struct make_segment *segment)
+{
+	struct rte_tcp_hdr tcp = {
+		.src_port = rte_cpu_to_be_16(segment->source_port),
+		.dst_port = rte_cpu_to_be_16(segment->destination_port),
+		.sent_seq = rte_cpu_to_be_32(segment->sequence),
+		.recv_ack = rte_cpu_to_be_32(segment->acknowledged),
+		.tcp_flags = segment->flags,
+		.rx_win = rte_cpu_to_be_16(segment->window),
+	};
+	uint8_t bytes[sizeof(tcp) + MAKE_OPTIONS_LIMIT];
+	size_t length = sizeof(tcp) + put_options(bytes + sizeof(tcp), segment), offset;
+
+	tcp.data_off = (uint8_t)(length / 4 << 4);
+	memcpy(bytes, &tcp, sizeof(tcp));
+	tcp.cksum = checksum_of(pseudo_header(ends, IPPROTO_TCP, length), bytes, length);
+	memcpy(bytes, &tcp, sizeof(tcp));
+	offset = put_ip(frame, ends, IPPROTO_TCP, hops_of(ends), length);
+	memcpy(frame + offset, bytes, length);
+	return offset + length;
 }
 
 static size_t

@@ -8,6 +8,7 @@
 #define WEFT_PACKET_MAKE_H
 
 #include <rte_ether.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,23 @@ size_t make_tcp(uint8_t *frame, const struct make_ends *ends, uint16_t source_po
 	uint16_t destination_port, uint32_t sequence, uint32_t acknowledged, uint8_t flags);
 size_t make_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,
 	uint16_t destination_port, const void *payload, size_t length);
+
+/* A TCP segment without data; host order. */
+struct make_segment {
+	uint16_t source_port, destination_port;
+	uint32_t sequence, acknowledged;
+	uint16_t window;
+	uint8_t flags;
+	uint8_t scale; /* has_scale: of windows (RFC 7323, 2.2) */
+	uint16_t mss;  /* 0: not said */
+	bool has_scale;
+	bool has_sack; /* SACK permitted (RFC 2018, 2) */
+	bool has_times;
+	uint32_t time, echo; /* has_times: TSval, TSecr (RFC 7323, 3.2) */
+};
+
+size_t make_tcp_segment(
+	uint8_t *frame, const struct make_ends *ends, const struct make_segment *segment);
 
 /* The same for what is longer: a buffer of MAKE_LONG_SIZE bytes; cut at MAKE_LONG_LIMIT. */
 size_t make_long_udp(uint8_t *frame, const struct make_ends *ends, uint16_t source_port,

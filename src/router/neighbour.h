@@ -35,6 +35,9 @@
 
 #define NEIGHBOUR_QUEUE 16       /* packets that wait for one */
 #define NEIGHBOUR_QUEUE_ALL 1024 /* that wait in one network */
+#define NEIGHBOUR_ASK_RATE 1000  /* a second and network: of those that did not answer at once */
+#define NEIGHBOUR_ASK_BURST 250
+#define NEIGHBOUR_QUEUE_LARGE 32 /* what a large buffer counts for among them: there are few */
 
 /* RFC 4861, 10, in seconds */
 #define NEIGHBOUR_REACHABLE_S 30

@@ -4,14 +4,31 @@
 #include "graph/trace.h"
 #include "router/neighbour_table.h"
 
+/* How many packets one that waits counts for, by the buffers that it keeps from others. */
+static unsigned
+weight_of(const struct rte_mbuf *packet)
+{
+	unsigned weight = 0;
+
+	for (; packet != NULL; packet = packet->next)
+		weight += packet->buf_len > PACKET_HEADROOM + PACKET_SMALL_ROOM
+				  ? NEIGHBOUR_QUEUE_LARGE
+				  : 1;
+	return weight;
+}
+
 void
 neighbour_take_waiting(struct neighbour *entry, struct waiting *waiting)
 {
+	unsigned weight = 0;
+
 	waiting->count = entry->n_queued;
 	if (entry->n_queued == 0)
 		return;
 	memcpy(waiting->packets, entry->queue, entry->n_queued * sizeof(entry->queue[0]));
-	atomic_fetch_sub(&entry->network->queued, entry->n_queued);
+	for (unsigned i = 0; i < entry->n_queued; i++)
+		weight += weight_of(entry->queue[i]);
+	atomic_fetch_sub(&entry->network->queued, weight);
 	entry->n_queued = 0;
 }
 
@@ -37,23 +54,43 @@ neighbour_refuse(struct worker *worker, struct vport *egress, struct rte_mbuf *p
 /* ---- sending -----------------------------------------------------------------------------------
  */
 
+/* All networks together leave half of the common buffers to packets that do not wait. */
+static bool
+leaves_buffers(const struct packet_pools *pools, const struct rte_mempool *pool)
+{
+	return (pool != pools->small && pool != pools->large) ||
+	       rte_mempool_avail_count(pool) >= pool->size / 2;
+}
+
+/* Under the lock. Whether the packet may wait, when others of the same weight do not any more. */
+static bool
+may_wait(const struct worker *worker, const struct neighbour *entry, const struct rte_mbuf *packet,
+	unsigned freed)
+{
+	return atomic_load(&entry->network->queued) + weight_of(packet) <=
+		       NEIGHBOUR_QUEUE_ALL + freed &&
+	       leaves_buffers(&worker->pools, packet->pool);
+}
+
 /* Under the lock. Returns the packet that has to give way, or NULL. RFC 4861, 7.2.2: the oldest
  * one of the same neighbour. */
 static struct rte_mbuf *
-put_waiting(struct neighbour *entry, struct rte_mbuf *packet)
+put_waiting(struct worker *worker, struct neighbour *entry, struct rte_mbuf *packet)
 {
-	struct rte_mbuf *oldest = entry->queue[0];
-	bool crowded = atomic_load(&entry->network->queued) >= NEIGHBOUR_QUEUE_ALL;
+	struct rte_mbuf *oldest = entry->n_queued > 0 ? entry->queue[0] : NULL;
+	unsigned freed = oldest != NULL ? weight_of(oldest) : 0;
 
-	if (entry->n_queued < NEIGHBOUR_QUEUE && !crowded) {
+	if (entry->n_queued < NEIGHBOUR_QUEUE && may_wait(worker, entry, packet, 0)) {
 		entry->queue[entry->n_queued++] = packet;
-		atomic_fetch_add(&entry->network->queued, 1);
+		atomic_fetch_add(&entry->network->queued, weight_of(packet));
 		return NULL;
 	}
-	if (entry->n_queued == 0)
+	if (oldest == NULL || !may_wait(worker, entry, packet, freed))
 		return packet;
 	memmove(entry->queue, entry->queue + 1, (entry->n_queued - 1u) * sizeof(packet));
 	entry->queue[entry->n_queued - 1] = packet;
+	atomic_fetch_add(&entry->network->queued, weight_of(packet));
+	atomic_fetch_sub(&entry->network->queued, freed);
 	return oldest;
 }
 
@@ -92,7 +129,7 @@ wait_for(struct worker *worker, struct vport *egress, struct neighbour *entry,
 	tell(worker, egress, entry, packet,
 		begins ? "is not known: asked for; the packet waits"
 		       : "has been asked for; the packet waits");
-	loser = put_waiting(entry, packet);
+	loser = put_waiting(worker, entry, packet);
 	neighbour_unlock();
 	if (loser != NULL)
 		packet_drop(worker, egress, DROP_NEIGHBOR_QUEUE, loser);

@@ -3,7 +3,7 @@
 #include "graph/engine.h"
 #include "router/neighbour_table.h"
 
-#define DUE_BATCH 256
+#define DUE_BATCH 32 /* packets of others wait for one batch */
 
 /* ---- timers, on worker 0 -----------------------------------------------------------------------
  */
@@ -20,6 +20,16 @@ remove_or_rest(struct neighbour *entry, uint32_t second)
 		neighbour_enter(entry, NEIGHBOUR_NONE, second, 0);
 	else if (neighbour_take_out(entry) && entry->network != NULL)
 		atomic_fetch_sub(&entry->network->neighbours, 1);
+}
+
+/* Under the lock. A flood to addresses where nobody is would have everybody asked again and again,
+ * on the time of all networks: they are asked less often, and fail as soon. */
+static bool
+may_ask(const struct worker *worker, struct neighbour *entry)
+{
+	return entry->network != NULL &&
+	       rate_allows(&entry->network->asked_again, worker->now,
+		       UINT64_C(1000000000) / NEIGHBOUR_ASK_RATE, NEIGHBOUR_ASK_BURST);
 }
 
 /* Under the lock. Returns what is to be asked: 0 nobody, 1 everybody, 2 the neighbour alone. */
@@ -74,6 +84,8 @@ run_due(struct worker *worker, void *argument)
 		if (entry->id == due->ids[i] && !entry->removed && deadline != 0 &&
 			deadline <= second)
 			asked = expire(entry, second, &waiting);
+		if (asked == 1 && !may_ask(worker, entry))
+			asked = 0;
 		neighbour_unlock();
 		for (unsigned j = 0; j < waiting.count && vport != NULL; j++)
 			neighbour_refuse(worker, vport, waiting.packets[j]);

@@ -304,6 +304,7 @@ device_free(struct weft_device *device)
 const struct device_class tunnel_class = {
 	.name = "tunnel",
 	.process = tunnel_input,
+	.tells_whose = true,
 	.prepare = prepare,
 	.commit = commit,
 	.discard = discard,

@@ -415,9 +415,12 @@ process(struct worker *worker, struct rte_mbuf *packet)
 	}
 	port = tunnel_port_of(vport);
 	live = tunnel_live_of(port->owner);
-	if (port->vni != 0)
+	if (port->vni != 0) {
 		go_out(worker, vport, live, packet);
-	else if (likely(packet_meta(packet)->gso != PACKET_GSO_UDP))
+		return;
+	}
+	share_note(&worker->sharing, port->owner->network);
+	if (likely(packet_meta(packet)->gso != PACKET_GSO_UDP))
 		come_in(worker, vport, live, packet);
 	else
 		come_in_cut(worker, vport, live, packet);

@@ -9,6 +9,7 @@
 #include "firewall/firewall_objects.h"
 #include "fuzz_packet.h"
 #include "graph/punt.h"
+#include "packet/icmp.h"
 #include "packet/make.h"
 
 #include <rte_tcp.h>
@@ -24,6 +25,9 @@ static uint64_t now = 1000 * SECOND;
 static struct weft_network *network;
 static struct weft_device *firewall;
 static struct weft_nic *nics[2];
+/* What came out last at each side: answers are made of it, for nobody can guess a cookie. */
+static uint8_t last[2][FRAME_LIMIT];
+static size_t last_length[2];
 
 static void
 require(bool holds, const char *what)
@@ -54,12 +58,15 @@ static void
 run(void)
 {
 	uint8_t frame[FRAME_LIMIT];
+	size_t length;
 
 	for (unsigned i = 0; weft_run(weft) > 0; i++)
 		require(i < 10000, "it never ends");
 	for (unsigned side = 0; side < 2; side++)
-		while (weft_nic_receive(nics[side], frame, sizeof(frame)) > 0)
-			;
+		while ((length = weft_nic_receive(nics[side], frame, sizeof(frame))) > 0) {
+			last_length[side] = length < sizeof(frame) ? length : sizeof(frame);
+			memcpy(last[side], frame, last_length[side]);
+		}
 	weft_poll(weft);
 }
 
@@ -83,14 +90,23 @@ set_rules(struct weft_change *change, uint8_t choice)
 		.source_rate = { choice & 16 ? 2 : 0, 60, 0 },
 	};
 	const struct weft_rule rules[] = {
-		{ .name = "a", .from = in, .n_from = 1, .log = true, .limit = &limit },
+		{ .name = "a",
+			.from = in,
+			.n_from = 1,
+			.log = true,
+			.limit = &limit,
+			.helper = choice & 1 ? WEFT_HELPER_FTP : WEFT_HELPER_TFTP },
 		{ .name = "b",
 			.from = out,
 			.n_from = 1,
 			.to_port = &low,
 			.n_to_port = 1,
 			.from_port_set = choice & 1 ? "ports" : NULL,
-			.timeout = choice / 4 },
+			.timeout = choice / 4,
+			.fields = choice & 6 ? WEFT_RULE_PROTOCOL : 0,
+			.protocol = IPPROTO_TCP,
+			.syn_proxy = choice & 2,
+			.helper = choice & 4 ? WEFT_HELPER_FTP : WEFT_HELPER_NONE },
 		{ .name = "c", .action = WEFT_RULE_REJECT, .to_set = "set" },
 		{ .name = "d",
 			.states = WEFT_STATE_INVALID | WEFT_STATE_RELATED,
@@ -254,13 +270,123 @@ make(struct input *input, unsigned side, uint8_t frame[FRAME_LIMIT])
 	return length;
 }
 
+/* What of the last segment at a side an answer needs; false: it was none. */
+static bool
+read_last(unsigned side, struct fields *fields, struct tcp_segment *segment)
+{
+	struct rte_mbuf *packet = packet_from_bytes(&pools, last[side], last_length[side]);
+	bool is_tcp = packet != NULL && fields_read(packet, fields) == FIELDS_OK &&
+		      tcp_segment_read(segment, packet, fields);
+
+	rte_pktmbuf_free(packet);
+	return is_tcp;
+}
+
+/* Some of what FTP says, behind a segment. */
+static size_t
+add_line(uint8_t frame[FRAME_LIMIT], size_t length, uint32_t which)
+{
+	static const char *const lines[] = { "PORT 10,0,0,1,4,1\r\n", "PASV\r\n", "EPSV\r\n",
+		"227 Entering Passive Mode (10,0,0,1,4,2).\r\n", "229 x (|||1026|)\r\n",
+		"EPRT |1|10.1.0.1|1025|\r\n", "EPRT |2|2001::1|1027|\r\n", "PORT 10,1,0,",
+		"1,4,7\r\n", "PORT 10,0,0,001,004,001\r\n" };
+	const char *line = lines[which % 16 % RTE_DIM(lines)];
+	unsigned l3 = frame[12] == 0x81 ? 18 : 14;
+	bool six = frame[l3] >> 4 == 6;
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(frame + l3);
+	struct rte_ipv6_hdr *ip6 = (struct rte_ipv6_hdr *)(frame + l3);
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(frame + l3 + (six ? 40 : 20));
+
+	if (which % 16 >= RTE_DIM(lines))
+		return length;
+	memcpy(frame + length, line, strlen(line));
+	length += strlen(line);
+	tcp->cksum = 0;
+	if (six) {
+		ip6->payload_len = rte_cpu_to_be_16((uint16_t)(length - l3 - 40));
+		tcp->cksum = rte_ipv6_udptcp_cksum(ip6, tcp);
+	} else {
+		ip->total_length = rte_cpu_to_be_16((uint16_t)(length - l3));
+		ip->hdr_checksum = 0;
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+		tcp->cksum = rte_ipv4_udptcp_cksum(ip, tcp);
+	}
+	return length;
+}
+
+/* A segment that answers the last one, nearly; 0: there was none. */
+static size_t
+make_answer(struct input *input, unsigned side, uint8_t frame[FRAME_LIMIT])
+{
+	struct make_ends ends = { .source_mac = { { 2, 0, 0, 0, (uint8_t)side, 1 } },
+		.destination_mac = { { 2, 0, 0, 0, !side, 1 } } };
+	struct make_segment answer = { 0 };
+	struct tcp_segment segment;
+	struct fields fields;
+	uint8_t options = take(input), near = take(input);
+
+	if (!read_last(side, &fields, &segment))
+		return 0;
+	ends.family = fields.family;
+	ends.vlan = fields.vlan;
+	memcpy(ends.source, fields.to_ip, sizeof(ends.source));
+	memcpy(ends.destination, fields.from_ip, sizeof(ends.destination));
+	answer.source_port = fields.to_port;
+	answer.destination_port = fields.from_port;
+	answer.sequence = segment.acknowledgment + (near & 3) - (near >> 2 & 1);
+	answer.acknowledged = segment.sequence + segment.length + (near >> 3 & 3) -
+			      !(segment.flags & (RTE_TCP_SYN_FLAG | RTE_TCP_FIN_FLAG)) + 1 -
+			      (near >> 5 & 1);
+	answer.flags = take(input);
+	answer.window = (uint16_t)(take(input) * 257);
+	answer.mss = options & 1 ? 1000 : 0;
+	answer.has_sack = options & 2;
+	answer.has_times = options & 4;
+	answer.has_scale = options & 8;
+	answer.scale = options >> 4;
+	answer.time = take(input);
+	return add_line(frame, make_tcp_segment(frame, &ends, &answer), answer.time);
+}
+
+/* Somebody on its way says that the last packet at a side was too long; 0: there was none. */
+static size_t
+make_error(unsigned side, uint8_t frame[FRAME_LIMIT])
+{
+	static const uint8_t who[16] = { 192, 0, 2, 1 };
+	struct rte_mbuf *packet = packet_from_bytes(&pools, last[side], last_length[side]), *error;
+	struct fields fields;
+	size_t length = 0;
+
+	if (packet != NULL && fields_read(packet, &fields) == FIELDS_OK && fields.family != 0) {
+		error = fields.family == 4 ? icmp4_error(&pools, packet, fields.l3,
+						     ICMP4_UNREACHABLE, ICMP4_TOO_BIG, 1400, who)
+					   : icmp6_error(&pools, packet, fields.l3, ICMP6_TOO_BIG,
+						     0, 1400, who);
+		if (error != NULL) {
+			length = rte_pktmbuf_pkt_len(error);
+			packet_copy_bytes(frame, error, (unsigned)length);
+		}
+		rte_pktmbuf_free(error);
+	}
+	rte_pktmbuf_free(packet);
+	return length;
+}
+
 static void
-put(struct input *input, unsigned side, bool raw)
+put(struct input *input, unsigned side, bool raw, bool answers)
 {
 	uint8_t frame[FRAME_LIMIT];
 	size_t length;
 
-	if (raw) {
+	if (raw && answers) {
+		length = make_error(side, frame);
+		if (length == 0)
+			return;
+	} else if (answers) {
+		length = make_answer(input, side, frame);
+		if (length == 0)
+			return;
+	} else if (raw) {
 		length = 14 + take(input) * 4u;
 		if (length > input->size)
 			length = input->size;
@@ -330,7 +456,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t what = take(&input);
 
 		if (what < 200)
-			put(&input, what & 1, what % 8 == 7);
+			put(&input, what & 1, what % 16 == 7 || what % 16 > 13,
+				what % 8 > 3 && what % 16 != 7);
 		else if (what < 230)
 			configure(what, take(&input));
 		else if (what < 250)

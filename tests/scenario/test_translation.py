@@ -4,6 +4,7 @@ stack at all ends. By a transparent firewall on the wire outside the router, and
 the router itself."""
 import contextlib
 import errno
+import re
 import socket
 import threading
 
@@ -445,3 +446,23 @@ def test_endpoint_independent_mapping(space, firewall, workers):
 			assert data == b"back" and source_ == peer.getsockname()
 			host.sendto(b"again", source_)
 			assert peer.recvfrom(100) == (b"again", mapped)
+
+
+def test_blocks_of_ports(space):
+	"""An event tells which ports a host has; its connections have no others."""
+	weftd = space.start_weftd(routed(space, [{**MASQUERADE, "port-block": 128, "protocol": "ipv4"}]))
+	inside, other, outside = (space.namespace(word) for word in ("in", "in2", "out"))
+	inside.reaches("10.0.0.1")
+	with weftd.events() as events, Server(outside, 80) as server:
+		expect_ping(inside, "192.0.2.10")
+		found = harness.wait_until(lambda: next((event for event in events
+			if event["kind"] == "port-block"), None), what="the event")
+		has = re.fullmatch(r"10.0.0.10 has ports (\d+)-(\d+) of 192.0.2.1", found["text"])
+		assert has and found["object"] == "red/fw", found
+		first, last = map(int, has.groups())
+		assert last - first == 127
+		for _ in range(20):
+			expect_served(inside, "tcp", "192.0.2.10", 80, server, "192.0.2.1")
+		assert all(first <= port <= last for _, port in server.peers["tcp"]), server.peers
+		expect_served(other, "udp", "192.0.2.10", 80, server, "192.0.2.1")
+		assert not first <= server.peers["udp"][-1][1] <= last

@@ -407,6 +407,59 @@ malformed_quotes_ip6(void **state)
 	assert_false(read_flow(make_error6(1, 60, "3b01010400000000", 0), true));
 }
 
+#define COLLIDING 2048
+#define BUCKETS 256
+
+static struct flow
+flow_of_number(uint8_t family, uint32_t number)
+{
+	struct flow made = { .family = family, .protocol = 17, .domain = DOMAIN, .to_port = 53 };
+
+	memcpy(made.from_ip, &number, sizeof(number));
+	made.from_port = (uint16_t)(number * 7);
+	made.to_ip[0] = 10;
+	return made;
+}
+
+/* Of these flows, how many come together in the fullest of the buckets. */
+static unsigned
+fullest(const struct flow *flows, const struct hash_key *key)
+{
+	unsigned counts[BUCKETS] = { 0 }, most = 0;
+
+	for (unsigned i = 0; i < COLLIDING; i++) {
+		unsigned count = ++counts[flow_hash(&flows[i], key) % BUCKETS];
+
+		most = count > most ? count : most;
+	}
+	return most;
+}
+
+/* Flows chosen to collide under one key, by whoever knows the code, spread under any other. */
+static void
+collisions_need_the_key(void **state)
+{
+	static struct flow flows[COLLIDING];
+	struct hash_key guessed, own;
+
+	(void)state;
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		unsigned n = 0;
+
+		hash_key_random(&guessed);
+		for (uint32_t number = 0; n < COLLIDING; number++) {
+			flows[n] = flow_of_number(family, number);
+			n += flow_hash(&flows[n], &guessed) % BUCKETS == 0;
+		}
+		assert_int_equal(fullest(flows, &guessed), COLLIDING);
+		for (unsigned i = 0; i < 100; i++) {
+			hash_key_random(&own);
+			/* eight on average; more than 36 in one of them once in 10^9 tries */
+			assert_in_range(fullest(flows, &own), 9, 36);
+		}
+	}
+}
+
 static int
 teardown(void **state)
 {
@@ -423,6 +476,7 @@ main(void)
 		cmocka_unit_test_teardown(by_addresses, teardown),
 		cmocka_unit_test_teardown(fragments, teardown),
 		cmocka_unit_test(hashes),
+		cmocka_unit_test(collisions_need_the_key),
 		cmocka_unit_test_teardown(errors_quote, teardown),
 		cmocka_unit_test_teardown(errors_quote_echo, teardown),
 		cmocka_unit_test_teardown(malformed_quotes, teardown),

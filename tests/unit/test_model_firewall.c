@@ -81,7 +81,9 @@ rules_become_those_of_the_library(void **state)
 		"          - { name: h, accept: tcp, timeout: 90s, limit: { connections: 100, "
 		"per-source: 10, rate: 500/s, burst: 50, source-rate: 3/m } }\n"
 		"          - { name: i, accept: udp, limit: { rate: 7/h }, from-port: 53, "
-		"from-port-set: web, to-port-set: web }\n");
+		"from-port-set: web, to-port-set: web }\n"
+		"          - { name: j, accept: tcp, to-port: 80, syn-proxy: true, "
+		"helper: ftp }\n");
 	const struct lyd_node *node = firewall_of(configuration);
 	struct weft_firewall_config config;
 	struct arena memory = { 0 };
@@ -95,7 +97,10 @@ rules_become_those_of_the_library(void **state)
 	assert_int_equal(config.tcp_timeout, 2);
 	assert_int_equal(config.connection_limit, 262144);
 	assert_true(config.keep && config.accept_invalid);
-	assert_int_equal(count, 9);
+	assert_int_equal(count, 10);
+	assert_true(rules[9].syn_proxy && !rules[0].syn_proxy);
+	assert_int_equal(rules[9].helper, WEFT_HELPER_FTP);
+	assert_int_equal(rules[0].helper, WEFT_HELPER_NONE);
 	assert_int_equal(rules[0].fields, WEFT_RULE_ETHERTYPE);
 	assert_int_equal(rules[0].ethertype, 0x0806);
 	assert_string_equal(b->name, "b");
@@ -192,7 +197,7 @@ translations_of_a_router(void **state)
 		"        router: r1\n"
 		"        translations:\n"
 		"          - { name: a, masquerade: true, to: wan, ports: 2000-3000, "
-		"mapping: endpoint-independent, filtering: address }\n"
+		"mapping: endpoint-independent, filtering: address, port-block: 256 }\n"
 		"          - { name: b, source: 192.0.2.8/30, to: [wan, lan], to-ip: 10.9.0.0/16 "
 		"}\n"
 		"          - { name: c, destination: 10.0.0.10, to-ip: 192.0.2.1, answer: true }\n"
@@ -212,6 +217,7 @@ translations_of_a_router(void **state)
 	assert_true(list[0].endpoint_independent);
 	assert_int_equal(list[0].filtering, WEFT_FILTER_ADDRESS);
 	assert_false(list[1].endpoint_independent);
+	assert_int_equal(list[0].port_block, 256);
 	assert_int_equal(list[0].ports.first, 2000);
 	assert_int_equal(list[1].match.n_to, 2);
 	/* what is translated to, and whom it is for; not where else things go */
@@ -305,6 +311,18 @@ static const struct {
 		"any" },
 	{ RULE("name: a, drop: any, stateless: true"), "12:46", "stateless says nothing",
 		"remove" },
+	{ RULE("name: a, accept: udp, syn-proxy: true"), "12:48", "syn-proxy cannot stand",
+		"accept: tcp" },
+	{ RULE("name: a, accept: udp, helper: ftp"), "12:45", "helper: ftp cannot stand",
+		"accept: tcp" },
+	{ RULE("name: a, accept: tcp, helper: tftp"), "12:45", "helper: tftp cannot stand",
+		"accept: udp" },
+	{ RULE("name: a, accept: udp, stateless: true, helper: tftp"), "12:62",
+		"stateless makes none", "remove one" },
+	{ RULE("name: a, drop: tcp, syn-proxy: true"), "12:46", "syn-proxy cannot stand",
+		"accept: tcp" },
+	{ RULE("name: a, accept: tcp, stateless: true, syn-proxy: true"), "12:65",
+		"stateless does not", "remove one" },
 	{ RULE("name: a, drop: tcp, limit: { connections: 5 }"), "12:35", "drop makes none",
 		"with the rule that accepts" },
 	{ RULE("name: a, accept: tcp, stateless: true, timeout: 5s"), "12:63",
@@ -347,6 +365,12 @@ static const struct {
 		"filtering is of mappings", "mapping:" },
 	{ TRANSLATION("name: a, destination: 10.0.0.1, mapping: endpoint-independent"), "12:56",
 		"mapping goes with source", NULL },
+	{ TRANSLATION("name: a, source: 192.0.2.1, port-block: 100"), "12:55", "a multiple of 64",
+		"write 64" },
+	{ TRANSLATION("name: a, source: 192.0.2.1, ports: 1024-1100, port-block: 128"), "12:73",
+		"hold no block of 128", NULL },
+	{ TRANSLATION("name: a, destination: 10.0.0.1, port-block: 64"), "12:59",
+		"port-block goes with source", NULL },
 	{ BEFORE "        router: r1\n        inside: lan\n", "11:17", "without a router", NULL },
 	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n"
 		 "        translations: [{ name: a, source: 1.2.3.4 }]\n",

@@ -212,6 +212,42 @@ test_forwarded(void **state)
 	each_family(state, check_forwarded);
 }
 
+/* Which ports is told by a set, and so it can change. */
+static void
+check_forwarded_by_set(struct bench *bench, const struct family *f)
+{
+	struct weft_prefix host = prefix_of(f->host);
+	const struct weft_port_range first = { 8000, 8100 }, second = { 9000, 9000 };
+	const struct weft_translation web = { .match = { .name = "web", .to_port_set = "public" },
+		.kind = WEFT_TRANSLATE_DESTINATION,
+		.addresses = &host,
+		.n_addresses = 1,
+		.ports = { 80, 80 } };
+	struct weft_network *network = bench->router.network;
+	struct weft_change *change = weft_change_begin(lab);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+
+	weft_port_set_add(change, network, "public", &first, 1);
+	lab_commit(change);
+	translate(bench, &web, 1, NULL, 0);
+	cross(bench, WAN, 0, frame, udp_between(bench, WAN, f->own, 5000, 8080, frame), got);
+	assert_address(got, f->family, false, f->host);
+	assert_int_equal(port_at(got, f->family, 2), 80);
+	change = weft_change_begin(lab);
+	weft_port_set_update(change, network, "public", &second, 1);
+	lab_commit(change);
+	cross(bench, WAN, 0, frame, udp_between(bench, WAN, f->own, 5001, 9000, frame), got);
+	assert_int_equal(port_at(got, f->family, 2), 80);
+	put_frame(&bench->router, WAN, frame, udp_between(bench, WAN, f->own, 5002, 8080, frame));
+	lab_expect_nothing(bench->router.nics[0]);
+}
+
+static void
+test_forwarded_by_set(void **state)
+{
+	each_family(state, check_forwarded_by_set);
+}
+
 static void
 check_refused(struct bench *bench, const struct family *f)
 {
@@ -461,6 +497,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_masquerade),
 		TEST(test_forwarded),
+		TEST(test_forwarded_by_set),
 		TEST(test_refused),
 		TEST(test_lost),
 		TEST(test_claimed),

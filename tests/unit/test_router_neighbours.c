@@ -747,6 +747,99 @@ test_unknown_option_to_a_group(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, lab_open, lab_close_routers)
 
+/* UDP over IPv4 that no small buffer holds. */
+static size_t
+make_large_udp(uint8_t frame[BUFFER], const struct make_ends *ends)
+{
+	size_t length = make_udp(frame, ends, 1000, 2000, "payload", 7), large = 3000;
+	struct rte_ipv4_hdr *ip = (void *)(frame + RTE_ETHER_HDR_LEN);
+	struct rte_udp_hdr *udp = (void *)(ip + 1);
+
+	memset(frame + length, 0, large - length);
+	ip->total_length = rte_cpu_to_be_16((uint16_t)(large - RTE_ETHER_HDR_LEN));
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(large - RTE_ETHER_HDR_LEN - sizeof(*ip)));
+	udp->dgram_cksum = 0;
+	return large;
+}
+
+/* Packets in large buffers, of which there are few, wait for nobody beyond a 32nd of what small
+ * ones may; and they come out in order when the neighbour answers. */
+static void
+test_large_packets_that_wait(void **state)
+{
+	const struct weft_router_port_config jumbo = { .mtu = 9000 };
+	struct bench_router router = lab_router("large", &jumbo);
+	uint8_t frame[BUFFER];
+	const unsigned most = NEIGHBOUR_QUEUE_ALL / NEIGHBOUR_QUEUE_LARGE;
+	unsigned before = rte_mempool_in_use_count(lab->pools.large), came = 0;
+	char to[32];
+
+	lab_wait(ANNOUNCED_TICKS);
+	quiet(&router);
+	for (unsigned station = 20; station < 60; station++) {
+		struct make_ends ends;
+
+		snprintf(to, sizeof(to), "10.1.0.%u", station);
+		ends = ends_from_station(&router, 0, 5, to);
+		put_frame(&router, 0, frame, make_large_udp(frame, &ends));
+	}
+	assert_int_equal(rte_mempool_in_use_count(lab->pools.large) - before, most);
+	assert_int_equal(atomic_load(&router.network->queued), NEIGHBOUR_QUEUE_ALL);
+	quiet(&router);
+	for (unsigned station = 20; station < 60; station++) {
+		answer_as(&router, 1, station, 4);
+		while (take_frame(&router, 1, frame) > 0)
+			came += ethertype_of(frame) == RTE_ETHER_TYPE_IPV4;
+	}
+	assert_int_equal(came, most);
+	assert_int_equal(atomic_load(&router.network->queued), 0);
+	assert_int_equal(rte_mempool_in_use_count(lab->pools.large), before);
+}
+
+/* Frames that ask, of those that have come out. */
+static unsigned
+questions(const struct bench_router *router)
+{
+	uint8_t frame[BUFFER];
+	unsigned count = 0;
+
+	while (take_frame(router, 1, frame) > 0)
+		count += ethertype_of(frame) == RTE_ETHER_TYPE_IPV6;
+	return count;
+}
+
+/* A flood to addresses where nobody is has everybody asked at once for each of them, but again
+ * only so often; and they fail in time. */
+static void
+test_many_that_are_silent(void **state)
+{
+	struct bench_router router = lab_router("silent", NULL);
+	const unsigned many = 3 * NEIGHBOUR_ASK_BURST;
+	unsigned asked = 0;
+	char to[48];
+
+	lab_wait(ANNOUNCED_TICKS);
+	quiet(&router);
+	for (unsigned i = 0; i < many; i++) {
+		struct make_ends ends;
+		uint8_t frame[MAKE_SIZE];
+
+		snprintf(to, sizeof(to), "2001:db8:1::%x", 0x1000 + i);
+		ends = ends_from_station(&router, 0, 5, to);
+		put_frame(&router, 0, frame, make_udp(frame, &ends, 1000, 2000, "payload", 7));
+		asked += questions(&router);
+	}
+	assert_int_equal(asked, many);
+	lab_wait(NEIGHBOUR_RETRANS_S);
+	assert_in_range(questions(&router), NEIGHBOUR_ASK_BURST / 2, NEIGHBOUR_ASK_BURST + 1);
+	lab_wait(NEIGHBOUR_TRIES * NEIGHBOUR_RETRANS_S);
+	quiet(&router);
+	/* but for errors to who sent it all, who has not said where it is */
+	assert_in_range(atomic_load(&router.network->queued), 0, NEIGHBOUR_QUEUE);
+}
+
 int
 main(void)
 {
@@ -767,6 +860,8 @@ main(void)
 		TEST(redirect),
 		TEST(silence),
 		TEST(unknown_option_to_a_group),
+		TEST(large_packets_that_wait),
+		TEST(many_that_are_silent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

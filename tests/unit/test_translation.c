@@ -786,6 +786,225 @@ test_mappings_used_up(void **state)
 	assert_in_range(port_outside(&bench, &names[0], "10.0.0.9", "10.1.0.1"), 2000, 2003);
 }
 
+/* ---- other protocols with ports -----------------------------------------------------------------
+ */
+
+/* A DCCP request (RFC 4340, 5.1), or what SCTP sends. */
+static size_t
+transport_frame(uint8_t *frame, const struct names *n, const char *host, uint8_t protocol)
+{
+	struct make_ends ends = ends_between(IN, host, n->server);
+	size_t length = make_tcp(frame, &ends, 5000, 80, 0, 0, 0), rest;
+	uint8_t *ip = frame + 14, *l4 = ip + header_of(n->family);
+	uint32_t sum;
+
+	rest = length - 14 - header_of(n->family);
+	memset(l4 + 4, 0, rest - 4);
+	ip[n->family == 4 ? 9 : 6] = protocol;
+	if (n->family == 4) {
+		memset(ip + 10, 0, 2);
+		*(uint16_t *)(void *)(ip + 10) = (uint16_t)~rte_raw_cksum(ip, 20);
+	}
+	if (protocol == IPPROTO_SCTP) {
+		memset(l4 + 8, 0x5a, 4); /* CRC32c: of what is behind the IP header alone */
+		return length;
+	}
+	l4[4] = 5; /* data offset, words */
+	l4[8] = 1; /* request, long sequence numbers */
+	sum = rte_raw_cksum(l4, rest);
+	sum += n->family == 4 ? rte_ipv4_phdr_cksum((const struct rte_ipv4_hdr *)(void *)ip, 0)
+			      : rte_ipv6_phdr_cksum((const struct rte_ipv6_hdr *)(void *)ip, 0);
+	sum = (sum & 0xffff) + (sum >> 16);
+	*(uint16_t *)(void *)(l4 + 6) = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+	return length;
+}
+
+static void
+check_other_transports(const struct names *n)
+{
+	struct weft_prefix pool = prefix_of(n->outside);
+	const struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1,
+		.ports = { 2000, 3000 } } };
+	struct bench_firewall bench = translating(list, 1);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+	uint16_t first;
+	size_t length;
+
+	/* pass() looks at the checksum */
+	length = transport_frame(frame, n, n->host, IPPROTO_DCCP);
+	assert_sound(frame + 14, length - 14);
+	pass(&bench, IN, OUT, frame, length, got);
+	assert_address(got, n->family, true, n->outside);
+	first = port_at(got, n->family, 0);
+	assert_in_range(first, 2000, 3000);
+	pass(&bench, IN, OUT, frame, transport_frame(frame, n, n->other_host, IPPROTO_DCCP), got);
+	assert_int_not_equal(port_at(got, n->family, 0), first);
+	/* only its address */
+	length = transport_frame(frame, n, n->host, IPPROTO_SCTP);
+	put(&bench, IN, frame, length);
+	assert_int_equal(weft_nic_receive(bench.nics[OUT], got, sizeof(got)), length);
+	assert_address(got, n->family, true, n->outside);
+	assert_memory_equal(got + 14 + header_of(n->family), frame + 14 + header_of(n->family),
+		length - 14 - header_of(n->family));
+	/* so there is none for a second one with the same port */
+	put(&bench, IN, frame, transport_frame(frame, n, n->other_host, IPPROTO_SCTP));
+	lab_expect_nothing(bench.nics[OUT]);
+	assert_int_equal(lab_drops(bench.ports[IN], DROP_NO_TRANSLATION), 1);
+}
+
+static void
+test_other_transports(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		check_other_transports(&names[i]);
+		lab_close_routers(state);
+		lab_open(state);
+	}
+}
+
+/* ---- blocks of ports
+ * ------------------------------------------------------------------------------
+ */
+
+static struct port_block_notice block_notices[16];
+static unsigned n_blocks;
+
+static void
+take_block(void *context, struct weft *weft, enum punt_reason reason, struct rte_mbuf *packet)
+{
+	(void)context;
+	(void)weft;
+	(void)reason;
+	assert_true(n_blocks < RTE_DIM(block_notices));
+	memcpy(&block_notices[n_blocks++], rte_pktmbuf_mtod(packet, void *),
+		sizeof(block_notices[0]));
+	rte_pktmbuf_free(packet);
+}
+
+static unsigned
+blocks_told(void)
+{
+	weft_poll(lab);
+	return n_blocks;
+}
+
+/* A datagram from a port of the host to a port of the server; which port it gets, 0: it is lost. */
+static uint16_t
+port_in_block(const struct bench_firewall *bench, const struct names *n, const char *host,
+	uint16_t from_port, uint16_t to_port)
+{
+	struct make_ends ends = ends_between(IN, host, n->server);
+	uint8_t frame[MAKE_SIZE], got[BUFFER];
+
+	put(bench, IN, frame, make_udp(frame, &ends, from_port, to_port, "x", 1));
+	if (weft_nic_receive(bench->nics[OUT], got, sizeof(got)) == 0)
+		return 0;
+	assert_address(got, n->family, true, n->outside);
+	return port_at(got, n->family, 0);
+}
+
+static void
+check_blocks(const struct names *n)
+{
+	struct weft_prefix pool = prefix_of(n->outside);
+	const struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1,
+		.ports = { 2000, 2367 }, /* from 2048 on five blocks */
+		.port_block = 64 } };
+	struct bench_firewall bench = translating(list, 1);
+	const struct port_block_notice *first = &block_notices[0], *second = &block_notices[1];
+	uint16_t port;
+
+	n_blocks = 0;
+	punt_register(lab, PUNT_PORT_BLOCK, take_block, NULL);
+	/* a host has its own; what begins in it is told no more */
+	for (unsigned i = 0; i < 64; i++) {
+		port = port_in_block(&bench, n, n->host, (uint16_t)(5000 + i), 53);
+		assert_int_equal(blocks_told(), 1);
+		assert_in_range(port, first->first, first->last);
+	}
+	assert_true(first->given);
+	assert_int_equal(first->last - first->first, 63);
+	assert_in_range(first->first, 2048, 2304);
+	assert_int_equal(first->first % 64, 0);
+	assert_memory_equal(
+		first->host.inside, prefix_of(n->host).address, n->family == 4 ? 4 : 16);
+	assert_memory_equal(
+		first->host.outside, prefix_of(n->outside).address, n->family == 4 ? 4 : 16);
+	/* when all its ports are used it gets another: of one peer's only, to another they are free
+	 */
+	port = port_in_block(&bench, n, n->host, 6000, 54);
+	assert_in_range(port, first->first, first->last);
+	port = port_in_block(&bench, n, n->host, 6000, 53);
+	assert_int_equal(blocks_told(), 2);
+	assert_in_range(port, second->first, second->last);
+	assert_int_not_equal(second->first, first->first);
+	/* another host has another */
+	port = port_in_block(&bench, n, n->other_host, 5000, 53);
+	assert_int_equal(blocks_told(), 3);
+	assert_in_range(port, block_notices[2].first, block_notices[2].last);
+	/* they are kept for a while, and given back */
+	lab_wait(60);
+	assert_int_equal(connections_of(&bench), 0);
+	port = port_in_block(&bench, n, n->host, 6000, 53);
+	assert_int_equal(blocks_told(), 3);
+	assert_true((port >= first->first && port <= first->last) ||
+		    (port >= second->first && port <= second->last));
+	lab_wait(200);
+	assert_int_equal(blocks_told(), 6);
+	for (unsigned i = 3; i < 6; i++)
+		assert_false(block_notices[i].given);
+	assert_int_equal(port_block_hosts(firewalls_of(lab)->shards[0].blocks), 0);
+}
+
+static void
+test_blocks(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		check_blocks(&names[i]);
+		lab_close_routers(state);
+		lab_open(state);
+	}
+}
+
+/* Nobody gets more than there are, and no host more than four. */
+static void
+test_blocks_used_up(void **state)
+{
+	struct weft_prefix pool = prefix_of("10.1.0.100");
+	const struct weft_translation list[] = { { .match = { .name = "out" },
+		.kind = WEFT_TRANSLATE_SOURCE,
+		.addresses = &pool,
+		.n_addresses = 1,
+		.ports = { 2048, 2431 }, /* six */
+		.port_block = 64,
+		.endpoint_independent = true } };
+	struct bench_firewall bench = translating(list, 1);
+	unsigned passed = 0;
+
+	(void)state;
+	n_blocks = 0;
+	punt_register(lab, PUNT_PORT_BLOCK, take_block, NULL);
+	for (unsigned i = 0; i < 300; i++)
+		passed +=
+			port_in_block(&bench, &names[0], "10.0.0.1", (uint16_t)(5000 + i), 53) != 0;
+	assert_int_equal(passed, 4 * 64);
+	assert_int_equal(blocks_told(), 4);
+	for (unsigned host = 2; host <= 4; host++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "10.0.0.%u", host);
+		assert_int_equal(port_in_block(&bench, &names[0], text, 5000, 53) != 0, host <= 3);
+	}
+	assert_int_equal(blocks_told(), 6);
+	assert_int_equal(lab_drops(bench.ports[IN], DROP_NO_TRANSLATION), 300 - 4 * 64 + 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close_routers)
 
 int
@@ -810,6 +1029,9 @@ main(void)
 		TEST(test_answers6),
 		TEST(test_mappings),
 		TEST(test_mappings_used_up),
+		TEST(test_other_transports),
+		TEST(test_blocks),
+		TEST(test_blocks_used_up),
 		TEST(test_changes),
 	};
 
