@@ -157,6 +157,10 @@ WEFT_API struct weft_network *weft_network_find(struct weft *weft, const char *n
 struct weft_switch_config {
 	uint32_t ageing_s;  /* a learned MAC is forgotten after so many silent seconds; 0: 300 */
 	uint32_t mac_limit; /* learned MACs in this switch; 0: default (8,192) */
+	/* Every frame goes as it is: ports carry all VLANs, whatever they say, untagged and
+	 * priority-tagged frames are of none of them, and link-local groups are forwarded. For
+	 * firewalls of many ports (weft_firewall_guard). Not to be changed. */
+	bool transparent;
 };
 
 WEFT_API struct weft_device *weft_switch_add(struct weft_change *change,

@@ -436,6 +436,8 @@ release_link(struct job *job, const struct plan_item *item)
 static void
 release(struct job *job, const struct plan_item *item)
 {
+	if (is_kind(item, "firewall") || carry_out_is_firewall_port(item))
+		carry_out_turn_firewall(job, item);
 	if (item->before == NULL)
 		return;
 	if (is_kind(item, "link") && (item->after == NULL || moves_link(item)))
@@ -503,8 +505,9 @@ take_away(struct job *job, const struct plan_item *item)
 		carry_out_remove_address_set(job, item);
 	else if (is_kind(item, "port-set"))
 		carry_out_remove_port_set(job, item);
-	else if (is_kind(item, "switch") || is_kind(item, "router") || is_kind(item, "tunnel") ||
-		 is_kind(item, "firewall"))
+	else if (is_kind(item, "firewall"))
+		carry_out_remove_firewall(job, item);
+	else if (is_kind(item, "switch") || is_kind(item, "router") || is_kind(item, "tunnel"))
 		weft_device_remove(job->change, carry_out_device(job, item->network, item->name));
 	else if (is_kind(item, "network"))
 		weft_network_remove(job->change, weft_network_find(job->weft, item->name));
@@ -545,10 +548,10 @@ finish(struct job *job, const struct plan_item *item)
 {
 	if (is_kind(item, "static-mac"))
 		make_static_mac(job, item);
-	if (carry_out_is_router_port(item)) {
+	if (carry_out_is_router_port(item))
 		carry_out_make_peer(job, item);
+	if (carry_out_is_router_port(item) || carry_out_is_firewall_port(item))
 		carry_out_guard_port(job, item);
-	}
 	if (is_kind(item, "firewall")) {
 		carry_out_make_policy(job, item);
 		carry_out_guard(job, item);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Firewalls and address sets. */
 #include "daemon/carry_out_internal.h"
+#include "firewall/firewall.h"
 #include "firewall/firewall_config.h"
 #include "graph/change.h"
 
 #include <errno.h>
 #include <libyang/libyang.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +120,30 @@ carry_out_remove_port_set(struct job *job, const struct plan_item *item)
 /* ---- firewalls ---------------------------------------------------------------------------------
  */
 
+struct weft_device *
+carry_out_firewall(struct job *job, const char *network, const char *name)
+{
+	struct weft_network *found = network != NULL ? weft_network_find(job->weft, network) : NULL;
+
+	return found != NULL && name != NULL ? firewall_find(found, name) : NULL;
+}
+
+static void
+add_firewall(
+	struct job *job, const struct plan_item *item, const struct weft_firewall_config *config)
+{
+	struct weft_network *network = weft_network_find(job->weft, item->network);
+	char name[DEVICE_PORT_SIZE + sizeof(FIREWALL_GUARD_PREFIX)];
+
+	if (!model_firewall_switches(item->after)) {
+		weft_firewall_add(job->change, network, item->name, config);
+		return;
+	}
+	snprintf(name, sizeof(name), FIREWALL_GUARD_PREFIX "%s", item->name);
+	weft_firewall_add(job->change, network, name, config);
+	carry_out_make_bridge(job, item->network, item->name);
+}
+
 void
 carry_out_make_firewall(struct job *job, const struct plan_item *item)
 {
@@ -125,14 +151,21 @@ carry_out_make_firewall(struct job *job, const struct plan_item *item)
 
 	firewall_config_read(item->after, &new);
 	if (item->before == NULL) {
-		weft_firewall_add(
-			job->change, weft_network_find(job->weft, item->network), item->name, &new);
+		add_firewall(job, item, &new);
 		return;
 	}
 	firewall_config_read(item->before, &old);
 	if (!firewall_config_same(&old, &new))
 		weft_firewall_update(
-			job->change, carry_out_device(job, item->network, item->name), &new);
+			job->change, carry_out_firewall(job, item->network, item->name), &new);
+}
+
+void
+carry_out_remove_firewall(struct job *job, const struct plan_item *item)
+{
+	if (model_firewall_switches(item->before))
+		weft_device_remove(job->change, carry_out_device(job, item->network, item->name));
+	weft_device_remove(job->change, carry_out_firewall(job, item->network, item->name));
 }
 
 bool
@@ -150,9 +183,13 @@ carry_out_make_firewall_port(struct job *job, const struct plan_item *item)
 	char device[DEVICE_PORT_SIZE];
 	const char *port;
 
-	if (item->before == NULL && carry_out_split(item->name, device, &port))
+	if (item->before != NULL || !carry_out_split(item->name, device, &port))
+		return;
+	if (model_firewall_switches(lyd_parent(item->after)))
+		carry_out_make_bridge_port(job, item->network, device, port);
+	else
 		weft_firewall_port_add(
-			job->change, carry_out_device(job, item->network, device), port);
+			job->change, carry_out_firewall(job, item->network, device), port);
 }
 
 /* ---- what judges
@@ -191,7 +228,7 @@ set_translations(struct job *job, struct weft_device *device, const struct lyd_n
 void
 carry_out_make_policy(struct job *job, const struct plan_item *item)
 {
-	struct weft_device *device = carry_out_device(job, item->network, item->name);
+	struct weft_device *device = carry_out_firewall(job, item->network, item->name);
 	bool new = item->before == NULL;
 
 	if (device == NULL)
@@ -211,7 +248,7 @@ static void
 guard_all(struct job *job, const struct plan_item *item, const struct lyd_node *node, bool guards)
 {
 	const char *router = model_text(node, "router");
-	struct weft_device *device = carry_out_device(job, item->network, item->name);
+	struct weft_device *device = carry_out_firewall(job, item->network, item->name);
 	const struct lyd_node *port = model_child(
 		model_entry(lyd_parent(node), "routers", router != NULL ? router : ""), "ports");
 
@@ -265,6 +302,8 @@ carry_out_release_firewall(struct job *job, const struct plan_item *item)
 	if (item->before == NULL || !moves(item))
 		return;
 	guard_all(job, item, item->before, false);
+	if (item->after != NULL && model_firewall_switches(item->before))
+		carry_out_guard_bridge(job, item->network, item->before, false);
 	if (translates(item->before))
 		set_claims(job, item, model_text(item->before, "router"), NULL);
 }
@@ -274,23 +313,30 @@ carry_out_guard(struct job *job, const struct plan_item *item)
 {
 	if (moves(item))
 		guard_all(job, item, item->after, true);
+	if (moves(item) && model_firewall_switches(item->after))
+		carry_out_guard_bridge(job, item->network, item->after, true);
 	if (touches(item, "translations") || (moves(item) && translates(item->after)))
 		set_claims(job, item, model_text(item->after, "router"), item->after);
 }
 
-/* A port that its router gets, of which a firewall may guard all. */
+/* A port that its router gets, of which a firewall may guard all; or one of a firewall. */
 void
 carry_out_guard_port(struct job *job, const struct plan_item *item)
 {
 	const struct lyd_node *router = lyd_parent(item->after);
 	const struct lyd_node *node = model_child(lyd_parent(router), "firewalls");
 
+	if (carry_out_is_firewall_port(item)) {
+		if (model_firewall_switches(router))
+			carry_out_guard_bridge(job, item->network, router, true);
+		return;
+	}
 	for (; item->before == NULL && node != NULL; node = model_next(node)) {
 		const char *guarded = model_text(node, "router");
 
 		if (guarded != NULL && strcmp(guarded, model_key(router)) == 0)
 			weft_firewall_guard(job->change,
-				carry_out_device(job, item->network, model_key(node)),
+				carry_out_firewall(job, item->network, model_key(node)),
 				carry_out_end(job, item->network, item->name),
 				firewall_zone_of(node, model_key(item->after)));
 	}

@@ -73,6 +73,7 @@ void carry_out_remove_address_set(struct job *job, const struct plan_item *item)
 void carry_out_make_port_set(struct job *job, const struct plan_item *item);
 void carry_out_remove_port_set(struct job *job, const struct plan_item *item);
 void carry_out_make_firewall(struct job *job, const struct plan_item *item);
+void carry_out_remove_firewall(struct job *job, const struct plan_item *item);
 /* Whether a "port" is one of a firewall. */
 bool carry_out_is_firewall_port(const struct plan_item *item);
 void carry_out_make_firewall_port(struct job *job, const struct plan_item *item);
@@ -83,5 +84,20 @@ void carry_out_release_firewall(struct job *job, const struct plan_item *item);
 /* It guards its router's ports, when they are made; and a port that the router gets. */
 void carry_out_guard(struct job *job, const struct plan_item *item);
 void carry_out_guard_port(struct job *job, const struct plan_item *item);
+/* By names, any of which may be NULL; NULL: there is none. */
+struct weft_device *carry_out_firewall(struct job *job, const char *network, const char *name);
+
+/* ---- firewalls of more than two ports (carry_out_bridge.c) -------------------------------- */
+
+/* The switch inside the firewall, and a port of it. */
+void carry_out_make_bridge(struct job *job, const char *network, const char *firewall);
+void carry_out_make_bridge_port(
+	struct job *job, const char *network, const char *firewall, const char *port);
+/* Of a firewall, or a port of one: what has two ports before the change and more after it, or the
+ * other way round, becomes what it will be, with all of its ports that stay, and their links. */
+void carry_out_turn_firewall(struct job *job, const struct plan_item *item);
+/* Lets the firewall judge at all of its ports, or not any more. */
+void carry_out_guard_bridge(
+	struct job *job, const char *network, const struct lyd_node *firewall, bool guards);
 
 #endif

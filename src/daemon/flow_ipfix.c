@@ -31,7 +31,7 @@ name_interface(const struct weft *weft, uint32_t interface, char name[IPFIX_NAME
 		place = firewall_place_name(device, interface & 0xff);
 	if (place == NULL)
 		return false;
-	snprintf(name, IPFIX_NAME_SIZE, "%s:%s", device->name, place);
+	snprintf(name, IPFIX_NAME_SIZE, "%s:%s", firewall_name(device), place);
 	return true;
 }
 

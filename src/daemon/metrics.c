@@ -144,9 +144,11 @@ collect_device(struct metrics *metrics, const struct weft_device *device)
 		metrics_collect_firewall(metrics, device);
 	if (device->class != &switch_class)
 		return;
+	switch_read(device, &info);
+	if (info.transparent) /* the inside of a firewall */
+		return;
 	labels = metrics_labels("network", device->network->name, "switch", device->name, NULL);
 	sample = metrics_add(metrics, &metrics->switches, labels);
-	switch_read(device, &info);
 	if (sample != NULL)
 		*sample = (struct limit_sample){ labels, info.macs, info.mac_limit };
 }

@@ -48,8 +48,8 @@ collect_rule(void *context, const struct firewall_rule *rule)
 	char *labels;
 
 	if (rule->count.packets != 0) {
-		labels = metrics_labels("network", device->network->name, "firewall", device->name,
-			"rule", rule->rule->match.name, NULL);
+		labels = metrics_labels("network", device->network->name, "firewall",
+			firewall_name(device), "rule", rule->rule->match.name, NULL);
 		sample = metrics_add(collecting->metrics, &collecting->metrics->rules, labels);
 		if (sample == NULL)
 			return false;
@@ -63,8 +63,8 @@ void
 metrics_collect_firewall(struct metrics *metrics, const struct weft_device *device)
 {
 	struct rules_collecting collecting = { .metrics = metrics, .device = device };
-	char *labels =
-		metrics_labels("network", device->network->name, "firewall", device->name, NULL);
+	char *labels = metrics_labels(
+		"network", device->network->name, "firewall", firewall_name(device), NULL);
 	struct firewall_sample *sample = metrics_add(metrics, &metrics->firewalls, labels);
 	struct classifier_state classifier;
 	struct firewall_info info;

@@ -64,6 +64,23 @@ helper_name(unsigned helper)
 
 /* ---- firewalls ------------------------------------------------------------------------------- */
 
+/* Whose ports it has: its own, or those of the switch inside it (firewall/firewall.h). */
+static const struct weft_device *
+with_ports(const struct weft_device *device)
+{
+	const char *name = firewall_name(device);
+	const struct weft_device *other;
+
+	if (name == device->name)
+		return device;
+	TAILQ_FOREACH(other, &device->network->devices, entry)
+	{
+		if (strcmp(other->name, name) == 0)
+			return other;
+	}
+	return device;
+}
+
 static json_t *
 port_names(struct state_view *view, const struct weft_device *device)
 {
@@ -72,7 +89,7 @@ port_names(struct state_view *view, const struct weft_device *device)
 
 	if (names == NULL)
 		view->no_memory = true;
-	TAILQ_FOREACH(vport, &device->vports, entry)
+	TAILQ_FOREACH(vport, &with_ports(device)->vports, entry)
 	state_append(view, names, json_text(vport->name));
 	return names;
 }
@@ -80,7 +97,7 @@ port_names(struct state_view *view, const struct weft_device *device)
 static void
 add_firewall(struct state_view *view, const struct weft_device *device)
 {
-	const struct lyd_node *node = configured(view, device, "firewalls", device->name);
+	const struct lyd_node *node = configured(view, device, "firewalls", firewall_name(device));
 	char path[VPORT_NAME_SIZE];
 	json_t *object = state_object(view, state_device_path(device, path));
 	struct classifier_state classifier;

@@ -67,6 +67,7 @@ const char *state_hint(const char *nearest, char text[STATE_HINT_SIZE]);
 enum state_list {
 	STATE_SWITCHES,
 	STATE_ROUTERS,
+	STATE_FIREWALLS,
 	STATE_PORTS,  /* of a switch or a router */
 	STATE_ROUTES, /* of a router */
 	STATE_NICS,

@@ -129,7 +129,8 @@ add_port(struct state_view *view, const struct weft_vport *vport, const struct l
 	set_attachment(view, object, vport);
 	if (device->class == &switch_class) {
 		switch_port_read(vport, &info);
-		set_vlans(view, object, &info.config);
+		if (!info.transparent)
+			set_vlans(view, object, &info.config);
 	} else if (device->class == &router_class) {
 		set_station(view, object, vport);
 	}

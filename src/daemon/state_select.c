@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "daemon/state_internal.h"
+#include "firewall/firewall.h"
 #include "router/router.h"
 
 #include <errno.h>
@@ -29,7 +30,7 @@ fits_device(const struct state_selector *selector, const struct weft_device *dev
 		return true;
 	return (selector->kind == SELECT_DEVICE || selector->kind == SELECT_ROUTER ||
 		       selector->kind == SELECT_FIREWALL || selector->kind == SELECT_PORT) &&
-	       strcmp(selector->device, device->name) == 0;
+	       strcmp(selector->device, firewall_name(device)) == 0;
 }
 
 static bool
@@ -267,11 +268,12 @@ find_device(const struct weft_network *network, const struct state_selector *sel
 
 	TAILQ_FOREACH(device, &network->devices, entry)
 	{
-		if (class != NULL ? device->class != class : firewall_is_set(device))
+		/* those that people have not named have a colon */
+		if (class != NULL ? device->class != class : strchr(device->name, ':') != NULL)
 			continue;
-		if (strcmp(device->name, name) == 0)
+		if (strcmp(firewall_name(device), name) == 0)
 			return device;
-		nearest_offer(&nearest, device->name);
+		nearest_offer(&nearest, firewall_name(device));
 	}
 	snprintf(before, sizeof(before), "%s/", network->name);
 	missing(error, class != NULL ? class->name : "switch", before, name, nearest.best);

@@ -38,22 +38,21 @@ set_loop(struct state_view *view, json_t *object, const struct switch_loop *loop
 }
 
 static void
-add_switch(struct state_view *view, const struct weft_device *device)
+add_switch(
+	struct state_view *view, const struct weft_device *device, const struct switch_info *info)
 {
 	const struct lyd_node *network = state_configured(view, device->network->name);
 	char path[VPORT_NAME_SIZE];
 	json_t *object = state_object(view, state_device_path(device, path));
-	struct switch_info info;
 
-	switch_read(device, &info);
 	state_set_text(view, object, "network", device->network->name);
 	state_set_description(
 		view, object, state_configured_in(view, network, STATE_SWITCHES, device->name));
-	state_set_number(view, object, "ports", info.ports);
-	state_set_number(view, object, "macs", info.macs);
-	state_set_number(view, object, "mac-limit", info.mac_limit);
-	state_set_number(view, object, "ageing-time", info.ageing_s);
-	set_loop(view, object, &info.loop);
+	state_set_number(view, object, "ports", info->ports);
+	state_set_number(view, object, "macs", info->macs);
+	state_set_number(view, object, "mac-limit", info->mac_limit);
+	state_set_number(view, object, "ageing-time", info->ageing_s);
+	set_loop(view, object, &info->loop);
 	state_add(view, object, json_string_value(json_object_get(object, "name")), 0);
 }
 
@@ -62,6 +61,7 @@ state_switches(struct state_view *view)
 {
 	const struct weft_network *network;
 	const struct weft_device *device;
+	struct switch_info info;
 
 	TAILQ_FOREACH(network, &view->weft->networks, entry)
 	{
@@ -69,8 +69,11 @@ state_switches(struct state_view *view)
 			continue;
 		TAILQ_FOREACH(device, &network->devices, entry)
 		{
-			if (device->class == &switch_class && state_selects_device(view, device))
-				add_switch(view, device);
+			if (device->class != &switch_class || !state_selects_device(view, device))
+				continue;
+			switch_read(device, &info);
+			if (!info.transparent) /* that is the inside of a firewall */
+				add_switch(view, device, &info);
 		}
 	}
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Collecting objects as JSON: in order, with the words that they share. */
 #include "daemon/state_internal.h"
+#include "firewall/firewall.h"
 #include "router/router.h"
+#include "switch/switch.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -264,7 +266,8 @@ state_set_drops(struct state_view *view, json_t *object, const struct vport_drop
 const char *
 state_device_path(const struct weft_device *device, char path[VPORT_NAME_SIZE])
 {
-	snprintf(path, VPORT_NAME_SIZE, "%s/%s", device->network->name, device->name);
+	/* as people named it */
+	snprintf(path, VPORT_NAME_SIZE, "%s/%s", device->network->name, firewall_name(device));
 	return path;
 }
 
@@ -324,6 +327,7 @@ state_configured_in(struct state_view *view, const struct lyd_node *parent, enum
 	static const char *const lists[] = {
 		[STATE_SWITCHES] = "switches",
 		[STATE_ROUTERS] = "routers",
+		[STATE_FIREWALLS] = "firewalls",
 		[STATE_PORTS] = "ports",
 		[STATE_ROUTES] = "routes",
 		[STATE_NICS] = "nics",
@@ -375,6 +379,14 @@ state_each_nic(
 	each_nic_of(view, NULL, look);
 }
 
+static enum state_list
+list_of(const struct weft_device *device)
+{
+	if (device->class == &router_class)
+		return STATE_ROUTERS;
+	return device->class == &firewall_class ? STATE_FIREWALLS : STATE_SWITCHES;
+}
+
 void
 state_each_vport(struct state_view *view,
 	void (*look)(struct state_view *view, const struct weft_vport *vport,
@@ -396,9 +408,12 @@ state_each_vport(struct state_view *view,
 
 			if (!state_selects_device(view, device))
 				continue;
-			configured = state_configured_in(view, known,
-				device->class == &router_class ? STATE_ROUTERS : STATE_SWITCHES,
-				device->name);
+			configured = state_configured_in(
+				view, known, list_of(device), firewall_name(device));
+			/* one of more than two ports has a switch inside */
+			if (configured == NULL && device->class == &switch_class)
+				configured = state_configured_in(
+					view, known, STATE_FIREWALLS, device->name);
 			TAILQ_FOREACH(vport, &device->vports, entry)
 			{
 				if (state_selects_vport(view, vport))

@@ -6,6 +6,7 @@
 #include "firewall/firewall_objects.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define PORT_MTU 65521 /* what is attached judges what is too long for it */
@@ -212,6 +213,70 @@ weft_firewall_port_add(struct weft_change *change, struct weft_device *device, c
 	if (vport == NULL)
 		free(port);
 	return vport;
+}
+
+/* ---- guards of switches -----------------------------------------------------------------------
+ */
+
+const char *
+firewall_name(const struct weft_device *device)
+{
+	const char *colon = strchr(device->name, ':');
+
+	return colon != NULL ? colon + 1 : device->name;
+}
+
+#define GUARD_NAME_SIZE 256
+
+static bool
+guard_name(char text[GUARD_NAME_SIZE], const char *name)
+{
+	return (size_t)snprintf(text, GUARD_NAME_SIZE, FIREWALL_GUARD_PREFIX "%s", name) <
+	       GUARD_NAME_SIZE;
+}
+
+struct weft_device *
+firewall_find(struct weft_network *network, const char *name)
+{
+	char text[GUARD_NAME_SIZE];
+	struct weft_device *device = NULL;
+
+	if (guard_name(text, name))
+		device = weft_device_find(network, text);
+	if (device == NULL)
+		device = weft_device_find(network, name);
+	return device != NULL && device->class == &firewall_class ? device : NULL;
+}
+
+void
+firewall_become_guard(struct weft_change *change, struct weft_device *device)
+{
+	struct weft_vport *ports[FIREWALL_PORTS] = { NULL }, *vport = NULL;
+	char text[GUARD_NAME_SIZE];
+
+	if (weft_change_failed(change, NULL) || !device_is(change, device, &firewall_class))
+		return;
+	if (!guard_name(text, device->name)) {
+		change_fail(change, EINVAL, "the name of firewall %s is too long", device->name);
+		return;
+	}
+	while ((vport = change_vport_next(device, vport)) != NULL)
+		ports[firewall_port_of(change_vport_after(vport))->index] = vport;
+	/* in the order of what connections have noted */
+	for (unsigned i = 0; i < FIREWALL_PORTS; i++)
+		if (ports[i] != NULL && zones_obtain(change, device, ports[i]->name) < 0)
+			return;
+	for (unsigned i = 0; i < FIREWALL_PORTS; i++)
+		if (ports[i] != NULL)
+			weft_vport_remove(change, ports[i]);
+	device_rename(change, device, text);
+}
+
+void
+firewall_become_device(struct weft_change *change, struct weft_device *device)
+{
+	if (!weft_change_failed(change, NULL) && device_is(change, device, &firewall_class))
+		device_rename(change, device, firewall_name(device));
 }
 
 /* ---- rules ------------------------------------------------------------------------------------

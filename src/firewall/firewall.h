@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The virtual firewall: stateful, transparent between two vports, or routed: as the guard
- * (graph/vport.h) of vports of another device, which are its zones.
+ * The virtual firewall: stateful, transparent between two vports, or as the guard (graph/vport.h)
+ *of vports of another device, which are its zones: those of a router, or of a switch, where it is
+ * transparent between many.
  *
  * What happens to a packet (numbers as in firewall_input.c)
  *	1. It is read (fields.h). What is malformed is dropped: bad-ip-header, bad-ip-checksum,
@@ -70,6 +71,23 @@ firewall_is_set(const struct weft_device *device)
 {
 	return device->class == &address_set_class || device->class == &port_set_class;
 }
+
+/*
+ * A firewall of more than two ports is a guard of the ports of a transparent switch
+ * (switch/switch.h) that has its name; so the ports are named as they are, and the firewall is
+ * named apart.
+ */
+#define FIREWALL_GUARD_PREFIX "guard:" /* no name that people give has a colon */
+
+/* What people call it. */
+const char *firewall_name(const struct weft_device *device);
+/* By that name; as the open change leaves it. NULL: there is none. */
+struct weft_device *firewall_find(struct weft_network *network, const char *name);
+/* A firewall with ports of its own becomes such a guard: its ports go, and are its zones. Its
+ * connections live on. */
+void firewall_become_guard(struct weft_change *change, struct weft_device *device);
+/* And the other way round; the switch of its name is to be removed before. */
+void firewall_become_device(struct weft_change *change, struct weft_device *device);
 
 /* ---- looking (firewall_state.c); hold weft_objects_lock, or be the thread that changes ---- */
 

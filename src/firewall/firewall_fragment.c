@@ -44,8 +44,18 @@ firewall_gather(struct worker *worker, struct firewall_shard *shard, struct pass
 	enum reassembly_result result;
 	struct packet_meta *meta;
 
-	result = reassembly_add(shard->fragments, &worker->pools, passage->firewall->domain.id,
-		&passage->packet, passage->fields.l3, worker->now);
+	/* a guarded switch may flood it: each copy is judged by itself, and has bytes of its own,
+	 * for how long the pieces are is seen by their buffers */
+	if (passage->egress != NULL)
+		passage->packet = packet_writable(
+			&worker->pools, passage->packet, rte_pktmbuf_pkt_len(passage->packet), 0);
+	if (unlikely(passage->packet == NULL)) {
+		packet_dropped(worker, passage->ingress, DROP_NO_BUFFER, dry_run);
+		return false;
+	}
+	result = reassembly_add_copy(shard->fragments, &worker->pools, passage->firewall->domain.id,
+		passage->egress != NULL ? passage->egress->id : 0, &passage->packet,
+		passage->fields.l3, worker->now);
 	if (result == REASSEMBLY_WAITING)
 		return false;
 	if (passage->packet == NULL) {
@@ -83,8 +93,9 @@ firewall_send_whole(struct worker *worker, struct vport *egress, struct passage 
 		packet_dropped(worker, passage->ingress, no_buffer ? DROP_NO_BUFFER : DROP_FRAGMENT,
 			dry_run);
 	for (unsigned i = 0; i < count; i++)
+		/* with the flags of the datagram */
 		if (egress != NULL)
-			vport_send(worker, egress, fragments[i]); /* with the datagram's flags */
+			passage_send(worker, passage, egress, fragments[i]);
 		else
 			vport_give_back(worker, passage->ingress, fragments[i]);
 }

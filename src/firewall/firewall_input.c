@@ -39,6 +39,20 @@ reason_of(enum fields_result result)
 	}
 }
 
+/* Where what a guard judges comes from and goes to. */
+static void
+name_zones(struct passage *passage)
+{
+	if (passage->firewall->policy != NULL) {
+		passage->fields.from = passage->way == WAY_ENTER ? MEMBER_VNIC : MEMBER_NETWORK;
+		passage->fields.to = passage->way == WAY_ENTER ? MEMBER_NETWORK : MEMBER_VNIC;
+		return;
+	}
+	passage->fields.from = passage->ingress->guard_index;
+	passage->fields.to =
+		passage->egress != NULL ? passage->egress->guard_index : passage->fields.from;
+}
+
 /* False: the packet is gone. */
 static bool
 read_fields(struct worker *worker, struct passage *passage)
@@ -53,9 +67,7 @@ read_fields(struct worker *worker, struct passage *passage)
 		passage->fields.from = firewall_port_of(passage->ingress)->index;
 		passage->fields.to = !passage->fields.from;
 	} else {
-		passage->fields.from = passage->ingress->guard_index;
-		passage->fields.to = passage->egress != NULL ? passage->egress->guard_index
-							     : passage->fields.from;
+		name_zones(passage);
 	}
 	return true;
 }
@@ -88,7 +100,7 @@ hand_over(struct worker *worker, const struct passage *passage, uint64_t hash)
 
 	if (likely(owner == worker->index) || passage_is_dry_run(passage))
 		return false;
-	if (passage->way != WAY_ACROSS) {
+	if (passage->way != WAY_ACROSS && passage->way != WAY_ENTER) {
 		packet_meta(passage->packet)->flags |= PACKET_TO_JUDGE;
 		packet_meta(passage->packet)->flow_hash =
 			passage->egress != NULL ? passage->egress->id : 0;
@@ -144,11 +156,16 @@ enter_arrival(struct worker *worker, struct vport *ingress, struct rte_mbuf *pac
 	return true;
 }
 
-/* What of a device's packets is not for rules. */
+/* What of a device's packets is not for rules: between other places than the guard's zones, or
+ * within one. A vnic's guard judges all. */
 static bool
-is_free_to_go(struct worker *worker, const struct vport *ingress, const struct vport *egress,
-	const struct packet_meta *meta)
+is_free_to_go(struct worker *worker, const struct firewall *firewall, const struct vport *ingress,
+	const struct vport *egress, const struct packet_meta *meta)
 {
+	if (egress->guard == 0)
+		return true;
+	if (firewall != NULL && firewall->policy != NULL)
+		return false;
 	if (ingress == NULL || ingress->guard != egress->guard)
 		return true;
 	if (unlikely(meta->flags & PACKET_ABOUT_JUDGED))
@@ -174,21 +191,44 @@ enter_guard(struct worker *worker, struct rte_mbuf *packet, struct passage *pass
 		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
 		return false;
 	}
-	if (is_free_to_go(worker, ingress, egress, meta)) {
+	passage->ingress = ingress;
+	passage->egress = egress;
+	passage->firewall = firewall_by_device(worker, egress->guard);
+	if (is_free_to_go(worker, passage->firewall, ingress, egress, meta)) {
 		send_unjudged(worker, egress, packet);
 		return false;
 	}
 	passage->way = meta->flags & PACKET_ABOUT_JUDGED ? WAY_SAID : WAY_OUT;
-	passage->ingress = ingress;
-	passage->egress = egress;
-	passage->firewall = firewall_by_device(worker, egress->guard);
-	if (unlikely(passage->firewall == NULL)) /* that is for who removed it to care for */
+	/* a guard that is gone is for who removed it to care for */
+	if (unlikely(passage->firewall == NULL || ingress == NULL)) {
 		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
-	return passage->firewall != NULL;
+		return false;
+	}
+	return true;
+}
+
+/* What comes in by a vport of another device. */
+static bool
+enter_inward(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
+{
+	const struct vport *ingress = passage->ingress;
+
+	passage->way = WAY_ENTER;
+	if (unlikely(ingress->node == ingress->home)) { /* not guarded any more */
+		vport_enter(worker, ingress, packet);
+		return false;
+	}
+	passage->firewall = firewall_by_device(worker, ingress->guard);
+	if (unlikely(passage->firewall == NULL || passage->firewall->policy == NULL)) {
+		packet_drop(worker, passage->ingress, DROP_STALE_VPORT, packet);
+		return false;
+	}
+	return true;
 }
 
 static bool
-enter_port(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
+enter_port(struct worker *worker, const struct firewall_shard *shard, struct rte_mbuf *packet,
+	struct passage *passage)
 {
 	passage->way = WAY_ACROSS;
 	passage->egress = NULL;
@@ -197,6 +237,8 @@ enter_port(struct worker *worker, struct rte_mbuf *packet, struct passage *passa
 		packet_drop(worker, NULL, DROP_STALE_VPORT, packet);
 		return false;
 	}
+	if (unlikely(passage->ingress->home != shard->node))
+		return enter_inward(worker, packet, passage);
 	passage->firewall = firewall_port_of(passage->ingress)->owner;
 	return true;
 }
@@ -209,7 +251,8 @@ enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *pack
 	bool guards = unlikely(packet_meta(packet)->flags & PACKET_TO_JUDGE);
 
 	passage->packet = packet;
-	if (!(guards ? enter_guard(worker, packet, passage) : enter_port(worker, packet, passage)))
+	if (!(guards ? enter_guard(worker, packet, passage)
+		     : enter_port(worker, shard, packet, passage)))
 		return false;
 	passage->live = firewall_live_of(passage->firewall);
 	if (!read_fields(worker, passage))
@@ -258,6 +301,8 @@ forward(struct worker *worker, struct passage *passage, unsigned to)
 
 	if (likely(passage->way == WAY_ACROSS)) {
 		egress = vport_get(worker, passage->live->ports[to]);
+	} else if (passage->way == WAY_ENTER) {
+		egress = passage->ingress;
 	} else if (passage->way == WAY_IN) {
 		go_in(worker, passage);
 		return;
@@ -269,7 +314,7 @@ forward(struct worker *worker, struct passage *passage, unsigned to)
 	else if (unlikely(packet_meta(passage->packet)->flags & PACKET_GATHERED))
 		firewall_send_whole(worker, egress, passage);
 	else
-		vport_send(worker, egress, passage->packet);
+		passage_send(worker, passage, egress, passage->packet);
 }
 
 /* As what `reply` answers. */
@@ -835,6 +880,14 @@ comes_from_its_side(
 	return likely(passage->fields.from == (side == 0 ? connection->from : connection->to));
 }
 
+/* And they go to the other's: of what a guard judges that is the other device's to know. */
+static bool
+goes_to_its_side(const struct passage *passage, const struct connection *connection, unsigned side)
+{
+	return likely(passage->way != WAY_OUT || (connection->flags & CONNECTION_TRANSLATED) ||
+		      passage->fields.to == (side == 0 ? connection->to : connection->from));
+}
+
 void
 firewall_forward_known(struct worker *worker, struct passage *passage,
 	const struct connection *connection, unsigned side)
@@ -919,6 +972,47 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 		firewall_forward_known(worker, passage, connection, side);
 }
 
+/*
+ * A host has moved to another port of the device that is guarded, or of a frame that was flooded
+ * one copy goes elsewhere than another: the rules say whether the connection could have begun
+ * there. Where a packet comes from is known, and so the connection moves along; where it is flooded
+ * to says nothing.
+ */
+static bool
+may_move(struct worker *worker, const struct passage *passage, struct connection *connection,
+	unsigned side)
+{
+	unsigned from = side == 0 ? passage->fields.from : passage->fields.to;
+	unsigned to = side == 0 ? passage->fields.to : passage->fields.from;
+	const struct rule *rule;
+	struct fields fields;
+
+	first_fields(connection, passage->kind == FLOW_OWN ? passage : NULL, side, &fields);
+	fields.from = (uint8_t)from;
+	fields.to = (uint8_t)to;
+	rule = classifier_find(passage->live->view, &fields, WEFT_STATE_NEW);
+	if (passage_is_traced(passage))
+		firewall_trace_rule(worker, passage, rule);
+	if ((rule != NULL ? rule->match.action : passage->live->otherwise) != WEFT_RULE_ACCEPT)
+		return false;
+	if (comes_from_its_side(passage, connection, side) || passage_is_dry_run(passage))
+		return true;
+	connection->from = (uint8_t)from;
+	connection->to = (uint8_t)to;
+	return true;
+}
+
+static bool
+is_in_place(struct worker *worker, const struct passage *passage, struct connection *connection,
+	unsigned side)
+{
+	if (likely(comes_from_its_side(passage, connection, side) &&
+		    goes_to_its_side(passage, connection, side)))
+		return true;
+	return passage->way == WAY_OUT && !(connection->flags & CONNECTION_TRANSLATED) &&
+	       may_move(worker, passage, connection, side);
+}
+
 static bool
 is_translated(const struct connection *connection)
 {
@@ -961,7 +1055,7 @@ static inline void
 meet_flow(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	struct connection *connection, unsigned side, const struct tcp_segment *tcp)
 {
-	if (unlikely(connection != NULL && !comes_from_its_side(passage, connection, side)))
+	if (unlikely(connection != NULL && !is_in_place(worker, passage, connection, side)))
 		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
 	else if (unlikely(passage->kind == FLOW_QUOTED))
 		meet_error(worker, shard, passage, connection, side);

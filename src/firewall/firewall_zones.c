@@ -80,6 +80,9 @@ zones_release(struct weft_device *device)
 		named |= (uint64_t)(firewall->zones.names[i] != NULL) << i;
 	if (named == 0)
 		return;
+	/* it has ports of its own again, and connections are of those */
+	if (!TAILQ_EMPTY(&device->staged_vports))
+		return;
 	gone = named & ~zones_with_ports(device) & ~zones_of_rules(firewall->rules) &
 	       ~zones_of_rules(firewall->sources) & ~zones_of_rules(firewall->destinations);
 	if (gone == 0)
@@ -107,8 +110,8 @@ free_zone(const struct firewall_zones *zones)
 }
 
 /* One that an aborted change has made stays until the next release. */
-static int
-obtain(struct weft_change *change, struct weft_device *device, const char *name)
+int
+zones_obtain(struct weft_change *change, struct weft_device *device, const char *name)
 {
 	struct firewall *firewall = device->data;
 	int zone = zones_find(&firewall->zones, name);
@@ -140,7 +143,7 @@ weft_firewall_guard(struct weft_change *change, struct weft_device *device, stru
 		!device_is(change, device, &firewall_class))
 		return;
 	if (zone != NULL)
-		index = obtain(change, device, zone);
+		index = zones_obtain(change, device, zone);
 	if (index >= 0 && change_touch(change, device) == 0)
-		vport_guard(change, port, zone != NULL ? device : NULL, (uint8_t)index);
+		vport_guard(change, port, zone != NULL ? device : NULL, (uint8_t)index, false);
 }

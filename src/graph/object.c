@@ -433,6 +433,75 @@ weft_device_remove(struct weft_change *change, struct weft_device *device)
 	name_map_remove(&device->network->device_names, device->name);
 }
 
+struct renaming {
+	struct weft_device *device;
+	char *before;
+};
+
+static void
+put_name(struct weft_device *device, char *name)
+{
+	/* whoever looks at objects may be reading it */
+	weft_objects_lock(device->network->weft);
+	device->name = name;
+	weft_objects_unlock(device->network->weft);
+}
+
+static void
+device_rename_finish(void *object)
+{
+	struct renaming *renaming = object;
+
+	free(renaming->before);
+	free(renaming);
+}
+
+static void
+device_rename_abort(void *object)
+{
+	struct renaming *renaming = object;
+	struct weft_device *device = renaming->device;
+	char *name = device->name;
+
+	name_map_remove(&device->network->device_names, name);
+	put_name(device, renaming->before);
+	name_map_put(&device->network->device_names, device->name, device);
+	free(name);
+	free(renaming);
+}
+
+static const struct change_step device_rename_step = { NULL, device_rename_finish,
+	device_rename_abort };
+
+int
+device_rename(struct weft_change *change, struct weft_device *device, const char *name)
+{
+	struct name_map *names = &device->network->device_names;
+	struct renaming *renaming;
+	char *copy;
+
+	if (weft_change_failed(change, NULL))
+		return -1;
+	if (device->removed)
+		return change_fail_removed(change, "device", device->name);
+	copy = copy_name(change, device->class->name, name);
+	if (copy == NULL || enter_name(change, names, "device", copy, device) < 0) {
+		free(copy);
+		return -1;
+	}
+	renaming = malloc(sizeof(*renaming));
+	if (renaming == NULL || change_stage(change, &device_rename_step, renaming) < 0) {
+		name_map_remove(names, copy);
+		free(renaming);
+		free(copy);
+		return change_fail(change, ENOMEM, "out of memory");
+	}
+	*renaming = (struct renaming){ device, device->name };
+	name_map_remove(names, device->name);
+	put_name(device, copy);
+	return change_touch(change, device);
+}
+
 struct weft_device *
 weft_device_find(struct weft_network *network, const char *name)
 {
@@ -522,7 +591,7 @@ vport_add(struct weft_change *change, struct weft_device *device, const char *na
 	if (draft == NULL)
 		return NULL; /* the step's abort frees it */
 	draft->id = vport->id;
-	draft->node = device->node;
+	draft->node = draft->home = device->node;
 	draft->device = device->id;
 	draft->mtu = mtu;
 	draft->context = context;
@@ -554,7 +623,7 @@ vport_update(struct weft_change *change, struct weft_vport *vport, void *context
 
 int
 vport_guard(struct weft_change *change, struct weft_vport *vport, const struct weft_device *guard,
-	uint8_t index)
+	uint8_t index, bool inward)
 {
 	struct vport *draft;
 
@@ -566,6 +635,7 @@ vport_guard(struct weft_change *change, struct weft_vport *vport, const struct w
 	draft->guard = guard != NULL ? guard->id : 0;
 	draft->guard_node = guard != NULL ? guard->node : 0;
 	draft->guard_index = index;
+	draft->node = guard != NULL && inward ? guard->node : draft->home;
 	return 0;
 }
 

@@ -21,6 +21,9 @@ find_guarded(struct checker *checker, const struct lyd_node *firewall)
 
 	checker->is_routed = router != NULL;
 	checker->guarded = router != NULL ? name_map_get(&checker->routers, router) : NULL;
+	/* then its zones are of its own ports */
+	if (model_firewall_switches(firewall))
+		checker->guarded = firewall;
 }
 
 /* Whether the firewall has a port or zone of the name. */
@@ -590,7 +593,11 @@ check_translations(struct checker *checker, const struct lyd_node *firewall)
 		check_inside(checker, firewall);
 	if (node == NULL || build_is_broken(firewall))
 		return;
-	if (!checker->is_routed && model_entry(firewall, "ports", model_value(inside)) == NULL)
+	if (model_firewall_switches(firewall))
+		check_wrong(checker, node, NULL,
+			"translate at a router (router: NAME), or at a firewall of two ports",
+			"a firewall of more than two ports does not translate");
+	else if (!checker->is_routed && model_entry(firewall, "ports", model_value(inside)) == NULL)
 		check_wrong(checker, inside->flags & LYD_DEFAULT ? node : inside, NULL,
 			check_reference_hint(checker, model_child(firewall, "ports"), "ports",
 				model_value(inside)),
@@ -614,7 +621,8 @@ check_zone_port(struct checker *checker, const struct lyd_node *router, const st
 			check_wrong(checker, leaf, NULL,
 				check_reference_hint(checker, model_child(router, "ports"), "ports",
 					model_value(leaf)),
-				"router '%s' has no port '%s'", model_key(router),
+				"%s '%s' has no port '%s'",
+				checker->is_routed ? "router" : "firewall", model_key(router),
 				model_value(leaf));
 		return;
 	}
@@ -640,9 +648,10 @@ check_zones(struct checker *checker, const struct lyd_node *firewall)
 	for (leaf = model_child(router, "ports"); leaf != NULL; leaf = model_next(leaf))
 		count++;
 	if (count > ZONES_MOST)
-		check_wrong(checker, model_child(firewall, "router"), NULL, NULL,
-			"a firewall guards at most %u ports, router '%s' has %u", ZONES_MOST,
-			model_key(router), count);
+		check_wrong(checker,
+			checker->is_routed ? model_child(firewall, "router") : firewall, NULL, NULL,
+			"a firewall has at most %u ports, %s '%s' has %u", ZONES_MOST,
+			checker->is_routed ? "router" : "firewall", model_key(router), count);
 	name_map_free(&taken);
 }
 
@@ -676,15 +685,16 @@ check_transparent(struct checker *checker, const struct lyd_node *firewall)
 	const struct lyd_node *zones = model_child(firewall, "zones");
 	unsigned count = 0;
 
-	if (zones != NULL)
-		check_wrong(checker, zones, NULL, "add router: NAME, or remove zones",
-			"zones are ports of a router, and firewall '%s' names none",
-			model_key(firewall));
 	for (; port != NULL; port = model_next(port))
-		if (++count == PORTS + 1)
-			check_wrong(checker, port, NULL,
-				"put a switch beside it, or guard a router: router: NAME",
-				"a transparent firewall has %u ports", PORTS);
+		count++;
+	if (count > PORTS)
+		check_zones(checker, firewall);
+	else if (zones != NULL)
+		check_wrong(checker, zones, NULL,
+			"add router: NAME, or more ports, or remove zones",
+			"firewall '%s' has neither a router nor more than %u ports, of which zones "
+			"could be made",
+			model_key(firewall), PORTS);
 	if (count < PORTS && !build_is_broken(firewall))
 		check_doubt(checker, firewall, "ports", "add ports: { in: {}, out: {} }",
 			"firewall '%s' has %u of its %u ports: nothing passes", model_key(firewall),

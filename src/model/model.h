@@ -137,6 +137,9 @@ int model_parse_tcp_flag(const char *text, uint8_t *bit, bool *set);
 /* The value of whichever of accept, drop and reject it has, and which that is; NULL: none. */
 const char *model_rule_subject(const struct lyd_node *rule, const char **action);
 
+/* Whether it is transparent between more than two ports: then it switches. */
+bool model_firewall_switches(const struct lyd_node *firewall);
+
 /* ---- tunnels (tunnel.c) --------------------------------------------------------------- */
 
 #define MODEL_NAME_SIZE 64 /* of wt:name */

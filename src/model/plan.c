@@ -338,12 +338,23 @@ impact(enum kind kind, const struct plan_item *item)
 static void compare_lists(struct planner *planner, const struct scope *scope,
 	const struct lyd_node *before, const struct lyd_node *after);
 
+/* A firewall that comes to have more than two ports, or no more than two, has its links made anew;
+ * `first`: the first item of its ports. */
+static void
+worsen_ports(struct plan *plan, unsigned first)
+{
+	for (unsigned i = first; i < plan->count; i++)
+		if (plan->items[i].impact < PLAN_TRAFFIC_LOSS)
+			plan->items[i].impact = PLAN_TRAFFIC_LOSS;
+}
+
 static void
 compare_object(struct planner *planner, enum kind kind, const struct scope *scope,
 	const struct lyd_node *before, const struct lyd_node *after)
 {
 	struct scope inner = *scope;
 	struct plan_item *item = add_item(planner, kind, scope, before, after);
+	unsigned first;
 
 	if (item == NULL)
 		return;
@@ -364,7 +375,11 @@ compare_object(struct planner *planner, enum kind kind, const struct scope *scop
 		inner.device = model_key(after != NULL ? after : before);
 	else
 		return;
+	first = planner->plan->count;
 	compare_lists(planner, &inner, before, after);
+	if (kind == KIND_FIREWALL && before != NULL && after != NULL &&
+		model_firewall_switches(before) != model_firewall_switches(after))
+		worsen_ports(planner->plan, first);
 }
 
 /* first_a, first_b: the first entries of a list before and after; NULL: it is empty. */

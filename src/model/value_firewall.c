@@ -326,3 +326,19 @@ model_rule_subject(const struct lyd_node *rule, const char **action)
 	}
 	return NULL;
 }
+
+/* ---- firewalls --------------------------------------------------------------------------------
+ */
+
+bool
+model_firewall_switches(const struct lyd_node *firewall)
+{
+	const struct lyd_node *port = model_child(firewall, "ports");
+	unsigned count = 0;
+
+	if (firewall == NULL || model_text(firewall, "router") != NULL)
+		return false;
+	for (; port != NULL; port = model_next(port))
+		count++;
+	return count > 2;
+}

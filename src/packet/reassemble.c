@@ -287,7 +287,14 @@ enum reassembly_result
 reassembly_add(struct reassembly *reassembly, struct packet_pools *pools, uint32_t domain,
 	struct rte_mbuf **packet, uint16_t l3, uint64_t now)
 {
-	struct piece piece = { .l3 = l3, .name.domain = domain };
+	return reassembly_add_copy(reassembly, pools, domain, 0, packet, l3, now);
+}
+
+enum reassembly_result
+reassembly_add_copy(struct reassembly *reassembly, struct packet_pools *pools, uint32_t domain,
+	uint32_t copy, struct rte_mbuf **packet, uint16_t l3, uint64_t now)
+{
+	struct piece piece = { .l3 = l3, .name = { .domain = domain, .path = copy } };
 	enum reassembly_result result;
 	uint8_t byte;
 	uint32_t i;

@@ -61,6 +61,10 @@ void reassembly_free(struct reassembly *reassembly);
  */
 enum reassembly_result reassembly_add(struct reassembly *reassembly, struct packet_pools *pools,
 	uint32_t domain, struct rte_mbuf **packet, uint16_t l3, uint64_t now);
+/* The same of a fragment that was flooded: only those of one number `copy` are put together. */
+enum reassembly_result reassembly_add_copy(struct reassembly *reassembly,
+	struct packet_pools *pools, uint32_t domain, uint32_t copy, struct rte_mbuf **packet,
+	uint16_t l3, uint64_t now);
 
 struct reassembly_expired {
 	uint32_t domain;

@@ -16,7 +16,7 @@
 struct name {
 	uint32_t domain, id;
 	uint32_t kind; /* family, and protocol of IPv4 */
-	uint32_t reserved;
+	uint32_t path; /* the caller's: of several copies of a fragment which */
 	uint8_t ends[32];
 };
 

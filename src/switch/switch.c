@@ -88,7 +88,8 @@ check_port_config(struct weft_change *change, const struct weft_switch_port_conf
 static struct switch_port *
 port_new(struct switch_station *station, const struct weft_switch_port_config *config)
 {
-	bool all = config->access != 0 || is_all_zero(config->vlans);
+	bool transparent = station->owner->config.transparent;
+	bool all = transparent || config->access != 0 || is_all_zero(config->vlans);
 	struct switch_port *port = calloc(1, sizeof(*port) + (all ? 0 : sizeof(config->vlans)));
 
 	if (port == NULL)
@@ -97,10 +98,13 @@ port_new(struct switch_station *station, const struct weft_switch_port_config *c
 	port->station = station;
 	port->mac_limit = config->mac_limit != 0 ? config->mac_limit : UINT32_MAX;
 	port->group = config->group;
-	port->access = config->access;
-	port->carries_all = config->access == 0 && all;
+	port->access = transparent ? 0 : config->access;
+	port->carries_all = port->access == 0 && all;
 	port->native_given = config->native != 0;
-	if (config->access != 0)
+	port->transparent = transparent;
+	if (transparent)
+		port->native = SWITCH_NO_TAG;
+	else if (config->access != 0)
 		port->native = config->access;
 	else if (config->native == 0)
 		port->native = 1;

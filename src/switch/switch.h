@@ -24,6 +24,10 @@
  * Trunks: an explicit native VLAN is carried even if `vlans` does not name it; the default
  * one, 1, is carried if `vlans` is all zero or names it.
  *
+ * A transparent switch (weft_switch_config) keeps VLANs apart as they come and leaves frames as
+ *they are: 2., 3. and the tags of 6. are void, and untagged and priority-tagged frames are of no
+ *VLAN.
+ *
  * Floods
  *	Each packet has a budget of copies for its whole way. A flood to n > 1 ports divides it
  *	by n among the copies; where it is below n the packet is dropped (flood-budget,
@@ -74,6 +78,7 @@ struct switch_loop {
 struct switch_info {
 	uint32_t ageing_s;
 	uint32_t macs, mac_limit; /* learned */
+	bool transparent;         /* it is the inside of a firewall of many ports */
 	unsigned ports;
 	struct switch_loop loop;
 };
@@ -83,6 +88,7 @@ void switch_read(const struct weft_device *device, struct switch_info *info);
 struct switch_port_info {
 	struct weft_switch_port_config config; /* defaults filled in */
 	uint32_t macs;                         /* learned */
+	bool transparent;                      /* of such a switch: no VLANs to tell of */
 };
 
 void switch_port_read(const struct weft_vport *vport, struct switch_port_info *info);

@@ -67,14 +67,23 @@ wants_tag(const struct flood *flood, const struct vport *vport)
 	return switch_port_tags(vport->context, flood->vlan);
 }
 
+/* Whether half of the room is taken before who would get the copy next. */
+static bool
+is_crowded(const struct worker *worker, const struct vport *egress)
+{
+	if (egress->guard != 0 && worker->queues[egress->guard_node]->tail >= NODE_QUEUE_SIZE / 2)
+		return true;
+	return egress->attachment == ATTACHED_VPORT &&
+	       worker->queues[egress->home]->tail >= NODE_QUEUE_SIZE / 2;
+}
+
 static void
 send_copy(struct flood *flood, struct vport *egress, struct rte_mbuf *copy, bool tagged)
 {
 	struct worker *worker = flood->worker;
 
 	packet_meta(copy)->copies = flood->share;
-	if (egress->attachment == ATTACHED_VPORT &&
-		worker->queues[egress->node]->tail >= NODE_QUEUE_SIZE / 2)
+	if (is_crowded(worker, egress))
 		packet_drop(worker, egress, DROP_GRAPH_FULL, copy);
 	else
 		switch_send(worker, egress, copy, tagged);
@@ -136,7 +145,8 @@ static void
 drop_for_budget(struct worker *worker, struct vport *ingress, struct rte_mbuf *packet)
 {
 	const struct rte_ether_hdr *header = rte_pktmbuf_mtod(packet, struct rte_ether_hdr *);
-	struct punt_notice notice = { .vport = ingress->id, .vlan = packet_meta(packet)->vlan };
+	struct punt_notice notice = { .vport = ingress->id,
+		.vlan = switch_vlan_told(packet_meta(packet)->vlan) };
 
 	memcpy(notice.mac, &header->src_addr, sizeof(notice.mac));
 	if (!(packet_meta(packet)->flags & PACKET_DRY_RUN))

@@ -13,7 +13,7 @@
 
 #define BATCH 16 /* with two lines each, no more than a core fetches at once gain anything */
 #define PREFETCH_AHEAD 4
-#define VID_RESERVED 4095
+#define VID_RESERVED SWITCH_NO_TAG
 #define TAG_END 18 /* MACs, tag, ethertype */
 
 struct frame {
@@ -100,7 +100,11 @@ classify_tagged(
 	vid = (uint16_t)(data[14] << 8 | data[15]) & 0xfff;
 	if (vid == VID_RESERVED)
 		return DROP_BAD_VLAN_TAG;
-	*tag = vid == 0 ? SWITCH_PRIORITY : SWITCH_TAGGED;
+	/* a transparent port leaves a priority tag where it is */
+	if (vid == 0)
+		*tag = port->transparent ? SWITCH_UNTAGGED : SWITCH_PRIORITY;
+	else
+		*tag = SWITCH_TAGGED;
 	*vlan = vid == 0 ? port->native : vid;
 	if (vid != 0 && port->access != 0)
 		return DROP_VLAN_NOT_ALLOWED;
@@ -131,7 +135,7 @@ classify(const struct switch_ingress *ingress, struct frame *frame)
 	if (unlikely(vlan == 0))
 		return DROP_VLAN_NOT_ALLOWED;
 	frame->group = is_group(destination);
-	if (unlikely(frame->group && is_reserved(destination)))
+	if (unlikely(frame->group && is_reserved(destination) && !ingress->port->transparent))
 		return DROP_RESERVED_MAC;
 	packet_meta(frame->packet)->vlan = vlan;
 	frame->source = mac_key(source, vlan);

@@ -84,7 +84,9 @@ switch_forget(const struct switch_port *port, uint32_t stamp)
 static void
 tell(struct worker *worker, enum punt_reason reason, uint32_t vport, uint32_t other, uint64_t key)
 {
-	struct punt_notice notice = { .vport = vport, .other = other, .vlan = mac_key_vlan(key) };
+	struct punt_notice notice = {
+		.vport = vport, .other = other, .vlan = switch_vlan_told(mac_key_vlan(key))
+	};
 
 	mac_key_address(key, notice.mac);
 	worker_notice(worker, reason, &notice);

@@ -64,6 +64,16 @@ struct switch_station {
 	struct switch_station *flush_next;
 };
 
+/* The VLAN of frames that have no VLAN, in a transparent switch: no tag has this VID. */
+#define SWITCH_NO_TAG 4095
+
+/* As people are told: 0 is no VLAN. */
+static inline uint16_t
+switch_vlan_told(uint16_t vlan)
+{
+	return vlan != SWITCH_NO_TAG ? vlan : 0;
+}
+
 /* A port; vport->context. Never changed once made. */
 struct switch_port {
 	struct virtual_switch *owner;
@@ -74,6 +84,7 @@ struct switch_port {
 	uint16_t native;    /* VLAN of untagged frames, of access ports too; 0: none */
 	bool carries_all;
 	bool native_given; /* in the configuration */
+	bool transparent;  /* of such a switch: `native` is SWITCH_NO_TAG */
 	uint64_t vlans[];  /* trunk that does not carry all: WEFT_VLAN_BITMAP_WORDS */
 };
 

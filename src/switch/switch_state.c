@@ -15,7 +15,7 @@ read_loop(struct virtual_switch *self, uint64_t now, struct switch_loop *loop)
 	while (atomic_exchange_explicit(&flap->lock, true, memory_order_acquire))
 		sched_yield();
 	loop->seen = flap->key != 0 && switch_second(now) - flap->last <= SWITCH_LOOP_REMEMBERED;
-	loop->vlan = mac_key_vlan(flap->key);
+	loop->vlan = switch_vlan_told(mac_key_vlan(flap->key));
 	mac_key_address(flap->key, loop->mac);
 	memcpy(loop->vports, flap->vports, sizeof(loop->vports));
 	loop->since = flap->since * SECOND_NS;
@@ -36,6 +36,7 @@ switch_read(const struct weft_device *device, struct switch_info *info)
 	info->macs = atomic_load_explicit(&self->macs, memory_order_relaxed);
 	TAILQ_FOREACH(vport, &device->vports, entry)
 	info->ports++;
+	info->transparent = self->config.transparent;
 	read_loop(self, engine_now(device->network->weft), &info->loop);
 }
 
@@ -46,6 +47,7 @@ switch_port_read(const struct weft_vport *vport, struct switch_port_info *info)
 	uint32_t epoch = atomic_load_explicit(&port->station->epoch, memory_order_relaxed);
 
 	memset(info, 0, sizeof(*info));
+	info->transparent = port->transparent;
 	info->macs = atomic_load_explicit(&port->station->macs[epoch & 1], memory_order_relaxed);
 	info->config.access = port->access;
 	info->config.mtu = vport->live->mtu;
@@ -70,7 +72,7 @@ show_entry(void *context, const struct mac_entry *entry)
 {
 	const struct each_mac *each = context;
 	const struct vport *vport = each->weft->vports[id_index(entry->vport)];
-	struct switch_mac mac = { .vlan = mac_key_vlan(entry->key),
+	struct switch_mac mac = { .vlan = switch_vlan_told(mac_key_vlan(entry->key)),
 		.fixed = mac_is_static(entry->stamp) };
 
 	if ((each->device != NULL && entry->device != each->device->id) ||

@@ -24,6 +24,8 @@ why_vlan(const struct switch_port *port, enum switch_tag tag)
 {
 	if (tag == SWITCH_TAGGED)
 		return "tag";
+	if (port->transparent)
+		return "none";
 	return port->access != 0 ? "access port" : "native";
 }
 
@@ -66,8 +68,8 @@ switch_trace_known(struct worker *worker, const struct switch_ingress *ingress,
 	char mac[ADDRESS_SIZE];
 
 	trace_step(worker, packet, ingress->vport, "VLAN %u (%s): %s is at port %s",
-		mac_key_vlan(key), why_vlan(ingress->port, tag), address(key, mac),
-		port_name(egress));
+		switch_vlan_told(mac_key_vlan(key)), why_vlan(ingress->port, tag),
+		address(key, mac), port_name(egress));
 }
 
 void
@@ -78,7 +80,7 @@ switch_trace_flood(struct worker *worker, const struct switch_ingress *ingress,
 
 	trace_step(worker, packet, ingress->vport,
 		"VLAN %u (%s): %02x:%02x:%02x:%02x:%02x:%02x is %s: flooded to %u port%s",
-		packet_meta((struct rte_mbuf *)(uintptr_t)packet)->vlan,
+		switch_vlan_told(packet_meta((struct rte_mbuf *)(uintptr_t)packet)->vlan),
 		why_vlan(ingress->port, tag), mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
 		mac[0] & 1 ? "a group" : "unknown", ports, ports == 1 ? "" : "s");
 }

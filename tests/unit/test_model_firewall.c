@@ -372,14 +372,18 @@ static const struct {
 	{ TRANSLATION("name: a, destination: 10.0.0.1, port-block: 64"), "12:59",
 		"port-block goes with source", NULL },
 	{ BEFORE "        router: r1\n        inside: lan\n", "11:17", "without a router", NULL },
-	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n", "10:35", "has 2 ports",
-		"router" },
+	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n"
+		 "        translations: [{ name: a, source: 1.2.3.4 }]\n",
+		"11:32", "more than two ports does not translate", "router: NAME" },
+	{ BEFORE "        ports: { in: {}, out: {}, dmz: {} }\n"
+		 "        zones: { a: { ports: dmy } }\n",
+		"11:30", "has no port 'dmy'", "'dmz'" },
 	{ BEFORE "        ports: { in: {} }\n", "9:7", "1 of its 2 ports", NULL },
 	{ BEFORE PORTS
 		"        inside: lan\n        translations: [{ name: a, source: 1.2.3.4 }]\n",
 		"11:17", "no port 'lan' to translate behind", "in out" },
 	{ BEFORE PORTS "        zones: { a: { ports: lan } }\n", "11:18",
-		"zones are ports of a router", NULL },
+		"neither a router nor more than 2 ports", "more ports" },
 	{ BEFORE PORTS "        router: r1\n", "10:18", "has no ports of its own", NULL },
 	{ BEFORE PORTS "        timeouts: { tcp: 10ms }\n", "11:26", "from 1s to 30d", NULL },
 };
