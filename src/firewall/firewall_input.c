@@ -972,45 +972,59 @@ meet_error(struct worker *worker, struct firewall_shard *shard, struct passage *
 		firewall_forward_known(worker, passage, connection, side);
 }
 
+static bool
+is_in_place(const struct passage *passage, const struct connection *connection, unsigned side)
+{
+	return likely(comes_from_its_side(passage, connection, side) &&
+		      goes_to_its_side(passage, connection, side));
+}
+
+/* A packet of a connection that it is sure to be of, or of none. */
+static inline void
+meet_in_place(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, unsigned side, const struct tcp_segment *tcp)
+{
+	if (unlikely(passage->kind == FLOW_QUOTED))
+		meet_error(worker, shard, passage, connection, side);
+	else if (connection != NULL)
+		meet_known(worker, shard, passage, connection, side, tcp);
+	else
+		meet_stranger(worker, shard, passage, tcp);
+}
+
 /*
  * A host has moved to another port of the device that is guarded, or of a frame that was flooded
  * one copy goes elsewhere than another: the rules say whether the connection could have begun
  * there. Where a packet comes from is known, and so the connection moves along; where it is flooded
- * to says nothing.
+ * to says nothing. What is refused is dropped in silence: another copy may be on its way to whom it
+ * is for, and would be answered for this one.
  */
-static bool
-may_move(struct worker *worker, const struct passage *passage, struct connection *connection,
-	unsigned side)
+static void
+meet_elsewhere(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
+	struct connection *connection, unsigned side, const struct tcp_segment *tcp)
 {
-	unsigned from = side == 0 ? passage->fields.from : passage->fields.to;
-	unsigned to = side == 0 ? passage->fields.to : passage->fields.from;
 	const struct rule *rule;
 	struct fields fields;
 
+	if (passage->way != WAY_OUT || (connection->flags & CONNECTION_TRANSLATED)) {
+		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
+		return;
+	}
 	first_fields(connection, passage->kind == FLOW_OWN ? passage : NULL, side, &fields);
-	fields.from = (uint8_t)from;
-	fields.to = (uint8_t)to;
+	fields.from = side == 0 ? passage->fields.from : passage->fields.to;
+	fields.to = side == 0 ? passage->fields.to : passage->fields.from;
 	rule = classifier_find(passage->live->view, &fields, WEFT_STATE_NEW);
 	if (passage_is_traced(passage))
 		firewall_trace_rule(worker, passage, rule);
-	if ((rule != NULL ? rule->match.action : passage->live->otherwise) != WEFT_RULE_ACCEPT)
-		return false;
-	if (comes_from_its_side(passage, connection, side) || passage_is_dry_run(passage))
-		return true;
-	connection->from = (uint8_t)from;
-	connection->to = (uint8_t)to;
-	return true;
-}
-
-static bool
-is_in_place(struct worker *worker, const struct passage *passage, struct connection *connection,
-	unsigned side)
-{
-	if (likely(comes_from_its_side(passage, connection, side) &&
-		    goes_to_its_side(passage, connection, side)))
-		return true;
-	return passage->way == WAY_OUT && !(connection->flags & CONNECTION_TRANSLATED) &&
-	       may_move(worker, passage, connection, side);
+	if ((rule != NULL ? rule->match.action : passage->live->otherwise) != WEFT_RULE_ACCEPT) {
+		drop(worker, passage, rule != NULL ? DROP_RULE : DROP_RULE_DEFAULT);
+		return;
+	}
+	if (!comes_from_its_side(passage, connection, side) && !passage_is_dry_run(passage)) {
+		connection->from = fields.from;
+		connection->to = fields.to;
+	}
+	meet_in_place(worker, shard, passage, connection, side, tcp);
 }
 
 static bool
@@ -1055,14 +1069,10 @@ static inline void
 meet_flow(struct worker *worker, struct firewall_shard *shard, struct passage *passage,
 	struct connection *connection, unsigned side, const struct tcp_segment *tcp)
 {
-	if (unlikely(connection != NULL && !is_in_place(worker, passage, connection, side)))
-		meet_invalid(worker, shard, passage, DROP_INVALID_STATE);
-	else if (unlikely(passage->kind == FLOW_QUOTED))
-		meet_error(worker, shard, passage, connection, side);
-	else if (connection != NULL)
-		meet_known(worker, shard, passage, connection, side, tcp);
+	if (unlikely(connection != NULL && !is_in_place(passage, connection, side)))
+		meet_elsewhere(worker, shard, passage, connection, side, tcp);
 	else
-		meet_stranger(worker, shard, passage, tcp);
+		meet_in_place(worker, shard, passage, connection, side, tcp);
 }
 
 /* WAY_IN */
