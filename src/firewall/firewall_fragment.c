@@ -95,7 +95,7 @@ firewall_send_whole(struct worker *worker, struct vport *egress, struct passage 
 	for (unsigned i = 0; i < count; i++)
 		/* with the flags of the datagram */
 		if (egress != NULL)
-			passage_send(worker, passage, egress, fragments[i]);
+			vport_send(worker, egress, fragments[i]);
 		else
 			vport_give_back(worker, passage->ingress, fragments[i]);
 }

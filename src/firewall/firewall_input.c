@@ -39,20 +39,6 @@ reason_of(enum fields_result result)
 	}
 }
 
-/* Where what a guard judges comes from and goes to. */
-static void
-name_zones(struct passage *passage)
-{
-	if (passage->firewall->policy != NULL) {
-		passage->fields.from = passage->way == WAY_ENTER ? MEMBER_VNIC : MEMBER_NETWORK;
-		passage->fields.to = passage->way == WAY_ENTER ? MEMBER_NETWORK : MEMBER_VNIC;
-		return;
-	}
-	passage->fields.from = passage->ingress->guard_index;
-	passage->fields.to =
-		passage->egress != NULL ? passage->egress->guard_index : passage->fields.from;
-}
-
 /* False: the packet is gone. */
 static bool
 read_fields(struct worker *worker, struct passage *passage)
@@ -67,7 +53,9 @@ read_fields(struct worker *worker, struct passage *passage)
 		passage->fields.from = firewall_port_of(passage->ingress)->index;
 		passage->fields.to = !passage->fields.from;
 	} else {
-		name_zones(passage);
+		passage->fields.from = passage->ingress->guard_index;
+		passage->fields.to = passage->egress != NULL ? passage->egress->guard_index
+							     : passage->fields.from;
 	}
 	return true;
 }
@@ -100,7 +88,7 @@ hand_over(struct worker *worker, const struct passage *passage, uint64_t hash)
 
 	if (likely(owner == worker->index) || passage_is_dry_run(passage))
 		return false;
-	if (passage->way != WAY_ACROSS && passage->way != WAY_ENTER) {
+	if (passage->way != WAY_ACROSS) {
 		packet_meta(passage->packet)->flags |= PACKET_TO_JUDGE;
 		packet_meta(passage->packet)->flow_hash =
 			passage->egress != NULL ? passage->egress->id : 0;
@@ -157,15 +145,13 @@ enter_arrival(struct worker *worker, struct vport *ingress, struct rte_mbuf *pac
 }
 
 /* What of a device's packets is not for rules: between other places than the guard's zones, or
- * within one. A vnic's guard judges all. */
+ * within one. */
 static bool
-is_free_to_go(struct worker *worker, const struct firewall *firewall, const struct vport *ingress,
-	const struct vport *egress, const struct packet_meta *meta)
+is_free_to_go(struct worker *worker, const struct vport *ingress, const struct vport *egress,
+	const struct packet_meta *meta)
 {
 	if (egress->guard == 0)
 		return true;
-	if (firewall != NULL && firewall->policy != NULL)
-		return false;
 	if (ingress == NULL || ingress->guard != egress->guard)
 		return true;
 	if (unlikely(meta->flags & PACKET_ABOUT_JUDGED))
@@ -191,44 +177,24 @@ enter_guard(struct worker *worker, struct rte_mbuf *packet, struct passage *pass
 		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
 		return false;
 	}
-	passage->ingress = ingress;
-	passage->egress = egress;
-	passage->firewall = firewall_by_device(worker, egress->guard);
-	if (is_free_to_go(worker, passage->firewall, ingress, egress, meta)) {
+	if (is_free_to_go(worker, ingress, egress, meta)) {
 		send_unjudged(worker, egress, packet);
 		return false;
 	}
+	passage->ingress = ingress;
+	passage->egress = egress;
+	passage->firewall = firewall_by_device(worker, egress->guard);
 	passage->way = meta->flags & PACKET_ABOUT_JUDGED ? WAY_SAID : WAY_OUT;
 	/* a guard that is gone is for who removed it to care for */
-	if (unlikely(passage->firewall == NULL || ingress == NULL)) {
+	if (unlikely(passage->firewall == NULL)) {
 		packet_drop(worker, ingress, DROP_STALE_VPORT, packet);
 		return false;
 	}
 	return true;
 }
 
-/* What comes in by a vport of another device. */
 static bool
-enter_inward(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
-{
-	const struct vport *ingress = passage->ingress;
-
-	passage->way = WAY_ENTER;
-	if (unlikely(ingress->node == ingress->home)) { /* not guarded any more */
-		vport_enter(worker, ingress, packet);
-		return false;
-	}
-	passage->firewall = firewall_by_device(worker, ingress->guard);
-	if (unlikely(passage->firewall == NULL || passage->firewall->policy == NULL)) {
-		packet_drop(worker, passage->ingress, DROP_STALE_VPORT, packet);
-		return false;
-	}
-	return true;
-}
-
-static bool
-enter_port(struct worker *worker, const struct firewall_shard *shard, struct rte_mbuf *packet,
-	struct passage *passage)
+enter_port(struct worker *worker, struct rte_mbuf *packet, struct passage *passage)
 {
 	passage->way = WAY_ACROSS;
 	passage->egress = NULL;
@@ -237,8 +203,6 @@ enter_port(struct worker *worker, const struct firewall_shard *shard, struct rte
 		packet_drop(worker, NULL, DROP_STALE_VPORT, packet);
 		return false;
 	}
-	if (unlikely(passage->ingress->home != shard->node))
-		return enter_inward(worker, packet, passage);
 	passage->firewall = firewall_port_of(passage->ingress)->owner;
 	return true;
 }
@@ -251,8 +215,7 @@ enter(struct worker *worker, struct firewall_shard *shard, struct rte_mbuf *pack
 	bool guards = unlikely(packet_meta(packet)->flags & PACKET_TO_JUDGE);
 
 	passage->packet = packet;
-	if (!(guards ? enter_guard(worker, packet, passage)
-		     : enter_port(worker, shard, packet, passage)))
+	if (!(guards ? enter_guard(worker, packet, passage) : enter_port(worker, packet, passage)))
 		return false;
 	passage->live = firewall_live_of(passage->firewall);
 	if (!read_fields(worker, passage))
@@ -301,8 +264,6 @@ forward(struct worker *worker, struct passage *passage, unsigned to)
 
 	if (likely(passage->way == WAY_ACROSS)) {
 		egress = vport_get(worker, passage->live->ports[to]);
-	} else if (passage->way == WAY_ENTER) {
-		egress = passage->ingress;
 	} else if (passage->way == WAY_IN) {
 		go_in(worker, passage);
 		return;
@@ -314,7 +275,7 @@ forward(struct worker *worker, struct passage *passage, unsigned to)
 	else if (unlikely(packet_meta(passage->packet)->flags & PACKET_GATHERED))
 		firewall_send_whole(worker, egress, passage);
 	else
-		passage_send(worker, passage, egress, passage->packet);
+		vport_send(worker, egress, passage->packet);
 }
 
 /* As what `reply` answers. */

@@ -30,7 +30,6 @@ struct firewall_shard {
 	struct flow_recorder recorder;
 	/* control side: connections_expire() has more to do, but nothing passes that would do it */
 	bool expiring;
-	uint8_t node; /* the firewalls' */
 } __attribute__((aligned(64)));
 
 #define FIREWALL_SERVERS 1024
@@ -47,7 +46,6 @@ struct firewalls {
 	/* By index of the device's id: whose a connection is. RCU. */
 	struct firewall *_Atomic *by_device;
 	_Atomic bool ready; /* there is or was a firewall: all else is open */
-	uint8_t node;
 	/* control side: connections that are still to be judged again */
 	bool sweeping;
 	unsigned sweep_worker;
@@ -74,9 +72,6 @@ struct firewall_live {
 	struct weft_firewall_config config;                   /* for looking */
 };
 
-/* Zones of what judges for a vnic that is in groups, at its port of a switch. */
-enum { MEMBER_VNIC, MEMBER_NETWORK };
-
 /* What a guard calls ports by (vport->guard_index); NULL: nothing. Changed under the objects' lock.
  */
 struct firewall_zones {
@@ -86,8 +81,6 @@ struct firewall_zones {
 /* A firewall; weft_device.data. */
 struct firewall {
 	struct firewall_live *_Atomic live;
-	/* Whose rules it goes by: of a vnic that is in groups; NULL: its own. RCU. */
-	struct firewall *_Atomic policy;
 	struct firewalls *all;
 	struct connection_domain domain;
 	struct rate reject_rate, denied_rate;
@@ -121,11 +114,6 @@ firewall_port_of(const struct vport *vport)
 static inline const struct firewall_live *
 firewall_live_of(const struct firewall *firewall)
 {
-	const struct firewall *policy =
-		atomic_load_explicit(&firewall->policy, memory_order_acquire);
-
-	if (unlikely(policy != NULL))
-		firewall = policy;
 	return atomic_load_explicit(&firewall->live, memory_order_acquire);
 }
 
@@ -207,8 +195,7 @@ enum way {
 	WAY_ACROSS, /* by one of the firewall's own ports, for the other */
 	WAY_OUT,    /* of a guarded device, on its way out */
 	WAY_IN, /* it came into a guarded device, and is for that, or for whom translations hide */
-	WAY_ENTER, /* by a guarded vport, before its device sees it */
-	WAY_SAID,  /* of a guarded device: an ICMP error about what had been judged */
+	WAY_SAID, /* of a guarded device: an ICMP error about what had been judged */
 };
 
 /* A packet on its way through. */
@@ -233,17 +220,6 @@ struct passage {
 };
 
 void firewall_input(struct worker *worker, struct rte_mbuf **packets, unsigned count);
-
-/* Accepted: out by the vport, or into the device in front of which it was judged. */
-static inline void
-passage_send(struct worker *worker, const struct passage *passage, struct vport *egress,
-	struct rte_mbuf *packet)
-{
-	if (unlikely(passage->way == WAY_ENTER))
-		vport_enter(worker, egress, packet);
-	else
-		vport_send(worker, egress, packet);
-}
 
 static inline unsigned
 firewall_owner(const struct worker *worker, uint64_t hash)

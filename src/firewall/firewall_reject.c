@@ -61,10 +61,8 @@ static void
 send_as_next_hop(struct worker *worker, const struct passage *passage, struct rte_mbuf *answer)
 {
 	packet_meta(answer)->vport = passage->egress->id;
-	/* the sender's own guard, if it is a vnic's, is to hear of it */
-	if (passage->firewall->policy == NULL)
-		packet_meta(answer)->flags |= PACKET_JUDGED;
-	vport_enter(worker, passage->egress, answer);
+	packet_meta(answer)->flags |= PACKET_JUDGED;
+	worker_enqueue(worker, passage->egress->node, answer);
 }
 
 static void

@@ -145,5 +145,5 @@ weft_firewall_guard(struct weft_change *change, struct weft_device *device, stru
 	if (zone != NULL)
 		index = zones_obtain(change, device, zone);
 	if (index >= 0 && change_touch(change, device) == 0)
-		vport_guard(change, port, zone != NULL ? device : NULL, (uint8_t)index, false);
+		vport_guard(change, port, zone != NULL ? device : NULL, (uint8_t)index);
 }

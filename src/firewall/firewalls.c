@@ -66,7 +66,6 @@ shard_open(struct firewalls *all, unsigned worker)
 	struct firewall_shard *shard = &all->shards[worker];
 	struct flow_recorder *recorder = &shard->recorder;
 
-	shard->node = all->node;
 	if (flow_recorder_open(recorder, worker, SHARD_LIMIT) < 0)
 		return -1;
 	shard->mappings = mapping_table_create(&all->key, SHARD_LIMIT);
@@ -134,7 +133,7 @@ firewalls_open(struct weft *weft, struct weft_error *error)
 
 	if (all == NULL)
 		return error_memory(error);
-	*all = (struct firewalls){ .node = (uint8_t)node_of(weft) };
+	*all = (struct firewalls){ 0 };
 	weft->class_data[node_of(weft)] = all;
 	return 0;
 }

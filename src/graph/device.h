@@ -145,10 +145,10 @@ struct weft_vport *vport_add(struct weft_change *change, struct weft_device *dev
 /* Gives the vport another context and MTU. -1: the change has failed, and context is still the
  * caller's. */
 int vport_update(struct weft_change *change, struct weft_vport *vport, void *context, uint32_t mtu);
-/* From the commit on the guard judges what goes out of the vport, and with `inward` what comes in
- * there, too; it calls it `index`. NULL: nobody does. -1: the change has failed. */
+/* From the commit on the guard judges what goes out of the vport; it calls it `index`. NULL: nobody
+ * does. -1: the change has failed. */
 int vport_guard(struct weft_change *change, struct weft_vport *vport,
-	const struct weft_device *guard, uint8_t index, bool inward);
+	const struct weft_device *guard, uint8_t index);
 /* From now on, unless the change is aborted, it has that name, and its old one is free. -1: the
  * change has failed. */
 int device_rename(struct weft_change *change, struct weft_device *device, const char *name);

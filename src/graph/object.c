@@ -591,7 +591,7 @@ vport_add(struct weft_change *change, struct weft_device *device, const char *na
 	if (draft == NULL)
 		return NULL; /* the step's abort frees it */
 	draft->id = vport->id;
-	draft->node = draft->home = device->node;
+	draft->node = device->node;
 	draft->device = device->id;
 	draft->mtu = mtu;
 	draft->context = context;
@@ -623,7 +623,7 @@ vport_update(struct weft_change *change, struct weft_vport *vport, void *context
 
 int
 vport_guard(struct weft_change *change, struct weft_vport *vport, const struct weft_device *guard,
-	uint8_t index, bool inward)
+	uint8_t index)
 {
 	struct vport *draft;
 
@@ -635,7 +635,6 @@ vport_guard(struct weft_change *change, struct weft_vport *vport, const struct w
 	draft->guard = guard != NULL ? guard->id : 0;
 	draft->guard_node = guard != NULL ? guard->node : 0;
 	draft->guard_index = index;
-	draft->node = guard != NULL && inward ? guard->node : draft->home;
 	return 0;
 }
 

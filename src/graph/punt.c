@@ -163,7 +163,7 @@ punt_take_injected(struct worker *worker)
 		else if (packet_meta(packets[i])->reserved == INJECT_OUT)
 			vport_send(worker, vport, packets[i]);
 		else if (packet_meta(packets[i])->reserved == INJECT_AGAIN)
-			vport_enter(worker, vport, packets[i]);
+			worker_enqueue(worker, vport->node, packets[i]);
 		else
 			vport_receive(worker, vport, packets[i]);
 	}

@@ -84,7 +84,7 @@ deliver(struct worker *worker, uint64_t mark, const struct trace_event *event)
 static const char *
 node_name(const struct worker *worker, const struct vport *vport)
 {
-	return vport != NULL ? worker->weft->classes[vport->home]->name : "graph";
+	return vport != NULL ? worker->weft->classes[vport->node]->name : "graph";
 }
 
 static void

@@ -132,7 +132,7 @@ vport_give_back(struct worker *worker, const struct vport *vport, struct rte_mbu
 	meta->vport = vport->id;
 	meta->flow_hash = 0;
 	meta->flags |= PACKET_JUDGED;
-	vport_enter(worker, vport, packet);
+	worker_enqueue(worker, vport->node, packet);
 }
 
 void

@@ -5,10 +5,6 @@
  * metadata's `vport` still says where it came in, and `flow_hash` is the id of where it is to go
  * out; the guard drops it, or sends it on by vport_send() with PACKET_JUDGED.
  *
- * A guard may judge what comes in at the vport, too, before its device sees anything of it: then
- * `node` is the guard's, and a packet without PACKET_TO_JUDGE is one that comes in; the guard drops
- * it, or puts it before the device by vport_enter(). It costs vports without such a guard nothing.
- *
  * What comes in and is for the device itself, or for an address that the guard answers for, the
  * device may show to the guard first (vport_ask_on_arrival). It may be for somebody else: the guard
  * gives it back to the device's node with PACKET_JUDGED, as it came or readdressed. An ICMP error
@@ -45,7 +41,7 @@ enum attachment {
 struct vport {
 	uint32_t id;
 	uint8_t attachment;   /* enum attachment */
-	uint8_t node;         /* of who sees first what comes in: the device, or its guard */
+	uint8_t node;         /* of the device */
 	uint16_t uplink_vlan; /* ATTACHED_UPLINK: 1..4094, or 0: untagged */
 	uint32_t mtu;         /* largest frame without Ethernet header and tags */
 	uint32_t peer;        /* ATTACHED_VPORT: its id */
@@ -58,7 +54,6 @@ struct vport {
 	_Atomic uint32_t *watch;
 	/* of the guard: its node, and what it calls this vport */
 	uint8_t guard_node, guard_index;
-	uint8_t home; /* node of the device */
 } __attribute__((aligned(64)));
 
 /* By id; NULL when that vport is gone. */
@@ -92,12 +87,6 @@ vport_count_out(struct worker *worker, const struct vport *vport, uint64_t packe
  * device's node. Its metadata need not name the vport. Takes the packet. */
 void vport_receive(struct worker *worker, struct vport *vport, struct rte_mbuf *packet);
 
-/* Before the node of the vport's own device, with nobody asked (any more). Takes the packet. */
-static inline void
-vport_enter(struct worker *worker, const struct vport *vport, struct rte_mbuf *packet)
-{
-	worker_enqueue(worker, vport->home, packet);
-}
 /*
  * A packet that came in by `vport` is for its device, or for nobody that this knows of: it goes
  * before the guard, if there is one and it has not been there. False: the packet is still the

@@ -74,7 +74,7 @@ is_crowded(const struct worker *worker, const struct vport *egress)
 	if (egress->guard != 0 && worker->queues[egress->guard_node]->tail >= NODE_QUEUE_SIZE / 2)
 		return true;
 	return egress->attachment == ATTACHED_VPORT &&
-	       worker->queues[egress->home]->tail >= NODE_QUEUE_SIZE / 2;
+	       worker->queues[egress->node]->tail >= NODE_QUEUE_SIZE / 2;
 }
 
 static void
