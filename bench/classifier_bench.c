@@ -10,6 +10,7 @@
  */
 #include "base/clock.h"
 #include "firewall/rule_list.h"
+#include "measure.h"
 #include "random_policy.h"
 
 #include <rte_cycles.h>
@@ -33,56 +34,6 @@ struct bench {
 static unsigned rounds = 5;
 static double ghz;   /* of the TSC */
 static uint64_t sum; /* so that no lookup is left out */
-
-static _Noreturn void
-fail(const char *what)
-{
-	fprintf(stderr, "classifier_bench: %s\n", what);
-	exit(1);
-}
-
-static void *
-memory(size_t count, size_t size)
-{
-	void *result = calloc(count, size);
-
-	if (result == NULL)
-		fail("no memory");
-	return result;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values, unsigned count)
-{
-	qsort(values, count, sizeof(*values), compare);
-	return values[count / 2];
-}
-
-/* Nanoseconds that this thread has run: others use the machine too. */
-static uint64_t
-now(void)
-{
-	return clock_read(CLOCK_THREAD_CPUTIME_ID);
-}
-
-static double
-tsc_ghz(void)
-{
-	uint64_t begin = clock_monotonic(), cycles = rte_rdtsc(), end;
-
-	do
-		end = clock_monotonic();
-	while (end < begin + 100000000);
-	return (double)(rte_rdtsc() - cycles) / (double)(end - begin);
-}
 
 /* ---- rules and packets ------------------------------------------------------------------------
  */

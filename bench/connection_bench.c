@@ -11,6 +11,7 @@
  */
 #include "base/clock.h"
 #include "firewall/connection.h"
+#include "measure.h"
 
 #include <netinet/in.h>
 #include <rte_cycles.h>
@@ -49,46 +50,6 @@ struct world {
 
 static unsigned rounds = 5;
 static double ghz; /* of the TSC */
-
-static _Noreturn void
-fail(const char *what)
-{
-	fprintf(stderr, "connection_bench: %s\n", what);
-	exit(1);
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values)
-{
-	qsort(values, rounds, sizeof(*values), compare);
-	return values[rounds / 2];
-}
-
-/* Nanoseconds that this thread has run: others use the machine too. */
-static uint64_t
-now(void)
-{
-	return clock_read(CLOCK_THREAD_CPUTIME_ID);
-}
-
-static double
-tsc_ghz(void)
-{
-	uint64_t begin = clock_monotonic(), cycles = rte_rdtsc(), end;
-
-	do
-		end = clock_monotonic();
-	while (end < begin + 100000000);
-	return (double)(rte_rdtsc() - cycles) / (double)(end - begin);
-}
 
 static uint64_t
 random_word(void)
@@ -269,7 +230,8 @@ packets(struct world *world)
 			round_of(world, sizes[i], &hash[round], &find[i][round]);
 	}
 	printf("| %s | %u | %.0f | %.0f | %.0f | %.0f |\n", world->kind->name, world->count,
-		median(hash), median(find[0]), median(find[1]), median(find[2]));
+		median(hash, rounds), median(find[0], rounds), median(find[1], rounds),
+		median(find[2], rounds));
 	fflush(stdout);
 }
 
@@ -385,8 +347,8 @@ lives(const struct kind *kind, uint32_t count)
 		values[3][round] = life.bytes;
 	}
 	printf("| %s | %u | %.2f | %.2f | %.2f | %.1f | %.1f |\n", kind->name, count,
-		median(values[0]) / 1e6, median(values[1]) / 1e6, median(values[2]) / 1e6,
-		longest(kind, count), median(values[3]));
+		median(values[0], rounds) / 1e6, median(values[1], rounds) / 1e6,
+		median(values[2], rounds) / 1e6, longest(kind, count), median(values[3], rounds));
 	fflush(stdout);
 }
 

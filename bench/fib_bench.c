@@ -9,6 +9,7 @@
  * there, in some of the /16 (IPv6: /32) more than in others. Destinations are random addresses
  * within random routes. Each figure is the median of the rounds. Time is the thread's own.
  */
+#include "measure.h"
 #include "random_routes.h"
 
 #include "base/clock.h"
@@ -39,56 +40,6 @@ struct table {
 
 static unsigned rounds = 5;
 static double ghz; /* of the TSC */
-
-static _Noreturn void
-fail(const char *what)
-{
-	fprintf(stderr, "fib_bench: %s\n", what);
-	exit(1);
-}
-
-static void *
-memory(size_t count, size_t size)
-{
-	void *result = calloc(count, size);
-
-	if (result == NULL)
-		fail("no memory");
-	return result;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values)
-{
-	qsort(values, rounds, sizeof(*values), compare);
-	return values[rounds / 2];
-}
-
-/* Nanoseconds that this thread has run: others use the machine too. */
-static uint64_t
-now(void)
-{
-	return clock_read(CLOCK_THREAD_CPUTIME_ID);
-}
-
-static double
-tsc_ghz(void)
-{
-	uint64_t begin = clock_monotonic(), cycles = rte_rdtsc(), end;
-
-	do
-		end = clock_monotonic();
-	while (end < begin + 100000000);
-	return (double)(rte_rdtsc() - cycles) / (double)(end - begin);
-}
 
 /* ---- routes --------------------------------------------------------------------------------- */
 
@@ -138,7 +89,7 @@ load(struct table *table)
 		fib_reclaim(&table->fib);
 		times[round] = (double)(now() - begin) / 1e9;
 	}
-	table->load = median(times);
+	table->load = median(times, rounds);
 }
 
 /* ---- lookups -------------------------------------------------------------------------------- */
@@ -212,7 +163,7 @@ measure(const struct table *table, const struct destinations *to,
 			look(table, to, done % to->count);
 		cycles[round] = (double)(now() - begin) * ghz / LOOKUPS;
 	}
-	return median(cycles);
+	return median(cycles, rounds);
 }
 
 static void

@@ -29,21 +29,6 @@ static const uint32_t counts[] = { 1, 1024, 65536, CONNECTIONS_MOST };
 static unsigned rounds = 5;
 static double ghz; /* of the TSC */
 
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values)
-{
-	qsort(values, rounds, sizeof(*values), compare);
-	return values[rounds / 2];
-}
-
 static struct weft *
 engine(void)
 {
@@ -121,7 +106,7 @@ inside(struct lab *lab, uint32_t connections)
 	}
 	if (sent(lab) - before != (uint64_t)rounds * (PACKETS + 65536))
 		fail("packets were lost on the way");
-	return median(values);
+	return median(values, rounds);
 }
 
 /* ---- established ------------------------------------------------------------------------------
@@ -266,7 +251,8 @@ print_beginning_row(struct weft *weft, const void *argument)
 		bytes[round] = result.bytes;
 	}
 	printf("| IPv%u, %s | %u | %.0f | %.0f | %.0f |\n", setup->family, protocol_name(setup),
-		setup->rules, median(fresh) / 1e3, median(steady) / 1e3, median(bytes));
+		setup->rules, median(fresh, rounds) / 1e3, median(steady, rounds) / 1e3,
+		median(bytes, rounds));
 }
 
 static void

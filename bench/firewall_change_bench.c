@@ -47,21 +47,6 @@ run_on(unsigned core)
 		fail("no such core");
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values)
-{
-	qsort(values, rounds, sizeof(*values), compare);
-	return values[rounds / 2];
-}
-
 /* ---- on the worker ----------------------------------------------------------------------------
  */
 
@@ -226,8 +211,9 @@ print_row(struct lab *lab, unsigned count)
 		own_without = RTE_MAX(own_without, quiet.own);
 	}
 	printf("| %u | %.1f, %.1f | %.2f | %.2f | %.0f | %.3f | %.3f | %.3f | %.3f |\n", count,
-		loaded.staged, loaded.committed, median(staged), median(committed), median(judged),
-		own, own_without, median(clock), median(without));
+		loaded.staged, loaded.committed, median(staged, rounds), median(committed, rounds),
+		median(judged, rounds), own, own_without, median(clock, rounds),
+		median(without, rounds));
 	fflush(stdout);
 }
 
@@ -269,7 +255,7 @@ print_refusal(struct lab *lab)
 	printf("\n| a change that refuses every second of them | all refused ones gone after, ms | "
 	       "longest pause, own time, ms | by the clock, median |\n| --- | --- | --- | --- |\n"
 	       "| %u left | %.0f | %.3f | %.3f |\n",
-		left, median(gone), own, median(clock));
+		left, median(gone, rounds), own, median(clock, rounds));
 }
 
 static void

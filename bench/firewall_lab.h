@@ -12,6 +12,7 @@
 
 #include "firewall/firewall_objects.h"
 #include "graph/engine.h"
+#include "measure.h"
 #include "packet/checksum.h"
 #include "random_policy.h"
 #include "router/neighbour.h"
@@ -64,23 +65,6 @@ struct lab {
 	uint32_t next;
 	unsigned side;
 };
-
-static _Noreturn inline void
-fail(const char *what)
-{
-	fprintf(stderr, "firewall bench: %s\n", what);
-	exit(1);
-}
-
-static inline void *
-memory(size_t count, size_t size)
-{
-	void *result = calloc(count, size);
-
-	if (result == NULL)
-		fail("no memory");
-	return result;
-}
 
 static inline void
 lab_commit(struct weft_change *change)

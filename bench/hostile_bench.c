@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "firewall/connection.h"
 #include "firewall/rule_list.h"
+#include "measure.h"
 #include "random_policy.h"
 
 #include <netinet/in.h>
@@ -33,56 +34,6 @@
 static unsigned rounds = 5;
 static double ghz;   /* of the TSC */
 static uint64_t sum; /* so that no lookup is left out */
-
-static _Noreturn void
-fail(const char *what)
-{
-	fprintf(stderr, "hostile_bench: %s\n", what);
-	exit(1);
-}
-
-static void *
-memory(size_t count, size_t size)
-{
-	void *result = calloc(count, size);
-
-	if (result == NULL)
-		fail("no memory");
-	return result;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values)
-{
-	qsort(values, rounds, sizeof(*values), compare);
-	return values[rounds / 2];
-}
-
-/* Nanoseconds that this thread has run: others use the machine too. */
-static uint64_t
-now(void)
-{
-	return clock_read(CLOCK_THREAD_CPUTIME_ID);
-}
-
-static double
-tsc_ghz(void)
-{
-	uint64_t begin = clock_monotonic(), cycles = rte_rdtsc(), end;
-
-	do
-		end = clock_monotonic();
-	while (end < begin + 100000000);
-	return (double)(rte_rdtsc() - cycles) / (double)(end - begin);
-}
 
 /* ---- rules -------------------------------------------------------------------------------------
  */
@@ -216,7 +167,7 @@ look(const struct classifier_view *view, const struct fields *packets, unsigned 
 		}
 		cycles[round] = (double)(now() - begin) * ghz / LOOKUPS;
 	}
-	return median(cycles);
+	return median(cycles, rounds);
 }
 
 struct timed {
@@ -444,7 +395,8 @@ run_flows(const char *name, unsigned count, const struct hash_key *guess, bool g
 		hash_key_random(&key);
 		round_of(flows, count, guessed ? guess : &key, &begin[round], &find[round]);
 	}
-	printf("| %s | %u | %.0f | %.0f |\n", name, count, median(begin), median(find));
+	printf("| %s | %u | %.0f | %.0f |\n", name, count, median(begin, rounds),
+		median(find, rounds));
 	fflush(stdout);
 	free(flows);
 }

@@ -9,6 +9,7 @@
  * making them and sending them at once costs is measured beside it and taken off. Cycles of the
  * TSC, of the thread's own time. Each figure is the median of the rounds.
  */
+#include "measure.h"
 #include "random_routes.h"
 
 #include "base/clock.h"
@@ -55,38 +56,6 @@ struct lab {
 
 static unsigned rounds = 5;
 static double ghz; /* of the TSC */
-
-static _Noreturn void
-fail(const char *what)
-{
-	fprintf(stderr, "router_bench: %s\n", what);
-	exit(1);
-}
-
-static void *
-memory(size_t count, size_t size)
-{
-	void *result = calloc(count, size);
-
-	if (result == NULL)
-		fail("no memory");
-	return result;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values)
-{
-	qsort(values, rounds, sizeof(*values), compare);
-	return values[rounds / 2];
-}
 
 static void
 commit(struct weft_change *change)
@@ -349,7 +318,7 @@ cycles(struct lab *lab, void (*burst)(struct worker *, void *))
 		values[round] =
 			(double)(clock_read(CLOCK_THREAD_CPUTIME_ID) - begin) * ghz / PACKETS;
 	}
-	return median(values);
+	return median(values, rounds);
 }
 
 /* The gateways have answered. */
@@ -615,12 +584,6 @@ print_loads(struct weft *weft)
 			result.memory / rows[i].routers / rows[i].routes);
 		fflush(stdout);
 	}
-}
-
-static double
-tsc_ghz(void)
-{
-	return (double)rte_get_tsc_hz() / 1e9;
 }
 
 int
