@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The virtual firewall: stateful, transparent between two vports, or as the guard (graph/vport.h)
- *of vports of another device, which are its zones: those of a router, or of a switch, where it is
+ * of vports of another device, which are its zones: those of a router, or of a switch, where it is
  * transparent between many.
  *
- * What happens to a packet (numbers as in firewall_input.c)
+ * What happens to a packet (1. to 3.: firewall_input.c, 4. and 5.: firewall_stranger.c,
+ * 6.: firewall_reject.c)
  *	1. It is read (fields.h). What is malformed is dropped: bad-ip-header, bad-ip-checksum,
  *	   bad-transport.
  *	2. Fragments are put together first, so that every rule sees ports; overlapping ones are

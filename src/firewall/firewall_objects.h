@@ -250,7 +250,43 @@ passage_is_traced(const struct passage *passage)
 	return unlikely(packet_meta(passage->packet)->trace != 0);
 }
 
-/* To the other side of its connection (firewall_input.c). */
+static inline void
+firewall_drop(struct worker *worker, struct passage *passage, enum drop_reason reason)
+{
+	packet_drop(worker, passage->ingress, reason, passage->packet);
+}
+
+/* ---- what is of no connection (firewall_stranger.c): each takes the packet --------------------
+ */
+
+void firewall_meet_stranger(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, const struct tcp_segment *segment);
+/* A packet that nothing is made of goes on by itself. */
+void firewall_meet_single(
+	struct worker *worker, struct firewall_shard *shard, struct passage *passage);
+/* Only rules that name the state are asked; `otherwise`: why it is dropped if none does. */
+void firewall_meet_invalid(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, enum drop_reason otherwise);
+/* Of no connection, and cannot begin one: what stateless rules accept has none. The one that comes
+ * first decides: such a rule, or one that names the state. */
+void firewall_meet_lost(
+	struct worker *worker, struct firewall_shard *shard, struct passage *passage);
+/* What a connection brings about, an error or one that it has announced: accepted as that was, if
+ * no rule names the state. *named: one does. False: the packet is gone. */
+bool firewall_ask_related(
+	struct worker *worker, struct firewall_shard *shard, struct passage *passage, bool *named);
+
+/* ---- what is accepted (firewall_forward.c): each takes the packet -----------------------------
+ */
+
+/* Out, as it is; `to`: by which port, where there is no egress already. */
+void firewall_forward(struct worker *worker, struct passage *passage, unsigned to);
+/* As what `reply` answers. */
+void firewall_forward_translated(
+	struct worker *worker, struct passage *passage, const struct flow *reply, unsigned to);
+/* It is for the device itself, and whole. */
+void firewall_give_back(struct worker *worker, struct passage *passage);
+/* To the other side of its connection. */
 void firewall_forward_known(struct worker *worker, struct passage *passage,
 	const struct connection *connection, unsigned side);
 
