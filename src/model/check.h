@@ -130,14 +130,24 @@ void check_overlay_mtu(struct checker *checker, const struct lyd_node *entry, co
 void check_declare_firewall(struct checker *checker, const struct lyd_node *firewall);
 void check_firewall(struct checker *checker, const struct lyd_node *firewall);
 void check_internet(struct checker *checker, const struct lyd_node *network);
-/* (check_translation.c) kind: "source", ... */
-void check_routed_translation(
-	struct checker *checker, const struct lyd_node *translation, const char *kind);
-void check_transparent_translation(struct checker *checker, const struct lyd_node *translation);
+/* Its rules (check_rule.c), of the firewall at hand. */
+void check_rule(
+	struct checker *checker, const struct lyd_node *firewall, const struct lyd_node *rule);
+/* What translations have in common with rules: zones and sets that they name, that their addresses
+ * are of one family, and which protocol they are about (false: told). */
+void check_zones_named(struct checker *checker, const struct lyd_node *firewall,
+	const struct lyd_node *entry, const char *leaf);
+void check_sets_named(struct checker *checker, const struct lyd_node *entry);
+void check_families(
+	struct checker *checker, const struct lyd_node *entry, unsigned family, const char *about);
+bool check_subject(
+	struct checker *checker, const struct lyd_node *leaf, struct model_subject *subject);
+/* `about`: the word that says of which protocol, for hints. */
+void check_ports_fit(struct checker *checker, const struct lyd_node *entry,
+	const struct model_subject *subject, const char *about);
+/* (check_translation.c) */
+void check_translations(struct checker *checker, const struct lyd_node *firewall);
 void check_inside(struct checker *checker, const struct lyd_node *firewall);
-void check_port_block(
-	struct checker *checker, const struct lyd_node *translation, const char *kind);
-void check_mapping(struct checker *checker, const struct lyd_node *translation, const char *kind);
 
 /* A link; all devices and ports are known. */
 void check_link(struct checker *checker, const struct lyd_node *link);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Translations, by whether the firewall is one of a router. */
+/* Translations of firewalls. */
 #include "model/build.h"
 #include "model/check.h"
 #include "model/value.h"
@@ -63,7 +63,7 @@ check_claims(struct checker *checker, const struct lyd_node *translation, bool d
 /* ---- by kind of firewall ------------------------------------------------------------------------
  */
 
-void
+static void
 check_routed_translation(
 	struct checker *checker, const struct lyd_node *translation, const char *kind)
 {
@@ -80,7 +80,7 @@ check_routed_translation(
 	check_claims(checker, translation, destination);
 }
 
-void
+static void
 check_transparent_translation(struct checker *checker, const struct lyd_node *translation)
 {
 	const struct lyd_node *to = model_child(translation, "to");
@@ -95,7 +95,7 @@ check_transparent_translation(struct checker *checker, const struct lyd_node *tr
 			"masquerade goes with router: only that has an address outside");
 }
 
-void
+static void
 check_port_block(struct checker *checker, const struct lyd_node *translation, const char *kind)
 {
 	const struct lyd_node *leaf = model_child(translation, "port-block");
@@ -119,7 +119,7 @@ check_port_block(struct checker *checker, const struct lyd_node *translation, co
 			(unsigned)size);
 }
 
-void
+static void
 check_mapping(struct checker *checker, const struct lyd_node *translation, const char *kind)
 {
 	const struct lyd_node *mapping = model_child(translation, "mapping");
@@ -143,4 +143,150 @@ check_inside(struct checker *checker, const struct lyd_node *firewall)
 		return;
 	check_wrong(checker, inside, NULL, "remove it: translations name zones, from and to",
 		"inside is a port of a firewall without a router");
+}
+
+/* ---- translations
+ * --------------------------------------------------------------------------------- */
+
+/* The leaves that each kind has; the first is what makes it one. */
+static const char *const kinds[][2] = { { "source", "ports" }, { "destination", "port" },
+	{ "prefix", "outside" }, { "masquerade", "ports" } };
+
+#define KINDS 4
+#define ONE_TO_ONE 2
+#define MASQUERADE 3
+
+/* Which kind it is; -1: none, or several, which is told. */
+static int
+kind_of(struct checker *checker, const struct lyd_node *translation)
+{
+	int kind = -1;
+
+	for (int i = 0; i < KINDS; i++) {
+		const struct lyd_node *leaf = model_child(translation, kinds[i][0]);
+
+		if (leaf == NULL ||
+			(i == MASQUERADE && !model_flag(translation, kinds[i][0], false)))
+			continue;
+		if (kind >= 0) {
+			check_wrong(checker, leaf, NULL, "make two translations of it",
+				"%s cannot stand beside %s", kinds[i][0], kinds[kind][0]);
+			return -1;
+		}
+		kind = i;
+	}
+	if (kind < 0 && !build_is_broken(translation))
+		check_wrong(checker, translation, NULL,
+			checker->is_routed ? "add masquerade: true, source: ADDRESS, destination: "
+					     "ADDRESS, or prefix: and outside:"
+					   : "add source: ADDRESS, destination: ADDRESS, or "
+					     "prefix: and outside:",
+			"translation '%s' says nothing", model_key(translation));
+	return kind;
+}
+
+static void
+check_foreign_leaves(struct checker *checker, const struct lyd_node *translation, int kind)
+{
+	for (int i = 0; i < MASQUERADE; i++) {
+		const struct lyd_node *leaf = model_child(translation, kinds[i][1]);
+
+		if (strcmp(kinds[i][1], kinds[kind][1]) != 0 && leaf != NULL)
+			check_wrong(checker, leaf, NULL, "remove it", "%s goes with %s, not %s",
+				kinds[i][1], kinds[i][0], kinds[kind][0]);
+	}
+}
+
+static void
+check_one_to_one(struct checker *checker, const struct lyd_node *translation)
+{
+	const char *inside = model_text(translation, "prefix");
+	const char *outside = model_text(translation, "outside");
+	struct weft_prefix a, b;
+
+	if (outside == NULL) {
+		if (!build_is_broken(translation))
+			check_wrong(checker, translation, "outside", "add outside: PREFIX",
+				"prefix without outside");
+		return;
+	}
+	if (!value_match(inside, &a) || !value_match(outside, &b))
+		return;
+	if (a.family != b.family || a.length != b.length)
+		check_wrong(checker, model_child(translation, "outside"), NULL,
+			check_key(checker, "write a prefix of IPv%u with /%u", a.family, a.length),
+			"%s and %s are not as long", inside, outside);
+}
+
+static void
+check_source_family(struct checker *checker, const struct lyd_node *translation, const char *leaf)
+{
+	const struct lyd_node *first = model_child(translation, leaf), *node;
+	struct weft_prefix a, b;
+
+	if (first == NULL || !value_match(model_value(first), &a))
+		return;
+	for (node = model_next(first); node != NULL; node = model_next(node))
+		if (value_match(model_value(node), &b) && a.family != b.family)
+			check_wrong(checker, node, NULL, "make two translations of it",
+				"%s has addresses of both families", leaf);
+	check_families(checker, translation, a.family, leaf);
+}
+
+static void
+check_translation(struct checker *checker, const struct lyd_node *firewall,
+	const struct lyd_node *translation)
+{
+	const struct lyd_node *protocol = model_child(translation, "protocol");
+	struct model_subject subject = { .has_protocol = true, .protocol = IPPROTO_TCP };
+	int kind = kind_of(checker, translation);
+
+	check_zones_named(checker, firewall, translation, "from");
+	check_zones_named(checker, firewall, translation, "to");
+	check_sets_named(checker, translation);
+	if (protocol != NULL && check_subject(checker, protocol, &subject))
+		check_ports_fit(checker, translation, &subject,
+			check_key(checker, "protocol: %s", model_value(protocol)));
+	if (protocol == NULL && model_child(translation, "port") != NULL &&
+		model_child(translation, "to-port") == NULL &&
+		model_child(translation, "to-port-set") == NULL)
+		check_doubt(checker, model_child(translation, "port"), NULL,
+			"add protocol: and to-port:", "all ports of the address go to one");
+	if (kind < 0)
+		return;
+	check_foreign_leaves(checker, translation, kind);
+	check_mapping(checker, translation, kinds[kind][0]);
+	check_port_block(checker, translation, kinds[kind][0]);
+	if (checker->is_routed)
+		check_routed_translation(checker, translation, kinds[kind][0]);
+	else
+		check_transparent_translation(checker, translation);
+	if (kind == ONE_TO_ONE)
+		check_one_to_one(checker, translation);
+	else if (kind != MASQUERADE)
+		check_source_family(checker, translation, kinds[kind][0]);
+}
+
+void
+check_translations(struct checker *checker, const struct lyd_node *firewall)
+{
+	const struct lyd_node *node = model_child(firewall, "translations");
+	const struct lyd_node *inside = model_child(firewall, "inside");
+
+	if (checker->is_routed)
+		check_inside(checker, firewall);
+	if (node == NULL || build_is_broken(firewall))
+		return;
+	if (model_firewall_switches(firewall))
+		check_wrong(checker, node, NULL,
+			"translate at a router (router: NAME), or at a firewall of two ports",
+			"a firewall of more than two ports does not translate");
+	else if (!checker->is_routed && model_entry(firewall, "ports", model_value(inside)) == NULL)
+		check_wrong(checker, inside->flags & LYD_DEFAULT ? node : inside, NULL,
+			check_reference_hint(checker, model_child(firewall, "ports"), "ports",
+				model_value(inside)),
+			"firewall '%s' has no port '%s' to translate behind%s", model_key(firewall),
+			model_value(inside), inside->flags & LYD_DEFAULT ? " (inside)" : "");
+	for (; node != NULL; node = model_next(node))
+		check_translation(checker, firewall, node);
 }
