@@ -290,7 +290,8 @@ void firewall_give_back(struct worker *worker, struct passage *passage);
 void firewall_forward_known(struct worker *worker, struct passage *passage,
 	const struct connection *connection, unsigned side);
 
-/* ---- the SYN proxy, and connections that are spliced (firewall_proxy.c) ---------------------- */
+/* ---- the SYN proxy (firewall_proxy.c) ---------------------------------------------------------
+ */
 
 /* What the acknowledgment of a cookie proves. */
 struct proxy_proof {
@@ -323,16 +324,11 @@ enum splice_verdict {
 	SPLICE_OVER,    /* the connection has ended; the packet may be of another */
 };
 
-/* A segment of a connection with CONNECTION_SPLICED. */
-enum splice_verdict firewall_splice_pass(struct worker *worker, struct firewall_shard *shard,
-	struct passage *passage, struct connection *connection, unsigned side,
-	const struct tcp_segment *segment);
-/* `packet`'s numbers become those of `shift`. False: it is gone. */
-bool firewall_shift(
-	struct worker *worker, struct passage *passage, const struct edit_tcp_shift *shift);
-/* An error about what was sent to `side` of such a one. False: it is gone. */
-bool firewall_splice_quote(struct worker *worker, struct firewall_shard *shard,
-	struct passage *passage, const struct connection *connection, unsigned side);
+/* A segment of one of the SYN proxy. */
+enum splice_verdict firewall_proxy_pass(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct connection *connection, struct connection_splice *splice,
+	unsigned side, const struct tcp_segment *segment);
+
 /* Asks servers again that have not answered. */
 void firewall_proxy_poll_slow(struct worker *worker, struct firewall_shard *shard);
 
@@ -342,6 +338,27 @@ firewall_proxy_poll(struct worker *worker, struct firewall_shard *shard)
 	if (unlikely(connection_splices_wait(shard->connections)))
 		firewall_proxy_poll_slow(worker, shard);
 }
+
+/* ---- connections that are spliced (firewall_splice.c) -----------------------------------------
+ */
+
+/* A segment of a connection with CONNECTION_SPLICED. */
+enum splice_verdict firewall_splice_pass(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct connection *connection, unsigned side,
+	const struct tcp_segment *segment);
+/* The same where both sides are there, and its numbers change. */
+enum splice_verdict firewall_splice_joined(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, struct connection *connection, struct connection_splice *splice,
+	unsigned side, const struct tcp_segment *segment);
+/* A window as a side has it in its header, as the other takes it to be. */
+uint16_t firewall_splice_window(
+	const struct connection_splice *splice, unsigned side, uint16_t window);
+/* `packet`'s numbers become those of `shift`. False: it is gone. */
+bool firewall_shift(
+	struct worker *worker, struct passage *passage, const struct edit_tcp_shift *shift);
+/* An error about what was sent to `side` of such a one. False: it is gone. */
+bool firewall_splice_quote(struct worker *worker, struct firewall_shard *shard,
+	struct passage *passage, const struct connection *connection, unsigned side);
 
 /* ---- connections that announce others (firewall_helper.c) ------------------------------------ */
 
